@@ -1,0 +1,278 @@
+using System;
+using System.Runtime.CompilerServices;
+using VirtShell.State;
+
+namespace VirtShell.Cpu.Memory;
+
+/// <summary>
+/// Guest-physical memory: RAM and ROM pages in one reserved range of host address space, so that host address =
+/// <see cref="Base"/> + guest-physical address. RAM above <see cref="LowLimit"/> continues at 4 GiB.
+/// </summary>
+/// <remarks>
+/// Unsafe code is sound here because every page is looked up in <see cref="Kinds"/> before its host address is used,
+/// and nothing outside the reserved range ever has a kind.
+/// </remarks>
+public sealed unsafe class PhysicalMemory : IDisposable
+{
+    public const ulong PageSize = 4096;
+
+    /// <summary>RAM below 4 GiB ends here at most; above it stands the hole for PCI, IOAPIC, LAPIC and firmware.</summary>
+    public const ulong LowLimit = 0xC000_0000;
+
+    private const ulong FourGiB = 0x1_0000_0000;
+    private const ulong SaveChunk = 1 << 20;
+
+    private byte* _base;
+    private byte* _kinds;
+
+    /// <summary>Creates RAM of <paramref name="ramBytes"/>, a multiple of 4 KiB from 64 KiB to 1 TiB.</summary>
+    public PhysicalMemory(ulong ramBytes)
+    {
+        if (ramBytes < 0x10000 || ramBytes > 1UL << 40 || ramBytes % PageSize != 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(ramBytes), ramBytes, "RAM is a multiple of 4 KiB from 64 KiB to 1 TiB.");
+        }
+
+        RamBytes = ramBytes;
+        LowRamBytes = Math.Min(ramBytes, LowLimit);
+        HighRamBytes = ramBytes - LowRamBytes;
+        Top = FourGiB + HighRamBytes;
+        _base = HostMemory.Reserve(Top);
+        _kinds = HostMemory.Reserve(Top / PageSize);
+        SetKind(0, LowRamBytes, PageKinds.Ram);
+        SetKind(FourGiB, HighRamBytes, PageKinds.Ram);
+    }
+
+    ~PhysicalMemory() => Release();
+
+    /// <summary>Called (with guest-physical address and length) after a store changed a page that holds decoded code, other than by the running instruction's own path.</summary>
+    public Action<ulong, ulong>? CodeWritten { get; set; }
+
+    public ulong RamBytes { get; }
+
+    public ulong LowRamBytes { get; }
+
+    /// <summary>RAM from 4 GiB upwards, in bytes.</summary>
+    public ulong HighRamBytes { get; }
+
+    /// <summary>End of the guest-physical range that can hold memory, exclusive.</summary>
+    public ulong Top { get; }
+
+    /// <summary>Host address of guest-physical 0.</summary>
+    public byte* Base => _base;
+
+    /// <summary>One <see cref="PageKinds"/> byte for each page below <see cref="Top"/>.</summary>
+    public byte* Kinds => _kinds;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public PageKinds KindOf(ulong physical) => physical < Top ? (PageKinds)_kinds[physical >> 12] : PageKinds.None;
+
+    /// <summary>Takes pages out of memory, so that accesses reach the bus (the VGA window, for example).</summary>
+    public void Unmap(ulong physical, ulong length) => SetKind(physical, length, PageKinds.None);
+
+    /// <summary>Makes pages RAM (shadow RAM, for example); their content stays.</summary>
+    public void MapRam(ulong physical, ulong length) => SetKind(physical, length, PageKinds.Ram);
+
+    /// <summary>Puts a ROM image at <paramref name="physical"/> (page-aligned), padded with zeros to whole pages.</summary>
+    public void MapRom(ulong physical, ReadOnlySpan<byte> image)
+    {
+        ulong length = ((ulong)image.Length + PageSize - 1) & ~(PageSize - 1);
+        SetKind(physical, length, PageKinds.Rom);
+        image.CopyTo(new Span<byte>(_base + physical, image.Length));
+    }
+
+    /// <summary>Reads memory for a device (DMA). Bytes outside RAM and ROM read as 0xFF. Gives false where any did.</summary>
+    public bool Read(ulong physical, Span<byte> destination)
+    {
+        bool complete = true;
+        int done = 0;
+        while (done < destination.Length)
+        {
+            ulong at = unchecked(physical + (ulong)done);
+            int part = (int)Math.Min((ulong)(destination.Length - done), PageSize - (at & (PageSize - 1)));
+            if ((KindOf(at) & (PageKinds.Ram | PageKinds.Rom)) != 0)
+            {
+                new ReadOnlySpan<byte>(_base + at, part).CopyTo(destination[done..]);
+            }
+            else
+            {
+                destination.Slice(done, part).Fill(0xFF);
+                complete = false;
+            }
+
+            done += part;
+        }
+
+        return complete;
+    }
+
+    /// <summary>Writes memory for a device (DMA), telling the code cache. Bytes outside RAM are dropped. Gives false where any were.</summary>
+    public bool Write(ulong physical, ReadOnlySpan<byte> source)
+    {
+        bool complete = true;
+        int done = 0;
+        while (done < source.Length)
+        {
+            ulong at = unchecked(physical + (ulong)done);
+            int part = (int)Math.Min((ulong)(source.Length - done), PageSize - (at & (PageSize - 1)));
+            PageKinds kind = KindOf(at);
+            if ((kind & PageKinds.Ram) != 0)
+            {
+                source.Slice(done, part).CopyTo(new Span<byte>(_base + at, part));
+                if ((kind & PageKinds.Code) != 0)
+                {
+                    CodeWritten?.Invoke(at, (ulong)part);
+                }
+            }
+            else
+            {
+                complete = false;
+            }
+
+            done += part;
+        }
+
+        return complete;
+    }
+
+    public ushort ReadUInt16(ulong physical)
+    {
+        ushort value;
+        Read(physical, new Span<byte>(&value, 2));
+        return value;
+    }
+
+    public uint ReadUInt32(ulong physical)
+    {
+        uint value;
+        Read(physical, new Span<byte>(&value, 4));
+        return value;
+    }
+
+    public ulong ReadUInt64(ulong physical)
+    {
+        ulong value;
+        Read(physical, new Span<byte>(&value, 8));
+        return value;
+    }
+
+    public void WriteUInt16(ulong physical, ushort value) => Write(physical, new ReadOnlySpan<byte>(&value, 2));
+
+    public void WriteUInt32(ulong physical, uint value) => Write(physical, new ReadOnlySpan<byte>(&value, 4));
+
+    public void WriteUInt64(ulong physical, ulong value) => Write(physical, new ReadOnlySpan<byte>(&value, 8));
+
+    /// <summary>Guest memory that the host has had to give so far, in bytes; 0 where the host cannot tell.</summary>
+    public ulong ResidentBytes() => HostMemory.Resident(_base, LowRamBytes) + (HighRamBytes == 0 ? 0 : HostMemory.Resident(_base + FourGiB, HighRamBytes));
+
+    /// <summary>A 64-bit FNV-1a-like hash of all RAM, for comparing runs.</summary>
+    public ulong Hash()
+    {
+        ulong hash = 0xCBF29CE484222325;
+        for (ulong page = 0; page < Top; page += PageSize)
+        {
+            if ((KindOf(page) & PageKinds.Ram) == 0 || IsZero(_base + page, PageSize))
+            {
+                continue;
+            }
+
+            hash = (hash ^ page) * 0x100000001B3;
+            ulong* words = (ulong*)(_base + page);
+            for (int i = 0; i < 512; i++)
+            {
+                hash = (hash ^ words[i]) * 0x100000001B3;
+                hash ^= hash >> 29;
+            }
+        }
+
+        return hash;
+    }
+
+    /// <summary>Saves RAM content, leaving out zeros.</summary>
+    public void Save(StateWriter writer)
+    {
+        using StateWriter.SectionScope section = writer.Section("memory", 1);
+        writer.Write("bytes", RamBytes);
+        for (ulong at = 0; at < Top; at += SaveChunk)
+        {
+            ulong size = Math.Min(SaveChunk, Top - at);
+            if (!IsZero(_base + at, size))
+            {
+                writer.Write(ChunkName(at), new ReadOnlySpan<byte>(_base + at, (int)size));
+            }
+        }
+
+        writer.Write("kinds", new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))));
+    }
+
+    /// <summary>Restores what <see cref="Save"/> wrote into memory of the same size.</summary>
+    public void Load(StateReader reader)
+    {
+        StateReader section = reader.Section("memory", 1);
+        if (section.ReadUInt64("bytes") != RamBytes)
+        {
+            throw new StateFormatException($"Saved state is of a machine with {section.ReadUInt64("bytes")} bytes of RAM; this one has {RamBytes}.");
+        }
+
+        section.ReadBytes("kinds", new Span<byte>(_kinds, checked((int)(Top / PageSize))));
+        for (ulong page = 0; page < Top / PageSize; page++)
+        {
+            _kinds[page] &= (byte)(PageKinds.Ram | PageKinds.Rom);
+        }
+
+        HostMemory.Discard(_base, Top);
+        for (ulong at = 0; at < Top; at += SaveChunk)
+        {
+            section.ReadBytes(ChunkName(at), new Span<byte>(_base + at, (int)Math.Min(SaveChunk, Top - at)));
+        }
+    }
+
+    /// <summary>Makes all RAM read as zeros, as after a power cycle; ROM stays.</summary>
+    public void ClearRam()
+    {
+        for (ulong page = 0; page < Top; page += PageSize)
+        {
+            ulong start = page;
+            while (page < Top && (KindOf(page) & PageKinds.Ram) != 0)
+            {
+                page += PageSize;
+            }
+
+            if (page > start)
+            {
+                HostMemory.Discard(_base + start, page - start);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        Release();
+        GC.SuppressFinalize(this);
+    }
+
+    private static string ChunkName(ulong at) => "at-" + at.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
+
+    private static bool IsZero(byte* start, ulong length) => !new ReadOnlySpan<ulong>(start, (int)(length / 8)).ContainsAnyExcept(0UL);
+
+    private void SetKind(ulong physical, ulong length, PageKinds kind)
+    {
+        if (physical % PageSize != 0 || length % PageSize != 0 || physical > Top || length > Top - physical)
+        {
+            throw new ArgumentOutOfRangeException(nameof(physical), $"Pages {physical:x}+{length:x} do not lie in guest-physical memory, which ends at {Top:x}.");
+        }
+
+        new Span<byte>(_kinds + (physical / PageSize), checked((int)(length / PageSize))).Fill((byte)kind);
+    }
+
+    private void Release()
+    {
+        if (_base != null)
+        {
+            HostMemory.Release(_base, Top);
+            HostMemory.Release(_kinds, Top / PageSize);
+            _base = null;
+            _kinds = null;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+namespace VirtShell.Host;
+
+/// <summary>
+/// Drives one run of a VM deterministically: every call comes on the VM's own thread at an exact instruction, and what
+/// it does through <see cref="IGuestControl"/> takes effect there, so the same guest and driver give the same run
+/// however busy the host is. An exception from a driver ends that VM with <see cref="VmEndKind.EngineFault"/> and nothing else.
+/// </summary>
+public interface IGuestDriver
+{
+    /// <summary>Before the first instruction.</summary>
+    void OnStart(IGuestControl control);
+
+    /// <summary>A byte came out of a serial port (1 = COM1, 2 = COM2, 101 = first virtio console), inside the instruction that sent it.</summary>
+    void OnSerial(IGuestControl control, int port, byte value);
+
+    /// <summary>The alarm set by <see cref="IGuestControl.SetAlarm"/> is due.</summary>
+    void OnAlarm(IGuestControl control);
+
+    /// <summary>The run has ended; the control only answers questions now.</summary>
+    void OnEnd(IGuestControl control, VmEndKind end);
+}
+
+/// <summary>What a driver can do to its VM.</summary>
+public interface IGuestControl
+{
+    /// <summary>Guest time since power-on, in nanoseconds.</summary>
+    long GuestTime { get; }
+
+    long Instructions { get; }
+
+    void SendSerial(int port, System.ReadOnlySpan<byte> bytes);
+
+    void PressPowerButton();
+
+    /// <summary>Asks for <see cref="IGuestDriver.OnAlarm"/> at a guest time; replaces an earlier one.</summary>
+    void SetAlarm(long guestTime);
+
+    void CancelAlarm();
+
+    /// <summary>Switches the VM off after this call; the run ends with <paramref name="end"/>.</summary>
+    void TurnOff(VmEndKind end = VmEndKind.TurnedOff);
+}

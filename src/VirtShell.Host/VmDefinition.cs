@@ -1,0 +1,86 @@
+using System;
+using System.Collections.Generic;
+using VirtShell.Cpu;
+using VirtShell.Images;
+using VirtShell.Machine;
+
+namespace VirtShell.Host;
+
+/// <summary>Everything that a user configures of a VM. Immutable; change it with <c>with</c> and <see cref="VirtualMachine.Configure"/>.</summary>
+public sealed record VmDefinition
+{
+    /// <summary>1 to 100 characters; no wildcard characters and no control characters. Compared without case.</summary>
+    public required string Name { get; init; }
+
+    public Guid Id { get; init; } = Guid.NewGuid();
+
+    public string Notes { get; init; } = string.Empty;
+
+    public DateTimeOffset CreatedAt { get; init; } = DateTimeOffset.UtcNow;
+
+    /// <summary>RAM in bytes.</summary>
+    public ulong MemoryBytes { get; init; } = 256UL << 20;
+
+    public CpuModel CpuModel { get; init; } = CpuModel.X86_64_V3;
+
+    public ClockMode Clock { get; init; } = ClockMode.Host;
+
+    public ulong Seed { get; init; }
+
+    /// <summary>A bundled guest by name. Excludes <see cref="Kernel"/>.</summary>
+    public string? Guest { get; init; }
+
+    /// <summary>Kernel source: path, apt:, https:; a Linux bzImage or a Multiboot image, recognised by content.</summary>
+    public string? Kernel { get; init; }
+
+    /// <summary>Required for https: sources.</summary>
+    public string? KernelSha256 { get; init; }
+
+    /// <summary>Initramfs file source. Excludes <see cref="Initramfs"/>.</summary>
+    public string? Initrd { get; init; }
+
+    /// <summary>An initramfs to build.</summary>
+    public InitramfsDefinition? Initramfs { get; init; }
+
+    public string CommandLine { get; init; } = string.Empty;
+
+    public IReadOnlyList<VmDisk> Disks { get; init; } = [];
+
+    /// <summary>The folder against which relative sources resolve.</summary>
+    public string BaseFolder { get; init; } = Environment.CurrentDirectory;
+
+    /// <summary>What happens when the guest crashes.</summary>
+    public CrashAction CrashAction { get; init; } = CrashAction.Stop;
+
+    /// <summary>With the guest's interrupts on but this many instructions retired without serial output, timer or disk activity the VM counts as hung; 0 turns the check off.</summary>
+    public long HangInstructions { get; init; }
+}
+
+/// <summary>How a disk image is used.</summary>
+public enum DiskAccess
+{
+    /// <summary>Guest writes go to the image.</summary>
+    ReadWrite,
+
+    /// <summary>The guest sees a read-only disk.</summary>
+    ReadOnly,
+
+    /// <summary>Guest writes go to memory and are thrown away when the VM is switched off.</summary>
+    Overlay,
+}
+
+/// <summary>A raw image on virtio-blk.</summary>
+public sealed record VmDisk(string Source, DiskAccess Access = DiskAccess.Overlay);
+
+/// <summary>What the host does when a guest crashes.</summary>
+public enum CrashAction
+{
+    /// <summary>Release the machine; the crash report stays.</summary>
+    Stop,
+
+    /// <summary>Start again from power-on.</summary>
+    Restart,
+
+    /// <summary>Keep the machine paused for inspection.</summary>
+    Pause,
+}

@@ -1,0 +1,43 @@
+using System;
+
+namespace VirtShell.Host;
+
+/// <summary>Kinds of errors that users meet; each maps to one stable error id in PowerShell.</summary>
+public enum VmErrorKind
+{
+    InvalidDefinition,
+    NameInUse,
+    NotFound,
+    InvalidState,
+    ImageNotFound,
+    ImageInvalid,
+    StorageFailed,
+    OutOfResources,
+    Timeout,
+}
+
+/// <summary>An operation on a VM that cannot be done; the message says why and what to do next.</summary>
+public sealed class VmException : Exception
+{
+    public VmException(VmErrorKind kind, string message, Exception? inner = null)
+        : base(message, inner)
+    {
+        Kind = kind;
+    }
+
+    public VmException()
+    {
+    }
+
+    public VmException(string message)
+        : base(message)
+    {
+    }
+
+    public VmException(string message, Exception inner)
+        : base(message, inner)
+    {
+    }
+
+    public VmErrorKind Kind { get; }
+}

@@ -1,0 +1,54 @@
+using System;
+using System.Collections.Generic;
+using VirtShell.Cpu;
+using VirtShell.Storage;
+
+namespace VirtShell.Machine;
+
+/// <summary>How a machine's clock advances.</summary>
+public enum ClockMode
+{
+    /// <summary>Time is a pure function of retired instructions; HLT jumps to the next event. Deterministic.</summary>
+    Virtual,
+
+    /// <summary>The same event queue, paced by a monotonic host clock.</summary>
+    Host,
+}
+
+/// <summary>What a machine is built from. Fixed once the machine exists.</summary>
+public sealed class MachineConfiguration
+{
+    /// <summary>RAM in bytes: a multiple of 4 KiB, at least 64 KiB.</summary>
+    public required ulong MemoryBytes { get; init; }
+
+    public CpuModel CpuModel { get; init; } = CpuModel.X86_64_V3;
+
+    public ClockMode Clock { get; init; } = ClockMode.Virtual;
+
+    /// <summary>Seed of every pseudo-random source of the machine (virtio-rng, RDRAND).</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>What the RTC shows at power-on, in UTC. Under the virtual clock the default is a fixed date, so that runs repeat.</summary>
+    public DateTime RtcStart { get; init; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    public required BootImage Boot { get; init; }
+
+    /// <summary>Disks on virtio-blk, in order (vda, vdb, …). The machine does not dispose them.</summary>
+    public IReadOnlyList<DiskAttachment> Disks { get; init; } = [];
+
+    public bool HasVirtioRng { get; init; } = true;
+
+    public bool HasVirtioConsole { get; init; } = true;
+}
+
+/// <summary>A disk on the machine: its content and the serial number (up to 20 characters) that the guest sees.</summary>
+public sealed record DiskAttachment(IBlockDevice Device, string Serial);
+
+/// <summary>What the machine starts.</summary>
+public abstract record BootImage;
+
+/// <summary>A Linux bzImage by the Linux boot protocol (64-bit entry where the kernel has one, else 32-bit).</summary>
+public sealed record LinuxBoot(ReadOnlyMemory<byte> Kernel, ReadOnlyMemory<byte> Initrd, string CommandLine) : BootImage;
+
+/// <summary>A Multiboot (version 1) image, ELF32, ELF64 or by the header's own addresses.</summary>
+public sealed record MultibootBoot(ReadOnlyMemory<byte> Image, string CommandLine) : BootImage;
