@@ -1,0 +1,185 @@
+using System;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Bus;
+
+/// <summary>
+/// The machine's one clock, in nanoseconds of guest time since power-on, and the queue of everything that happens at a
+/// time. Guest time is the number of retired instructions (one nanosecond each) plus the time skipped while halted or
+/// caught up with the host.
+/// </summary>
+public sealed class MachineClock
+{
+    public const long NanosecondsPerSecond = 1_000_000_000;
+
+    private readonly Func<long> _retired;
+    private TimerEvent[] _heap = new TimerEvent[32];
+    private int _count;
+
+    // Saved state.
+    private long _skipped;
+    private long _nextSequence;
+
+    /// <param name="retired">Gives the number of instructions that the processor has retired.</param>
+    public MachineClock(Func<long> retired) => _retired = retired;
+
+    /// <summary>Called with an event's time when it was scheduled ahead of all others, so that a running processor can be stopped in time.</summary>
+    public Action<long>? DeadlineMoved { get; set; }
+
+    /// <summary>Guest time now; exact also inside a bus access.</summary>
+    public long Now => _retired() + _skipped;
+
+    /// <summary>Guest time less the retired instructions.</summary>
+    public long Skipped => _skipped;
+
+    /// <summary>Guest time of the next event, or <see cref="long.MaxValue"/>.</summary>
+    public long NextDue => _count == 0 ? long.MaxValue : _heap[0].Due;
+
+    /// <summary>Schedules an event, moving it where it was scheduled already. A time that has passed fires at the next instruction boundary.</summary>
+    public void Schedule(TimerEvent timer, long atNanoseconds)
+    {
+        ArgumentNullException.ThrowIfNull(timer);
+        Cancel(timer);
+        timer.Due = atNanoseconds;
+        timer.Sequence = _nextSequence++;
+        Push(timer);
+        if (_heap[0] == timer)
+        {
+            DeadlineMoved?.Invoke(atNanoseconds);
+        }
+    }
+
+    /// <summary>Schedules an event <paramref name="delayNanoseconds"/> from now.</summary>
+    public void ScheduleAfter(TimerEvent timer, long delayNanoseconds) => Schedule(timer, SaturatingAdd(Now, delayNanoseconds));
+
+    /// <summary>Takes an event off the queue, where it is on it.</summary>
+    public void Cancel(TimerEvent timer)
+    {
+        ArgumentNullException.ThrowIfNull(timer);
+        int index = timer.QueueIndex;
+        if (index == TimerEvent.NotQueued)
+        {
+            return;
+        }
+
+        timer.QueueIndex = TimerEvent.NotQueued;
+        TimerEvent moved = _heap[--_count];
+        _heap[_count] = null!;
+        if (moved != timer)
+        {
+            _heap[index] = moved;
+            moved.QueueIndex = index;
+            SiftUp(index);
+            SiftDown(moved.QueueIndex);
+        }
+    }
+
+    /// <summary>Fires the first event that is due, if any. Gives whether one fired.</summary>
+    public bool FireNext()
+    {
+        if (_count == 0 || _heap[0].Due > Now)
+        {
+            return false;
+        }
+
+        TimerEvent timer = _heap[0];
+        Cancel(timer);
+        timer.Fire();
+        return true;
+    }
+
+    /// <summary>Moves guest time forward to <paramref name="nanoseconds"/> without retiring instructions; does nothing where that has passed.</summary>
+    public void SkipTo(long nanoseconds)
+    {
+        long now = Now;
+        if (nanoseconds > now)
+        {
+            _skipped += nanoseconds - now;
+        }
+    }
+
+    public void Save(StateWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.Write("now", Now);
+        writer.Write("sequence", _nextSequence);
+    }
+
+    /// <summary>Restores guest time, after the processor's state and before any device's.</summary>
+    public void Load(StateReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        _skipped = reader.ReadInt64("now") - _retired();
+        _nextSequence = reader.ReadInt64("sequence");
+    }
+
+    internal static long SaturatingAdd(long a, long b) => b > 0 && a > long.MaxValue - b ? long.MaxValue : a + b;
+
+    internal void Restore(TimerEvent timer) => Push(timer);
+
+    private static bool IsBefore(TimerEvent a, TimerEvent b) => a.Due != b.Due ? a.Due < b.Due : a.Sequence < b.Sequence;
+
+    private void Push(TimerEvent timer)
+    {
+        if (_count == _heap.Length)
+        {
+            Array.Resize(ref _heap, _count * 2);
+        }
+
+        _heap[_count] = timer;
+        timer.QueueIndex = _count;
+        SiftUp(_count++);
+    }
+
+    private void SiftUp(int index)
+    {
+        TimerEvent timer = _heap[index];
+        while (index > 0)
+        {
+            int parent = (index - 1) >> 1;
+            if (!IsBefore(timer, _heap[parent]))
+            {
+                break;
+            }
+
+            Place(_heap[parent], index);
+            index = parent;
+        }
+
+        Place(timer, index);
+    }
+
+    private void SiftDown(int index)
+    {
+        TimerEvent timer = _heap[index];
+        while (true)
+        {
+            int child = (2 * index) + 1;
+            if (child >= _count)
+            {
+                break;
+            }
+
+            if (child + 1 < _count && IsBefore(_heap[child + 1], _heap[child]))
+            {
+                child++;
+            }
+
+            if (!IsBefore(_heap[child], timer))
+            {
+                break;
+            }
+
+            Place(_heap[child], index);
+            index = child;
+        }
+
+        Place(timer, index);
+    }
+
+    private void Place(TimerEvent timer, int index)
+    {
+        _heap[index] = timer;
+        timer.QueueIndex = index;
+    }
+}
