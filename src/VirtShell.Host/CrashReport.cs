@@ -36,4 +36,16 @@ public sealed record CrashReport
 
     /// <summary>For <see cref="VmEndKind.EngineFault"/>: our exception's type and message, no stack trace.</summary>
     public string? EngineError { get; init; }
+
+    /// <summary>The address that the processor last failed to translate (CR2), where paging was on and there was one.</summary>
+    public ulong? FaultAddress { get; init; }
+
+    /// <summary>The page tables' entries on the way to <see cref="FaultAddress"/>, one line each.</summary>
+    public IReadOnlyList<string> PageWalk { get; init; } = [];
+
+    /// <summary>The report for people: at most 100 columns, lines end with a newline.</summary>
+    public string ToText() => throw new NotSupportedException();
+
+    /// <summary>The report as indented JSON; addresses and registers are hexadecimal strings.</summary>
+    public string ToJson() => throw new NotSupportedException();
 }

@@ -52,8 +52,27 @@ public sealed record VmDefinition
     /// <summary>What happens when the guest crashes.</summary>
     public CrashAction CrashAction { get; init; } = CrashAction.Stop;
 
-    /// <summary>With the guest's interrupts on but this many instructions retired without serial output, timer or disk activity the VM counts as hung; 0 turns the check off.</summary>
+    /// <summary>After this many restarts by <see cref="CrashAction.Restart"/> in one run the VM stays crashed, so that a guest that cannot boot does not spin for ever.</summary>
+    public int CrashRestartLimit { get; init; } = 5;
+
+    /// <summary>What happens when the guest asks for a reset.</summary>
+    public ResetAction ResetAction { get; init; } = ResetAction.Restart;
+
+    /// <summary>Whether a kernel panic seen on a serial port (<see cref="GuestPatterns.Panics"/>) ends the run with <see cref="VmEndKind.Panic"/>.</summary>
+    public bool DetectPanics { get; init; } = true;
+
+    /// <summary>This many instructions retired without serial output, disk access or a halt to wait for an interrupt count as a hang; 0 turns the check off.</summary>
     public long HangInstructions { get; init; }
+}
+
+/// <summary>What the host does when a guest asks for a reset.</summary>
+public enum ResetAction
+{
+    /// <summary>Reset the machine and go on, as a PC does.</summary>
+    Restart,
+
+    /// <summary>End the run with <see cref="VmEndKind.Reset"/>.</summary>
+    EndRun,
 }
 
 /// <summary>How a disk image is used.</summary>

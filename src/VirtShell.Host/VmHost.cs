@@ -17,6 +17,13 @@ public sealed class VmHost : IDisposable
 
     public string? HomeFolder => throw new NotSupportedException();
 
+    /// <summary>Where resolved images are cached: below the home folder, or the default one for a host without.</summary>
+    public string ImageCacheFolder => throw new NotSupportedException();
+
+    /// <summary>Worker threads.</summary>
+    public int Workers => throw new NotSupportedException();
+
+    /// <summary>All VMs by name, those defined by other processes included.</summary>
     public IReadOnlyList<VirtualMachine> VirtualMachines => throw new NotSupportedException();
 
     /// <exception cref="VmException">A VM of that name exists, or the definition is invalid.</exception>
