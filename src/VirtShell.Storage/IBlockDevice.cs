@@ -25,4 +25,18 @@ public interface IBlockDevice : IDisposable
 
     /// <summary>Says that a range's content no longer matters; it may read as zeros afterwards.</summary>
     void Discard(long offset, long length);
+
+    /// <summary>Makes a range read as zeros. A format that can do so without storing them overrides this.</summary>
+    void WriteZeroes(long offset, long length)
+    {
+        BlockRange.Check(offset, length, Length);
+        ReadOnlySpan<byte> zeros = BlockRange.Zeros;
+        while (length > 0)
+        {
+            int part = (int)Math.Min(length, zeros.Length);
+            Write(offset, zeros[..part]);
+            offset += part;
+            length -= part;
+        }
+    }
 }

@@ -1,0 +1,181 @@
+using System;
+using System.IO;
+using VirtShell.State;
+using Xunit;
+
+namespace VirtShell.Storage.Tests;
+
+public sealed class OverlayTests : TemporaryFolder
+{
+    private const int Size = (64 << 10) + 512;
+
+    public static TheoryData<string> Disks => ["raw", "overlay", "overlay-on-overlay", "memory", "memory-of-content"];
+
+    /// <summary>Every kind of writable disk behaves as a plain array does, over random accesses of odd offsets and lengths.</summary>
+    [Theory]
+    [MemberData(nameof(Disks))]
+    public void BehavesAsAnArray(string kind)
+    {
+        byte[] model = Pattern(0, Size);
+        using IBlockDevice disk = Make(kind, MakeImage("base.img", Size));
+        if (kind == "memory")
+        {
+            disk.Write(0, model);
+        }
+
+        Random random = new(7);
+        for (int i = 0; i < 2000; i++)
+        {
+            int length = random.Next(4) == 0 ? random.Next(20_000) : random.Next(600);
+            int offset = random.Next(Size - length + 1);
+            switch (random.Next(6))
+            {
+                case 0:
+                    disk.WriteZeroes(offset, length);
+                    model.AsSpan(offset, length).Clear();
+                    break;
+                case 1 when kind != "raw":
+                    disk.Discard(offset, length);
+                    model.AsSpan(offset, length).Clear();
+                    break;
+                case 2 or 3:
+                    byte[] change = Pattern(i, length);
+                    disk.Write(offset, change);
+                    change.CopyTo(model, offset);
+                    break;
+                default:
+                    byte[] read = new byte[length];
+                    disk.Read(offset, read);
+                    Assert.True(model.AsSpan(offset, length).SequenceEqual(read), $"access {i}: {length} bytes at {offset}");
+                    break;
+            }
+        }
+
+        disk.Flush();
+        Assert.Equal(model, ReadAll(disk));
+    }
+
+    [Fact]
+    public void LeavesItsBaseAlone()
+    {
+        string path = MakeImage("base.img", Size);
+        using (MemoryOverlay overlay = new(RawImage.Open(path, readOnly: true), ownsBase: true))
+        {
+            Assert.False(overlay.IsReadOnly);
+            overlay.Write(5, Pattern(3, 30_000));
+            overlay.Discard(40_000, 8192);
+            overlay.Flush();
+        }
+
+        Assert.Equal(Pattern(0, Size), File.ReadAllBytes(path));
+        RawImage.Open(path, readOnly: false).Dispose();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void SavesAndLoads(bool overlay)
+    {
+        string path = MakeImage("base.img", 4 << 20);
+        using IStatefulBlockDevice before = MakeStateful(overlay, path);
+        before.Write(100, Pattern(1, 2 << 20));
+        before.WriteZeroes(8192, 20_000);
+        byte[] saved = Save(before);
+
+        using IStatefulBlockDevice after = MakeStateful(overlay, path);
+        after.Write(3 << 20, Pattern(2, 50_000));
+        after.Load(Reader(saved));
+        Assert.Equal(ReadAll(before), ReadAll(after));
+        Assert.Equal(saved, Save(after));
+    }
+
+    [Fact]
+    public void RefusesDamagedState()
+    {
+        using MemoryDisk disk = new(8192);
+        disk.Write(0, Pattern(1, 8192));
+        byte[] saved = Save(disk);
+        using MemoryDisk other = new(4096);
+        Assert.Contains("8192", Assert.Throws<StateFormatException>(() => other.Load(Reader(saved))).Message);
+        for (int i = 4; i < 120; i++)
+        {
+            byte[] damaged = (byte[])saved.Clone();
+            damaged[i] ^= 0xFF;
+            using MemoryDisk target = new(8192);
+            try
+            {
+                target.Load(Reader(damaged));
+            }
+            catch (StateFormatException)
+            {
+                // Refused is right; loading something is right too where the byte is not one that is checked.
+            }
+        }
+    }
+
+    [Fact]
+    public void KeepsToItsMemoryLimit()
+    {
+        using MemoryDisk disk = new(1 << 30, memoryLimit: 1 << 20);
+        disk.Write(0, new byte[1 << 20]);
+        Assert.Equal(1 << 20, disk.StoredBytes);
+        Assert.Contains("memory limit of 1 MiB", Assert.Throws<StorageException>(() => disk.Write(512 << 20, new byte[1])).Message);
+        disk.Discard(0, 8192);
+        disk.Write(512 << 20, new byte[1]);
+        disk.WriteZeroes(0, 1 << 30);
+        Assert.Equal(0, disk.StoredBytes);
+    }
+
+    [SkippableFact]
+    public void AVanishedBaseIsAnErrorAndHealsWithIt()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "needs a host where an open file can be moved (Linux)");
+        string path = MakeImage("base.img", Size);
+        using MemoryOverlay overlay = new(RawImage.Open(path, readOnly: true), ownsBase: true);
+        overlay.Write(0, Pattern(1, 4096));
+        File.Move(path, path + ".moved");
+        byte[] page = new byte[4096];
+        overlay.Read(0, page);
+        Assert.Equal(Pattern(1, 4096), page);
+        Assert.Throws<StorageException>(() => overlay.Read(4096, page));
+        Assert.Throws<StorageException>(() => overlay.Write(4100, new byte[1]));
+        File.Move(path + ".moved", path);
+        overlay.Read(4096, page);
+        Assert.Equal(Pattern(0, Size)[4096..8192], page);
+    }
+
+    [Fact]
+    public void AReadOnlyViewRefusesWrites()
+    {
+        using ReadOnlyView view = new(new MemoryDisk(Pattern(0, 700)), ownsInner: true);
+        Assert.True(view.IsReadOnly);
+        Assert.Equal(1024, view.Length);
+        Assert.Throws<StorageException>(() => view.Write(0, new byte[1]));
+        Assert.Throws<StorageException>(() => view.Discard(0, 512));
+        Assert.Throws<StorageException>(() => ((IBlockDevice)view).WriteZeroes(0, 512));
+        Assert.Throws<ArgumentOutOfRangeException>(() => view.Read(1000, new byte[100]));
+        view.Flush();
+        Assert.Equal(Pattern(0, 700), ReadAll(view)[..700]);
+    }
+
+    private static byte[] Save(IStatefulBlockDevice disk)
+    {
+        using MemoryStream stream = new();
+        disk.Save(new StateWriter(stream));
+        return stream.ToArray();
+    }
+
+    private static StateReader Reader(byte[] saved) => StateReader.Open(new MemoryStream(saved));
+
+    private static IStatefulBlockDevice MakeStateful(bool overlay, string path) =>
+        overlay ? new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true) : new MemoryDisk(4 << 20);
+
+    private static IBlockDevice Make(string kind, string path) => kind switch
+    {
+        "raw" => RawImage.Open(path, readOnly: false),
+        "overlay" => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true),
+        "overlay-on-overlay" => new MemoryOverlay(new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true), ownsBase: true),
+        "memory" => new MemoryDisk(Size),
+        _ => new MemoryDisk(File.ReadAllBytes(path)),
+    };
+}
