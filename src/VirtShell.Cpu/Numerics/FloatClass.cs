@@ -1,0 +1,12 @@
+namespace VirtShell.Cpu.Numerics;
+
+/// <summary>What an 80-bit encoding stands for; FXAM's classes without "empty" (Intel SDM vol. 2, FXAM).</summary>
+public enum FloatClass
+{
+    Unsupported,
+    NaN,
+    Normal,
+    Infinity,
+    Zero,
+    Denormal,
+}

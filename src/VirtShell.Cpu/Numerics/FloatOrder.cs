@@ -1,0 +1,10 @@
+namespace VirtShell.Cpu.Numerics;
+
+/// <summary>The outcome of a comparison.</summary>
+public enum FloatOrder
+{
+    Less,
+    Equal,
+    Greater,
+    Unordered,
+}
