@@ -1,0 +1,107 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Management.Automation;
+using VirtShell.Cpu;
+using VirtShell.Host;
+using VirtShell.Images;
+using VirtShell.Machine;
+
+namespace VirtShell.PowerShell.Binding;
+
+/// <summary>
+/// Turns the parameters that New-VM and Set-VM share into a definition. Only what the user gave changes anything.
+/// Paths become absolute against the session's location, which is not the process' current folder.
+/// </summary>
+internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
+{
+    private readonly Dictionary<string, object> _bound = cmdlet.MyInvocation.BoundParameters;
+
+    /// <summary>Whether any parameter that changes a definition was given.</summary>
+    internal VmDefinition Apply(VmDefinition definition)
+    {
+        definition = definition with { BaseFolder = cmdlet.SessionState.Path.CurrentFileSystemLocation.ProviderPath };
+        if (Given("Guest", out string? guest))
+        {
+            definition = definition with { Guest = guest, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
+        }
+
+        if (Given("Kernel", out string? kernel))
+        {
+            definition = definition with { Kernel = Source(kernel), KernelSha256 = null, Guest = null };
+        }
+
+        if (Given("KernelSha256", out string? hash))
+        {
+            definition = definition with { KernelSha256 = hash };
+        }
+
+        if (Given("Initrd", out string? initrd))
+        {
+            definition = definition with { Initrd = string.IsNullOrEmpty(initrd) ? null : Source(initrd), Initramfs = null };
+        }
+
+        if (Given("Initramfs", out InitramfsDefinition? initramfs))
+        {
+            definition = definition with { Initramfs = Resolve(initramfs), Initrd = null };
+        }
+
+        if (Given("Disk", out VmDisk[]? disks))
+        {
+            definition = definition with { Disks = [.. disks.Select(d => d with { Source = Source(d.Source) })] };
+        }
+
+        return ApplyPlain(definition);
+    }
+
+    private VmDefinition ApplyPlain(VmDefinition d)
+    {
+        d = Given("MemoryStartupBytes", out object? memory) ? d with { MemoryBytes = (ulong)(long)memory } : d;
+        d = Given("CommandLine", out string? line) ? d with { CommandLine = line } : d;
+        d = Given("Notes", out string? notes) ? d with { Notes = notes } : d;
+        d = Given("CpuModel", out object? model) ? d with { CpuModel = (CpuModel)model } : d;
+        d = Given("Clock", out object? clock) ? d with { Clock = (ClockMode)clock } : d;
+        d = Given("Seed", out object? seed) ? d with { Seed = (ulong)seed } : d;
+        d = Given("CrashAction", out object? crash) ? d with { CrashAction = (CrashAction)crash } : d;
+        d = Given("ResetAction", out object? reset) ? d with { ResetAction = (ResetAction)reset } : d;
+        return Given("HangInstructions", out object? hang) ? d with { HangInstructions = (long)hang } : d;
+    }
+
+    private bool Given<T>(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out T? value)
+        where T : class
+    {
+        value = _bound.TryGetValue(name, out object? bound) ? (bound is PSObject wrapped ? wrapped.BaseObject : bound) as T : null;
+        return value is not null;
+    }
+
+    private InitramfsDefinition Resolve(InitramfsDefinition d) => new()
+    {
+        Folder = d.Folder is null ? null : Source(d.Folder),
+        Files = d.Files.ToDictionary(f => f.Key, f => Source(f.Value), StringComparer.Ordinal),
+        Text = d.Text,
+        Links = d.Links,
+        Busybox = d.Busybox is null ? null : Source(d.Busybox),
+        Modules = d.Modules,
+        ModulesFrom = d.ModulesFrom is null ? null : Source(d.ModulesFrom),
+        Nodes = d.Nodes,
+    };
+
+    /// <summary>A source as the host understands it from any folder; a local file must exist.</summary>
+    private string Source(string source)
+    {
+        if (source.StartsWith("apt:", StringComparison.OrdinalIgnoreCase) || source.StartsWith("https:", StringComparison.OrdinalIgnoreCase)
+            || source.StartsWith("http:", StringComparison.OrdinalIgnoreCase))
+        {
+            return source;
+        }
+
+        string path = cmdlet.SessionState.Path.GetUnresolvedProviderPathFromPSPath(source, out ProviderInfo provider, out _);
+        if (provider.Name != "FileSystem" || (!File.Exists(path) && !Directory.Exists(path)))
+        {
+            cmdlet.ThrowTerminatingError(VmErrors.ImageNotFound(source, path));
+        }
+
+        return path;
+    }
+}

@@ -1,0 +1,79 @@
+using System;
+using System.Runtime.CompilerServices;
+using VirtShell.Host;
+using HostVm = VirtShell.Host.VirtualMachine;
+
+namespace VirtShell.PowerShell.Session;
+
+/// <summary>What the session remembers of a VM besides what the host knows: where input was last sent, and how busy it was.</summary>
+internal sealed class VmTracking
+{
+    private static readonly ConditionalWeakTable<HostVm, VmTracking> All = [];
+    private static readonly TimeSpan SampleLength = TimeSpan.FromMilliseconds(500);
+
+    private readonly object _gate = new();
+    private readonly long[] _marks = new long[256];
+    private DateTimeOffset? _markRun;
+    private DateTimeOffset? _sampleRun;
+    private DateTimeOffset _sampleAt;
+    private TimeSpan _sampleHostTime;
+    private int _percent;
+
+    internal static VmTracking Of(HostVm vm) => All.GetValue(vm, static _ => new VmTracking());
+
+    /// <summary>Remembers the length of a port's log just before input is sent to it.</summary>
+    internal void MarkSend(HostVm vm, int port)
+    {
+        lock (_gate)
+        {
+            if (_markRun != vm.StartedAt)
+            {
+                Array.Clear(_marks);
+                _markRun = vm.StartedAt;
+            }
+
+            _marks[port & 0xff] = vm.GetSerial(port).Length;
+        }
+    }
+
+    /// <summary>The length of a port's log at the last send of this run; 0 where nothing was sent.</summary>
+    internal long SendMark(HostVm vm, int port)
+    {
+        lock (_gate)
+        {
+            return _markRun == vm.StartedAt ? _marks[port & 0xff] : 0;
+        }
+    }
+
+    /// <summary>Processor use of the VM in percent of one host core, over the time since the last sample.</summary>
+    internal int CpuPercent(HostVm vm)
+    {
+        if (vm.State is not (VmState.Running or VmState.Stopping) || vm.StartedAt is not { } started)
+        {
+            return 0;
+        }
+
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        TimeSpan hostTime = vm.Metrics.HostTime;
+        lock (_gate)
+        {
+            bool first = _sampleRun != started;
+            if (first)
+            {
+                _sampleRun = started;
+                _sampleAt = started;
+                _sampleHostTime = TimeSpan.Zero;
+            }
+
+            TimeSpan elapsed = now - _sampleAt;
+            if (first || elapsed >= SampleLength)
+            {
+                _percent = elapsed > TimeSpan.Zero ? (int)Math.Clamp(Math.Round(100 * ((hostTime - _sampleHostTime) / elapsed)), 0, 100) : 0;
+                _sampleAt = now;
+                _sampleHostTime = hostTime;
+            }
+
+            return _percent;
+        }
+    }
+}
