@@ -74,23 +74,18 @@ public sealed class MemoryDisk : IStatefulBlockDevice
     public void WriteZeroes(long offset, long length)
     {
         BlockRange.Check(offset, length, Length);
-        while (length > 0)
+        long end = offset + length;
+        long firstWhole = (offset + SparseClusters.ClusterSize - 1) / SparseClusters.ClusterSize;
+        long lastWhole = end / SparseClusters.ClusterSize;
+        _clusters.RemoveRange(firstWhole, lastWhole);
+        if (firstWhole > lastWhole)
         {
-            long cluster = offset / SparseClusters.ClusterSize;
-            int within = (int)(offset % SparseClusters.ClusterSize);
-            int part = (int)Math.Min(length, SparseClusters.ClusterSize - within);
-            if (part == SparseClusters.ClusterSize)
-            {
-                _clusters.Remove(cluster);
-            }
-            else if (_clusters.TryGet(cluster, out _))
-            {
-                _clusters.GetOrCreate(cluster, out _).Slice(within, part).Clear();
-            }
-
-            offset += part;
-            length -= part;
+            ClearPart(offset, end);
+            return;
         }
+
+        ClearPart(offset, firstWhole * SparseClusters.ClusterSize);
+        ClearPart(lastWhole * SparseClusters.ClusterSize, end);
     }
 
     public void Save(StateWriter writer) => _clusters.Save(writer);
@@ -98,4 +93,14 @@ public sealed class MemoryDisk : IStatefulBlockDevice
     public void Load(StateReader reader) => _clusters.Load(reader);
 
     public void Dispose() => _clusters.Clear();
+
+    // Within one cluster.
+    private void ClearPart(long start, long end)
+    {
+        long cluster = start / SparseClusters.ClusterSize;
+        if (start < end && _clusters.TryGet(cluster, out _))
+        {
+            _clusters.GetOrCreate(cluster, out _).Slice((int)(start % SparseClusters.ClusterSize), (int)(end - start)).Clear();
+        }
+    }
 }

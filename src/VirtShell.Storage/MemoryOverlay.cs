@@ -74,8 +74,14 @@ public sealed class MemoryOverlay : IStatefulBlockDevice
     {
     }
 
-    /// <summary>The range reads as zeros afterwards, whatever the base holds.</summary>
-    public void Discard(long offset, long length) => WriteZeroes(offset, length);
+    /// <summary>Forgets the changes to whole clusters in the range, which then read as the base does: a guest that discards a large disk shall not cost memory.</summary>
+    public void Discard(long offset, long length)
+    {
+        BlockRange.Check(offset, length, Length);
+        _clusters.RemoveRange(
+            (offset + SparseClusters.ClusterSize - 1) / SparseClusters.ClusterSize,
+            (offset + length) / SparseClusters.ClusterSize);
+    }
 
     public void WriteZeroes(long offset, long length)
     {

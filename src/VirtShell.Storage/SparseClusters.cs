@@ -6,11 +6,14 @@ using VirtShell.State;
 
 namespace VirtShell.Storage;
 
-/// <summary>The clusters of a disk that have been written, in memory, by cluster number; a cluster of zeros costs no bytes.</summary>
+/// <summary>The clusters of a disk that have been written, in memory, by cluster number; a cluster of zeros costs next to nothing.</summary>
 internal sealed class SparseClusters
 {
     /// <summary>4 KiB: the block of common file systems, so that their writes cover whole clusters and nothing need be copied from below.</summary>
     public const int ClusterSize = 4096;
+
+    // What an entry for a cluster of zeros is charged.
+    private const int ZeroClusterCost = 64;
 
     private const int ClustersPerChunk = 256;
 
@@ -33,7 +36,7 @@ internal sealed class SparseClusters
         _memoryLimit = memoryLimit;
     }
 
-    /// <summary>Bytes of host memory that hold content.</summary>
+    /// <summary>Bytes of host memory that hold content; a cluster of zeros counts a little.</summary>
     public long StoredBytes => _storedBytes;
 
     /// <summary>Clusters present, of zeros or not.</summary>
@@ -58,41 +61,67 @@ internal sealed class SparseClusters
             return bytes;
         }
 
-        if (_storedBytes > _memoryLimit - ClusterSize)
-        {
-            throw new StorageException($"The disk's changes fill their memory limit of {_memoryLimit >> 20} MiB. Raise the limit, or attach a writable image instead.");
-        }
-
+        CheckLimit(ClusterSize);
         try
         {
-            bytes = new byte[ClusterSize];
-            _clusters[cluster] = bytes;
+            byte[] fresh = new byte[ClusterSize];
+            _clusters[cluster] = fresh;
+            _storedBytes += ClusterSize - (found ? ZeroClusterCost : 0);
+            return fresh;
         }
         catch (OutOfMemoryException e)
         {
             throw new StorageException($"The host has no memory left for a disk's changes ({_storedBytes >> 20} MiB so far). Attach a writable image instead.", e);
         }
-
-        _storedBytes += ClusterSize;
-        return bytes;
     }
 
     /// <summary>Makes a whole cluster read as zeros.</summary>
+    /// <exception cref="StorageException">The memory limit is reached.</exception>
     public void SetZero(long cluster)
     {
-        if (_clusters.TryGetValue(cluster, out byte[]? old) && !ReferenceEquals(old, ZeroCluster))
+        if (!_clusters.ContainsKey(cluster))
         {
-            _storedBytes -= ClusterSize;
+            CheckLimit(ZeroClusterCost);
         }
 
+        Remove(cluster);
         _clusters[cluster] = ZeroCluster;
+        _storedBytes += ZeroClusterCost;
     }
 
     public void Remove(long cluster)
     {
-        if (_clusters.Remove(cluster, out byte[]? old) && !ReferenceEquals(old, ZeroCluster))
+        if (_clusters.Remove(cluster, out byte[]? old))
         {
-            _storedBytes -= ClusterSize;
+            _storedBytes -= ReferenceEquals(old, ZeroCluster) ? ZeroClusterCost : ClusterSize;
+        }
+    }
+
+    /// <summary>Removes clusters from <paramref name="first"/> to before <paramref name="end"/>.</summary>
+    public void RemoveRange(long first, long end)
+    {
+        if (end - first <= _clusters.Count)
+        {
+            for (long cluster = first; cluster < end; cluster++)
+            {
+                Remove(cluster);
+            }
+
+            return;
+        }
+
+        List<long> present = [];
+        foreach (long cluster in _clusters.Keys)
+        {
+            if (cluster >= first && cluster < end)
+            {
+                present.Add(cluster);
+            }
+        }
+
+        foreach (long cluster in present)
+        {
+            Remove(cluster);
         }
     }
 
@@ -163,6 +192,14 @@ internal sealed class SparseClusters
             {
                 chunk.AsSpan(i * ClusterSize, ClusterSize).CopyTo(GetOrCreate(stored[first + i], out _));
             }
+        }
+    }
+
+    private void CheckLimit(int bytes)
+    {
+        if (_storedBytes > _memoryLimit - bytes)
+        {
+            throw new StorageException($"The disk's changes fill their memory limit of {_memoryLimit >> 20} MiB. Raise the limit, or attach a writable image instead.");
         }
     }
 

@@ -34,7 +34,7 @@ public sealed class OverlayTests : TemporaryFolder
                     disk.WriteZeroes(offset, length);
                     model.AsSpan(offset, length).Clear();
                     break;
-                case 1 when kind != "raw":
+                case 1 when kind.StartsWith("memory", StringComparison.Ordinal):
                     disk.Discard(offset, length);
                     model.AsSpan(offset, length).Clear();
                     break;
@@ -69,6 +69,19 @@ public sealed class OverlayTests : TemporaryFolder
 
         Assert.Equal(Pattern(0, Size), File.ReadAllBytes(path));
         RawImage.Open(path, readOnly: false).Dispose();
+    }
+
+    [Fact]
+    public void DiscardForgetsChangesAndFreesTheirMemory()
+    {
+        using MemoryOverlay overlay = new(new MemoryDisk(Pattern(0, Size)), ownsBase: true, memoryLimit: 1 << 20);
+        overlay.Write(0, Pattern(9, 20_000));
+        overlay.Discard(100, Size - 100);
+        Assert.Equal(4096, overlay.StoredBytes);
+        Assert.Equal([.. Pattern(9, 20_000)[..4096], .. Pattern(0, Size)[4096..]], ReadAll(overlay));
+        overlay.WriteZeroes(0, Size);
+        Assert.InRange(overlay.StoredBytes, 1, 8192);
+        Assert.Equal(new byte[Size], ReadAll(overlay));
     }
 
     [Theory]

@@ -1,0 +1,231 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Numerics;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Pci;
+
+/// <summary>What a function says it is, in its configuration header.</summary>
+/// <param name="VendorId">Vendor, as assigned by the PCI SIG.</param>
+/// <param name="DeviceId">Device, as assigned by the vendor.</param>
+/// <param name="ClassCode">Base class, subclass and programming interface: 24 bits.</param>
+/// <param name="Revision">Revision of the device.</param>
+/// <param name="SubsystemVendorId">Vendor of the board.</param>
+/// <param name="SubsystemId">The board.</param>
+/// <param name="MultiFunction">Whether other functions share the slot.</param>
+public readonly record struct PciIdentity(
+    ushort VendorId,
+    ushort DeviceId,
+    uint ClassCode,
+    byte Revision,
+    ushort SubsystemVendorId = 0,
+    ushort SubsystemId = 0,
+    bool MultiFunction = false);
+
+/// <summary>One function on the PCI bus: its configuration space, base address registers, interrupt pin and MSI-X.</summary>
+public abstract class PciDevice
+{
+    // Fixed configuration.
+    private readonly List<PciBar> _bars = [];
+    private readonly PciIdentity _identity;
+
+    // Runtime glue.
+    private PciBus? _bus;
+
+    // Volatile (saved) state, besides configuration space.
+    private bool _interrupt;
+
+    protected PciDevice(PciIdentity identity)
+    {
+        _identity = identity;
+        Config.Define(PciRegister.VendorId, 2, identity.VendorId);
+        Config.Define(PciRegister.DeviceId, 2, identity.DeviceId);
+        Config.Define(PciRegister.Command, 2, 0, PciCommand.Writable);
+        Config.Define(PciRegister.Status, 2, 0, 0, PciStatus.WriteOneToClear);
+        Config.Define(PciRegister.RevisionId, 1, identity.Revision);
+        Config.Define(PciRegister.ClassCode, 2, identity.ClassCode & 0xFFFF);
+        Config.Define(PciRegister.ClassCode + 2, 1, identity.ClassCode >> 16);
+        Config.Define(PciRegister.HeaderType, 1, identity.MultiFunction ? PciRegister.MultiFunction : 0u);
+        Config.Define(PciRegister.SubsystemVendorId, 2, identity.SubsystemVendorId);
+        Config.Define(PciRegister.SubsystemId, 2, identity.SubsystemId);
+    }
+
+    public PciConfigSpace Config { get; } = new();
+
+    /// <summary>Device number on bus 0.</summary>
+    public int Slot { get; private set; }
+
+    public int Function { get; private set; }
+
+    /// <summary>MSI-X, where the function has it.</summary>
+    public MsixCapability? Msix { get; private set; }
+
+    /// <summary>Whether the guest lets the function access memory and send messages.</summary>
+    public bool IsBusMaster => (Command & PciCommand.BusMaster) != 0;
+
+    /// <summary>Whether the function asks for service by its interrupt pin, seen or masked.</summary>
+    protected bool InterruptLevel => _interrupt;
+
+    private ushort Command => (ushort)Config.Read(PciRegister.Command, 2);
+
+    internal IReadOnlyList<PciBar> Bars => _bars;
+
+    internal string StateName => string.Create(CultureInfo.InvariantCulture, $"{Slot:x2}.{Function}");
+
+    internal void AttachTo(PciBus bus, int slot, int function)
+    {
+        _bus = bus;
+        Slot = slot;
+        Function = function;
+        Msix?.Attach(bus.Msi);
+    }
+
+    internal uint ReadConfig(int offset, int size)
+    {
+        OnConfigRead(offset, size);
+        return Config.Read(offset, size);
+    }
+
+    internal void WriteConfig(int offset, int size, uint value)
+    {
+        ushort before = Command;
+        Config.Write(offset, size, value);
+        ApplyConfig();
+        Msix?.ConfigWritten();
+        OnConfigWritten(offset, size);
+        if (IsBusMaster && (before & PciCommand.BusMaster) == 0)
+        {
+            OnBusMasterEnabled();
+        }
+    }
+
+    internal void Reset()
+    {
+        SetInterrupt(false);
+        Config.Reset();
+        Msix?.Reset();
+        ApplyConfig();
+        ResetDevice();
+    }
+
+    internal void Save(StateWriter writer)
+    {
+        using StateWriter.SectionScope section = writer.Section(StateName, 1);
+        writer.Write("id", Identifier());
+        Config.Save(writer);
+        writer.Write("interrupt", _interrupt);
+        Msix?.Save(writer);
+        SaveDevice(writer);
+    }
+
+    internal void Load(StateReader reader)
+    {
+        StateReader section = reader.Section(StateName, 1);
+        if (section.ReadUInt32("id") != Identifier())
+        {
+            throw new StateFormatException($"Saved state has another device at PCI {StateName} ({section.ReadUInt32("id"):x8}) than this machine ({Identifier():x8}).");
+        }
+
+        Config.Load(section);
+        _interrupt = section.ReadBoolean("interrupt");
+        Msix?.Load(section);
+        ApplyConfig();
+        LoadDevice(section);
+    }
+
+    protected abstract void ResetDevice();
+
+    protected abstract void SaveDevice(StateWriter writer);
+
+    protected abstract void LoadDevice(StateReader reader);
+
+    /// <summary>Before the guest reads configuration space.</summary>
+    protected virtual void OnConfigRead(int offset, int size)
+    {
+    }
+
+    /// <summary>After the guest wrote configuration space.</summary>
+    protected virtual void OnConfigWritten(int offset, int size)
+    {
+    }
+
+    /// <summary>After the guest let the function access memory.</summary>
+    protected virtual void OnBusMasterEnabled()
+    {
+    }
+
+    protected void AddMemoryBar(int index, uint size, IMmioHandler handler) => AddBar(new PciBar(index, size, handler, null));
+
+    protected void AddPortBar(int index, uint size, IPortHandler handler) => AddBar(new PciBar(index, size, null, handler));
+
+    protected void AddInterruptPin(int pin)
+    {
+        Config.Define(PciRegister.InterruptPin, 1, (uint)pin);
+        Config.Define(PciRegister.InterruptLine, 1, 0xFF, 0xFF);
+    }
+
+    /// <summary>Adds MSI-X with table and pending bits in a memory BAR of their own.</summary>
+    protected MsixCapability AddMsix(int barIndex, int vectors)
+    {
+        Msix = new MsixCapability(this, barIndex, vectors);
+        AddMemoryBar(barIndex, MsixCapability.BarSize, Msix);
+        return Msix;
+    }
+
+    /// <summary>Drives the interrupt pin; it is seen by the machine unless the guest disabled it or uses MSI-X.</summary>
+    protected void SetInterrupt(bool asserted)
+    {
+        _interrupt = asserted;
+        ApplyInterrupt();
+    }
+
+    private uint Identifier() => ((uint)_identity.VendorId << 16) | _identity.DeviceId;
+
+    private void AddBar(PciBar bar)
+    {
+        bool sound = bar.Index is >= 0 and < PciRegister.BarCount
+            && BitOperations.IsPow2(bar.Size)
+            && (bar.IsIo ? bar.Size is >= 4 and <= 256 : bar.Size is >= 16 and <= 1u << 28)
+            && !_bars.Exists(other => other.Index == bar.Index);
+        if (!sound)
+        {
+            throw new ArgumentException($"BAR {bar.Index} of {bar.Size} bytes cannot be.", nameof(bar));
+        }
+
+        _bars.Add(bar);
+        Config.Define(bar.Register, 4, bar.IsIo ? PciRegister.BarIoSpace : 0, ~(bar.Size - 1));
+    }
+
+    private void ApplyConfig()
+    {
+        if (_bus is null)
+        {
+            return;
+        }
+
+        ushort command = Command;
+        foreach (PciBar bar in _bars)
+        {
+            bool decode = (command & (bar.IsIo ? PciCommand.IoSpace : PciCommand.MemorySpace)) != 0;
+            bar.Update(_bus.IoBus, Config.Read(bar.Register, 4), decode);
+        }
+
+        ApplyInterrupt();
+    }
+
+    private void ApplyInterrupt()
+    {
+        int pin = (int)Config.Read(PciRegister.InterruptPin, 1);
+        if (pin == 0)
+        {
+            return;
+        }
+
+        uint status = Config.Read(PciRegister.Status, 2) & ~(uint)PciStatus.Interrupt;
+        Config.Set(PciRegister.Status, 2, status | (_interrupt ? PciStatus.Interrupt : 0u));
+        bool visible = _interrupt && (Command & PciCommand.InterruptDisable) == 0 && Msix is not { IsEnabled: true };
+        _bus?.SetPin(this, pin, visible);
+    }
+}

@@ -1,0 +1,411 @@
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Text;
+using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+using VirtShell.Storage;
+
+namespace VirtShell.Machine.Virtio;
+
+/// <summary>
+/// The block device (virtio 1.2, 5.2) over an <see cref="IBlockDevice"/>. Requests complete in order, as clock events after a
+/// modelled latency, so that when they do depends on the guest alone. Buffers are read and written at completion.
+/// </summary>
+public sealed class VirtioBlock : VirtioDevice
+{
+    /// <summary>Guest time from a request to its completion, before the time for its bytes.</summary>
+    public const long LatencyNanoseconds = 20_000;
+
+    /// <summary>Guest time of a flush.</summary>
+    public const long FlushNanoseconds = 50_000;
+
+    /// <summary>How many bytes the modelled device moves in a nanosecond (2 GB/s).</summary>
+    public const long BytesPerNanosecond = 2;
+
+    private const uint PciClass = 0x010000;
+    private const int QueueSize = 256;
+    private const uint SegmentBytes = 64 << 10;
+
+    // Room in the queue for the header's and the status' descriptors.
+    private const uint Segments = QueueSize - 2;
+    private const int BufferBytes = 64 << 10;
+    private const uint PhysicalBlockExponent = 3;
+    private const uint MaxDiscardSectors = 1 << 22;
+    private const uint MaxDiscardSegments = 16;
+    private const uint MaxWriteZeroesSectors = 1 << 16;
+    private const uint DiscardAlignmentSectors = 8;
+    private const int SectorSize = BlockRange.SectorSize;
+
+    // Fixed configuration.
+    private readonly byte[] _id = new byte[VirtioBlockSpec.IdLength];
+
+    // Runtime glue.
+    private readonly IBlockDevice _disk;
+    private readonly MachineClock _clock;
+    private readonly TimerEvent _completion;
+    private readonly byte[] _buffer = new byte[BufferBytes];
+
+    // Volatile (saved) state, besides the event.
+    private readonly Queue<Request> _inFlight = new();
+
+    /// <param name="memory">Guest memory.</param>
+    /// <param name="clock">The machine's clock.</param>
+    /// <param name="disk">The content. Not disposed here.</param>
+    /// <param name="serial">What GET_ID answers: the first 20 bytes count.</param>
+    public VirtioBlock(PhysicalMemory memory, MachineClock clock, IBlockDevice disk, string serial)
+        : base(memory, VirtioDeviceType.Block, PciClass, FeaturesOf(disk), ConfigOf(disk), [QueueSize])
+    {
+        ArgumentNullException.ThrowIfNull(clock);
+        ArgumentNullException.ThrowIfNull(serial);
+        _disk = disk;
+        _clock = clock;
+        _completion = new TimerEvent(Complete);
+        byte[] id = Encoding.UTF8.GetBytes(serial);
+        id.AsSpan(0, Math.Min(id.Length, _id.Length)).CopyTo(_id);
+    }
+
+    /// <summary>Called when the image failed under a request, which the guest sees as an I/O error. On the running thread.</summary>
+    public Action<StorageException>? Faulted { get; set; }
+
+    /// <summary>Requests accepted and not completed yet.</summary>
+    public int InFlight => _inFlight.Count;
+
+    internal override long MaximumChainBytes => (Segments * (long)SegmentBytes) + (4 * SectorSize);
+
+    protected override void QueueNotified(int queue)
+    {
+        Accept();
+
+        // Completions stopped where the guest took the device's access to memory away.
+        if (_inFlight.Count > 0 && !_completion.IsScheduled)
+        {
+            _clock.Schedule(_completion, _inFlight.Peek().Due);
+        }
+    }
+
+    protected override void ConfigWritten(int offset, int size, uint value)
+    {
+        if (offset == VirtioBlockSpec.ConfigWriteback && size == 1 && Has(VirtioBlockSpec.FeatureConfigWce))
+        {
+            Config[offset] = (byte)(value & 1);
+        }
+    }
+
+    protected override void ResetDevice()
+    {
+        _clock.Cancel(_completion);
+        _inFlight.Clear();
+    }
+
+    protected override void SaveDevice(StateWriter writer)
+    {
+        byte[] requests = new byte[_inFlight.Count * 10];
+        int at = 0;
+        foreach (Request request in _inFlight)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(requests.AsSpan(at), request.Head);
+            BinaryPrimitives.WriteInt64LittleEndian(requests.AsSpan(at + 2), request.Due);
+            at += 10;
+        }
+
+        writer.Write("in-flight", requests);
+        _completion.Save(writer, "completion");
+        (_disk as IStatefulBlockDevice)?.Save(writer);
+    }
+
+    protected override void LoadDevice(StateReader reader)
+    {
+        byte[] requests = reader.ReadBytes("in-flight");
+        if (requests.Length % 10 != 0 || requests.Length / 10 > QueueSize)
+        {
+            throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' is {requests.Length} bytes long.");
+        }
+
+        _inFlight.Clear();
+        for (int at = 0; at < requests.Length; at += 10)
+        {
+            ushort head = BinaryPrimitives.ReadUInt16LittleEndian(requests.AsSpan(at));
+            if (head >= Queue(0).Size)
+            {
+                throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' names descriptor {head}.");
+            }
+
+            _inFlight.Enqueue(new Request(head, BinaryPrimitives.ReadInt64LittleEndian(requests.AsSpan(at + 2))));
+        }
+
+        _completion.Load(reader, "completion", _clock);
+        if (_disk is IStatefulBlockDevice stateful && reader.Has("disk"))
+        {
+            stateful.Load(reader);
+        }
+    }
+
+    private static ulong FeaturesOf(IBlockDevice disk)
+    {
+        ArgumentNullException.ThrowIfNull(disk);
+        const ulong Always = VirtioBlockSpec.FeatureSizeMax | VirtioBlockSpec.FeatureSegMax | VirtioBlockSpec.FeatureBlockSize
+            | VirtioBlockSpec.FeatureFlush | VirtioBlockSpec.FeatureTopology | VirtioBlockSpec.FeatureConfigWce;
+        return Always | (disk.IsReadOnly ? VirtioBlockSpec.FeatureReadOnly : VirtioBlockSpec.FeatureDiscard | VirtioBlockSpec.FeatureWriteZeroes);
+    }
+
+    private static byte[] ConfigOf(IBlockDevice disk)
+    {
+        byte[] config = new byte[VirtioBlockSpec.ConfigLength];
+        void Put(int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(config.AsSpan(offset), value);
+        BinaryPrimitives.WriteInt64LittleEndian(config, disk.Length / SectorSize);
+        Put(VirtioBlockSpec.ConfigSizeMax, SegmentBytes);
+        Put(VirtioBlockSpec.ConfigSegMax, Segments);
+        Put(VirtioBlockSpec.ConfigBlockSize, SectorSize);
+        config[VirtioBlockSpec.ConfigPhysicalBlockExponent] = (byte)PhysicalBlockExponent;
+        BinaryPrimitives.WriteUInt16LittleEndian(config.AsSpan(VirtioBlockSpec.ConfigMinimumIoSize), 1);
+        Put(VirtioBlockSpec.ConfigOptimalIoSize, 0);
+        config[VirtioBlockSpec.ConfigWriteback] = 1;
+        if (!disk.IsReadOnly)
+        {
+            Put(VirtioBlockSpec.ConfigMaxDiscardSectors, MaxDiscardSectors);
+            Put(VirtioBlockSpec.ConfigMaxDiscardSegments, MaxDiscardSegments);
+            Put(VirtioBlockSpec.ConfigDiscardAlignment, DiscardAlignmentSectors);
+            Put(VirtioBlockSpec.ConfigMaxWriteZeroesSectors, MaxWriteZeroesSectors);
+            Put(VirtioBlockSpec.ConfigMaxWriteZeroesSegments, 1);
+            config[VirtioBlockSpec.ConfigWriteZeroesMayUnmap] = 1;
+        }
+
+        return config;
+    }
+
+    // Takes what the driver made available and says when each will be done.
+    private void Accept()
+    {
+        Virtqueue queue = Queue(0);
+        long last = _clock.Now;
+        foreach (Request request in _inFlight)
+        {
+            last = Math.Max(last, request.Due);
+        }
+
+        while (_inFlight.Count < queue.Size && queue.TryPop(out ushort head))
+        {
+            if (!queue.TryReadChain(head, Chain))
+            {
+                return;
+            }
+
+            // The fixed part of the latency overlaps with other requests', the transfer does not.
+            long transfer = (Chain.ReadableBytes + Chain.WritableBytes) / BytesPerNanosecond;
+            long latency = ReadType() == VirtioBlockSpec.TypeFlush ? FlushNanoseconds : LatencyNanoseconds;
+            last = Math.Max(last, _clock.Now + latency) + transfer;
+            _inFlight.Enqueue(new Request(head, last));
+        }
+
+        queue.RequestNotification();
+    }
+
+    private void Complete()
+    {
+        if (!IsRunning || _inFlight.Count == 0)
+        {
+            return;
+        }
+
+        Virtqueue queue = Queue(0);
+        ushort head = _inFlight.Dequeue().Head;
+        if (!queue.TryReadChain(head, Chain) || !TryServe(out uint written))
+        {
+            return;
+        }
+
+        queue.Push(head, written);
+        Accept();
+        if (_inFlight.Count > 0)
+        {
+            _clock.Schedule(_completion, _inFlight.Peek().Due);
+        }
+
+        queue.Signal();
+    }
+
+    private uint ReadType()
+    {
+        Span<byte> type = stackalloc byte[4];
+        return Chain.Read(0, type) ? BinaryPrimitives.ReadUInt32LittleEndian(type) : 0;
+    }
+
+    // False where the request makes no sense at all and the device needs a reset.
+    private bool TryServe(out uint written)
+    {
+        written = 0;
+        Span<byte> header = stackalloc byte[VirtioBlockSpec.HeaderLength];
+        if (Chain.WritableBytes == 0 || !Chain.Read(0, header))
+        {
+            Fail("queue 0: a request has no header or no status byte, or its header is outside RAM");
+            return false;
+        }
+
+        uint type = BinaryPrimitives.ReadUInt32LittleEndian(header);
+        ulong sector = BinaryPrimitives.ReadUInt64LittleEndian(header[VirtioBlockSpec.HeaderSector..]);
+        byte status;
+        try
+        {
+            status = Serve(type, sector, ref written);
+        }
+        catch (StorageException e)
+        {
+            status = VirtioBlockSpec.StatusIoError;
+            Faulted?.Invoke(e);
+        }
+
+        if ((Status & VirtioStatus.NeedsReset) != 0)
+        {
+            return false;
+        }
+
+        if (!Chain.Write(Chain.WritableBytes - 1, [status]))
+        {
+            Fail("queue 0: a status byte is outside RAM");
+            return false;
+        }
+
+        written++;
+        return true;
+    }
+
+    private byte Serve(uint type, ulong sector, ref uint written)
+    {
+        switch (type)
+        {
+            case VirtioBlockSpec.TypeIn:
+                return Transfer(sector, Chain.WritableBytes - 1, toDisk: false, ref written);
+            case VirtioBlockSpec.TypeOut:
+                return Transfer(sector, Chain.ReadableBytes - VirtioBlockSpec.HeaderLength, toDisk: true, ref written);
+            case VirtioBlockSpec.TypeFlush:
+                _disk.Flush();
+                return VirtioBlockSpec.StatusOk;
+            case VirtioBlockSpec.TypeGetId:
+                return GetId(ref written);
+            case VirtioBlockSpec.TypeDiscard when Has(VirtioBlockSpec.FeatureDiscard):
+                return Ranges(MaxDiscardSegments, MaxDiscardSectors, 0);
+            case VirtioBlockSpec.TypeWriteZeroes when Has(VirtioBlockSpec.FeatureWriteZeroes):
+                return Ranges(1, MaxWriteZeroesSectors, VirtioBlockSpec.RangeFlagUnmap);
+            default:
+                return VirtioBlockSpec.StatusUnsupported;
+        }
+    }
+
+    private byte Transfer(ulong sector, long length, bool toDisk, ref uint written)
+    {
+        if (length % SectorSize != 0 || !IsOnDisk(sector, length) || (toDisk && _disk.IsReadOnly))
+        {
+            return VirtioBlockSpec.StatusIoError;
+        }
+
+        long start = (long)sector * SectorSize;
+        for (long done = 0; done < length;)
+        {
+            Span<byte> part = _buffer.AsSpan(0, (int)Math.Min(BufferBytes, length - done));
+            bool complete;
+            if (toDisk)
+            {
+                complete = Chain.Read(VirtioBlockSpec.HeaderLength + done, part);
+                if (complete)
+                {
+                    _disk.Write(start + done, part);
+                }
+            }
+            else
+            {
+                _disk.Read(start + done, part);
+                complete = Chain.Write(done, part);
+                written += (uint)part.Length;
+            }
+
+            if (!complete)
+            {
+                Fail("queue 0: a data buffer is outside RAM");
+                return VirtioBlockSpec.StatusIoError;
+            }
+
+            done += part.Length;
+        }
+
+        // 5.2.6.2: without a write cache (or a driver that knows to flush it), a completed write is stable.
+        bool cached = Has(VirtioBlockSpec.FeatureConfigWce) ? Config[VirtioBlockSpec.ConfigWriteback] != 0 : Has(VirtioBlockSpec.FeatureFlush);
+        if (toDisk && !cached)
+        {
+            _disk.Flush();
+        }
+
+        return VirtioBlockSpec.StatusOk;
+    }
+
+    private byte GetId(ref uint written)
+    {
+        int count = (int)Math.Min(VirtioBlockSpec.IdLength, Chain.WritableBytes - 1);
+        if (!Chain.Write(0, _id.AsSpan(0, count)))
+        {
+            Fail("queue 0: a data buffer is outside RAM");
+        }
+
+        written = (uint)count;
+        return VirtioBlockSpec.StatusOk;
+    }
+
+    private byte Ranges(uint maximumRanges, uint maximumSectors, uint allowedFlags)
+    {
+        long length = Chain.ReadableBytes - VirtioBlockSpec.HeaderLength;
+        long count = length / VirtioBlockSpec.RangeLength;
+        if (length % VirtioBlockSpec.RangeLength != 0 || count == 0 || count > maximumRanges || _disk.IsReadOnly)
+        {
+            return VirtioBlockSpec.StatusIoError;
+        }
+
+        Span<byte> ranges = stackalloc byte[(int)length];
+        if (!Chain.Read(VirtioBlockSpec.HeaderLength, ranges))
+        {
+            Fail("queue 0: a data buffer is outside RAM");
+            return VirtioBlockSpec.StatusIoError;
+        }
+
+        // All are checked before any is carried out.
+        for (int i = 0; i < count; i++)
+        {
+            Span<byte> range = ranges[(i * VirtioBlockSpec.RangeLength)..];
+            uint sectors = BinaryPrimitives.ReadUInt32LittleEndian(range[VirtioBlockSpec.RangeSectors..]);
+            if ((BinaryPrimitives.ReadUInt32LittleEndian(range[VirtioBlockSpec.RangeFlags..]) & ~allowedFlags) != 0)
+            {
+                return VirtioBlockSpec.StatusUnsupported;
+            }
+
+            if (sectors > maximumSectors || !IsOnDisk(BinaryPrimitives.ReadUInt64LittleEndian(range), sectors * (long)SectorSize))
+            {
+                return VirtioBlockSpec.StatusIoError;
+            }
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            Span<byte> range = ranges[(i * VirtioBlockSpec.RangeLength)..];
+            long start = BinaryPrimitives.ReadInt64LittleEndian(range) * SectorSize;
+            long bytes = BinaryPrimitives.ReadUInt32LittleEndian(range[VirtioBlockSpec.RangeSectors..]) * (long)SectorSize;
+            if (allowedFlags == 0)
+            {
+                _disk.Discard(start, bytes);
+            }
+            else
+            {
+                _disk.WriteZeroes(start, bytes);
+            }
+        }
+
+        return VirtioBlockSpec.StatusOk;
+    }
+
+    private bool IsOnDisk(ulong sector, long bytes)
+    {
+        ulong capacity = (ulong)(_disk.Length / SectorSize);
+        return sector <= capacity && (ulong)bytes / SectorSize <= capacity - sector;
+    }
+
+    private readonly record struct Request(ushort Head, long Due);
+}
