@@ -1,0 +1,236 @@
+using System;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Interrupts;
+
+/// <summary>
+/// Wires interrupt sources to the controllers and the controllers to the processor. ISA IRQs reach the 8259s and the
+/// I/O APIC pin of the same number (IRQ 0 pin 2); PCI pins are swizzled onto four PIRQ lines, which reach I/O APIC pins
+/// 16 to 19 and, as PIRQRC routes them, the 8259s.
+/// </summary>
+public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
+{
+    /// <summary>I/O APIC pin of PIRQA#; the others follow.</summary>
+    public const int FirstPirqPin = 16;
+
+    public const int PirqCount = 4;
+    private const int SlotCount = 32;
+    private const int IrqCount = 16;
+    private const int TimerPin = 2;
+    private const byte PirqDisabled = 0x80;
+    private const ulong MsiAddressBits = 0xF_FFFF;
+    private const ulong MsiAddress = 0xFEE0_0000;
+
+    // Fixed configuration: what firmware routes the PIRQ lines to. Both IRQs are free in this machine.
+    private static readonly byte[] FirmwarePirqRoutes = [10, 11, 10, 11];
+
+    // Runtime glue.
+    private readonly IProcessorPins _pins;
+    private bool _requested;
+
+    // Saved state: who asserts what.
+    private readonly uint[] _pirqSlots = new uint[PirqCount];
+    private readonly byte[] _pirqRoutes = new byte[PirqCount];
+    private uint _isaIrqs;
+
+    public InterruptRouter(IoBus bus, MachineClock clock, IProcessorPins pins)
+    {
+        _pins = pins;
+        LocalApic = new LocalApic(bus, clock, pins, UpdateProcessor);
+        Pic = new Pic8259Pair(bus, PicOutputChanged);
+        IoApic = new IoApic(bus, LocalApic.Deliver);
+        LocalApic.EoiBroadcast = IoApic.EndOfInterrupt;
+        Reset();
+    }
+
+    public string Name => "interrupt-router";
+
+    public Pic8259Pair Pic { get; }
+
+    public LocalApic LocalApic { get; }
+
+    public IoApic IoApic { get; }
+
+    /// <summary>Clears sources and routes; the controllers are devices of their own.</summary>
+    public void Reset()
+    {
+        Array.Clear(_pirqSlots);
+        FirmwarePirqRoutes.CopyTo(_pirqRoutes, 0);
+        _isaIrqs = 0;
+        _requested = false;
+        _pins.SetInterruptRequest(false);
+    }
+
+    /// <summary>Gives the line of an ISA IRQ to a device; each IRQ has one ISA device.</summary>
+    public Action<bool> IsaLine(int irq) => asserted => SetIsaIrq(irq, asserted);
+
+    /// <summary>Sets the level of an ISA IRQ, 0 to 15.</summary>
+    public void SetIsaIrq(int irq, bool asserted)
+    {
+        if ((uint)irq >= IrqCount)
+        {
+            return;
+        }
+
+        uint bit = 1u << irq;
+        _isaIrqs = asserted ? _isaIrqs | bit : _isaIrqs & ~bit;
+        Pic.SetIrq(irq, IsPicInputHigh(irq));
+        IoApic.SetPin(irq == 0 ? TimerPin : irq, asserted);
+    }
+
+    public void SetPciInterrupt(int slot, int pin, bool asserted)
+    {
+        if ((uint)slot >= SlotCount || pin is < 1 or > 4)
+        {
+            return;
+        }
+
+        int pirq = PirqOf(slot, pin);
+        uint bit = 1u << slot;
+        _pirqSlots[pirq] = asserted ? _pirqSlots[pirq] | bit : _pirqSlots[pirq] & ~bit;
+        UpdatePirq(pirq);
+    }
+
+    public int LegacyIrqOf(int slot, int pin) => FirmwarePirqRoutes[PirqOf(slot, pin)];
+
+    /// <summary>The I/O APIC pin that a slot's INTx pin (1 to 4) reaches.</summary>
+    public static int IoApicPinOf(int slot, int pin) => FirstPirqPin + PirqOf(slot, pin);
+
+    public void SetPirqRoute(int pirq, byte value)
+    {
+        if ((uint)pirq >= PirqCount || _pirqRoutes[pirq] == value)
+        {
+            return;
+        }
+
+        int before = RouteOf(pirq);
+        _pirqRoutes[pirq] = value;
+        if (before >= 0)
+        {
+            Pic.SetIrq(before, IsPicInputHigh(before));
+        }
+
+        UpdatePirq(pirq);
+    }
+
+    public void DeliverMsi(ulong address, uint data)
+    {
+        if ((address & ~MsiAddressBits) != MsiAddress)
+        {
+            return;
+        }
+
+        LocalApic.Deliver(new ApicMessage(
+            Destination: (uint)(address >> 12) & 0xFF,
+            IsLogical: (address & 4) != 0,
+            Mode: (ApicDeliveryMode)((data >> 8) & 7),
+            Vector: (byte)data,
+            IsLevel: (data & 0x8000) != 0));
+    }
+
+    /// <summary>The processor's INTA: local APIC first, then the 8259s where they are wired through; -1 where nothing requests.</summary>
+    public int Acknowledge()
+    {
+        int vector = LocalApic.Acknowledge();
+        if (vector < 0 && LocalApic.PassesPicInterrupts && Pic.IsRequesting)
+        {
+            vector = Pic.Acknowledge();
+        }
+
+        UpdateProcessor();
+        return vector;
+    }
+
+    public void Save(StateWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        for (int i = 0; i < PirqCount; i++)
+        {
+            writer.Write($"pirq-slots-{i}", _pirqSlots[i]);
+            writer.Write($"pirq-route-{i}", (uint)_pirqRoutes[i]);
+        }
+
+        writer.Write("isa-irqs", _isaIrqs);
+    }
+
+    public void Load(StateReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        for (int i = 0; i < PirqCount; i++)
+        {
+            _pirqSlots[i] = reader.ReadUInt32($"pirq-slots-{i}");
+            _pirqRoutes[i] = reader.ReadByte($"pirq-route-{i}", PirqDisabled);
+        }
+
+        _isaIrqs = reader.ReadUInt32("isa-irqs");
+    }
+
+    /// <summary>Sets the processor's INTR again from the controllers, after state was loaded.</summary>
+    internal void Resynchronize()
+    {
+        _requested = !IsRequesting;
+        UpdateProcessor();
+    }
+
+    // As PC boards wire it: pin and slot number rotate over the four lines.
+    private static int PirqOf(int slot, int pin) => (slot + pin - 1) & 3;
+
+    private bool IsRequesting => LocalApic.IsRequesting || (LocalApic.PassesPicInterrupts && Pic.IsRequesting);
+
+    private int RouteOf(int pirq)
+    {
+        byte route = _pirqRoutes[pirq];
+        return (route & PirqDisabled) == 0 && (route & 0xF) is int irq and >= 3 and not 8 and not 13 ? irq : -1;
+    }
+
+    private void UpdatePirq(int pirq)
+    {
+        IoApic.SetPin(FirstPirqPin + pirq, _pirqSlots[pirq] != 0);
+        int irq = RouteOf(pirq);
+        if (irq >= 0)
+        {
+            Pic.SetIrq(irq, IsPicInputHigh(irq));
+        }
+    }
+
+    private bool IsPicInputHigh(int irq)
+    {
+        if ((_isaIrqs & (1u << irq)) != 0)
+        {
+            return true;
+        }
+
+        for (int pirq = 0; pirq < PirqCount; pirq++)
+        {
+            if (_pirqSlots[pirq] != 0 && RouteOf(pirq) == irq)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void PicOutputChanged(bool asserted)
+    {
+        LocalApic.SetLint0(asserted);
+        UpdateProcessor();
+    }
+
+    private void UpdateProcessor()
+    {
+        // The local APIC is built before the controllers that call back here.
+        if (Pic is null)
+        {
+            return;
+        }
+
+        bool requested = IsRequesting;
+        if (requested != _requested)
+        {
+            _requested = requested;
+            _pins.SetInterruptRequest(requested);
+        }
+    }
+}

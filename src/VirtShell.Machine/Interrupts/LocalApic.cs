@@ -1,0 +1,425 @@
+using System;
+using System.Numerics;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Interrupts;
+
+/// <summary>
+/// The processor's local APIC (Intel SDM 3A, chapter 11): xAPIC registers by MMIO, x2APIC registers by MSR, priorities,
+/// interprocessor interrupts to itself, and the timer. There is one processor, with APIC ID 0.
+/// </summary>
+public sealed partial class LocalApic : IDevice
+{
+    public const ulong DefaultBase = 0xFEE0_0000;
+    public const ulong Length = 0x1000;
+    public const byte Id = 0;
+
+    // IA32_APIC_BASE (11.4.4).
+    private const ulong BaseIsBsp = 1 << 8;
+    private const ulong BaseExtd = 1 << 10;
+    private const ulong BaseEnable = 1 << 11;
+    private const ulong BaseAddressBits = 0x000000FF_FFFF_F000;
+
+    // Spurious-interrupt vector register (11.9).
+    private const uint SvrEnable = 1 << 8;
+    private const uint SvrWritable = 0x1FF;
+
+    // Local vector table (11.5.1). Version 14h with six entries.
+    private const uint Version = 0x14 | ((LvtCount - 1) << 16);
+    private const int LvtCount = 6;
+    private const int LvtTimer = 0;
+    private const int LvtLint0 = 3;
+    private const int LvtLint1 = 4;
+    private const int LvtError = 5;
+    private const uint LvtRemoteIrr = 1 << 14;
+    private const uint LvtLevel = 1 << 15;
+    private const uint LvtMasked = 1 << 16;
+
+    // Error status register (11.5.3).
+    private const uint EsrSendIllegalVector = 1 << 5;
+    private const uint EsrReceiveIllegalVector = 1 << 6;
+    private const uint EsrIllegalRegister = 1 << 7;
+    private const int FirstLegalVector = 16;
+
+    // Timer, thermal, performance, LINT0, LINT1, error.
+    private static readonly uint[] LvtWritable = [0x700FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF];
+
+    // Runtime glue.
+    private readonly IoBus _bus;
+    private readonly MachineClock _clock;
+    private readonly IProcessorPins _pins;
+    private readonly Action _changed;
+    private readonly TimerEvent _timer;
+    private readonly MmioWindow _window;
+    private ulong _mappedAt;
+
+    // Saved state.
+    private readonly uint[] _isr = new uint[8];
+    private readonly uint[] _tmr = new uint[8];
+    private readonly uint[] _irr = new uint[8];
+    private readonly uint[] _lvt = new uint[LvtCount];
+    private ulong _base;
+    private ulong _icr;
+    private uint _id;
+    private uint _tpr;
+    private uint _ldr;
+    private uint _dfr;
+    private uint _svr;
+    private uint _esr;
+    private uint _esrPending;
+    private bool _lint0;
+
+    /// <param name="bus">Where the xAPIC page is claimed.</param>
+    /// <param name="clock">What the timer counts by.</param>
+    /// <param name="pins">Takes NMI and INIT.</param>
+    /// <param name="changed">Called when <see cref="IsRequesting"/> or <see cref="PassesPicInterrupts"/> may have changed.</param>
+    public LocalApic(IoBus bus, MachineClock clock, IProcessorPins pins, Action changed)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        ArgumentNullException.ThrowIfNull(clock);
+        ArgumentNullException.ThrowIfNull(pins);
+        _bus = bus;
+        _clock = clock;
+        _pins = pins;
+        _changed = changed;
+        _timer = new TimerEvent(TimerExpired);
+        _window = new MmioWindow(this);
+        Reset();
+    }
+
+    public string Name => "lapic";
+
+    /// <summary>Takes the EOI of level-triggered vectors.</summary>
+    public Action<byte>? EoiBroadcast { get; set; }
+
+    /// <summary>Whether an accepted interrupt has more than the processor's priority.</summary>
+    public bool IsRequesting => IsEnabled && HighestOf(_irr) is int vector and >= 0 && (vector >> 4) > (ProcessorPriority >> 4);
+
+    /// <summary>Whether the 8259s' output reaches the processor: through LINT0 as ExtINT, or past a disabled APIC.</summary>
+    public bool PassesPicInterrupts => !IsEnabled || ((_lvt[LvtLint0] & LvtMasked) == 0 && ModeOf(_lvt[LvtLint0]) == ApicDeliveryMode.ExtInt);
+
+    /// <summary>CR8: bits 7:4 of the task priority register.</summary>
+    public byte TaskPriority
+    {
+        get => (byte)(_tpr >> 4);
+        set
+        {
+            _tpr = (uint)(value & 0xF) << 4;
+            _changed();
+        }
+    }
+
+    private bool IsEnabled => (_base & BaseEnable) != 0;
+
+    private bool IsX2 => (_base & BaseExtd) != 0;
+
+    private bool IsSoftwareEnabled => (_svr & SvrEnable) != 0;
+
+    // 11.8.3.1: the higher of the task's priority and the class of the interrupt in service.
+    private uint ProcessorPriority
+    {
+        get
+        {
+            int service = HighestOf(_isr);
+            uint serviceClass = service < 0 ? 0 : (uint)service & 0xF0;
+            return (_tpr & 0xF0) >= serviceClass ? _tpr : serviceClass;
+        }
+    }
+
+    public void Reset()
+    {
+        _base = DefaultBase | BaseEnable | BaseIsBsp;
+        _lint0 = false;
+        ResetRegisters();
+        MapWindow();
+    }
+
+    /// <summary>Enables the APIC with LINT0 as ExtINT and LINT1 as NMI ("virtual wire"), as PC firmware hands it over.</summary>
+    public void InitializeAsFirmware()
+    {
+        _svr = SvrEnable | 0xFF;
+        _lvt[LvtLint0] = (uint)ApicDeliveryMode.ExtInt << 8;
+        _lvt[LvtLint1] = (uint)ApicDeliveryMode.Nmi << 8;
+        _changed();
+    }
+
+    /// <summary>The 8259s' output, on LINT0. ExtINT is seen by <see cref="PassesPicInterrupts"/>; other modes deliver here.</summary>
+    public void SetLint0(bool asserted)
+    {
+        bool rising = asserted && !_lint0;
+        _lint0 = asserted;
+        uint entry = _lvt[LvtLint0];
+        if (!rising || !IsEnabled || (entry & LvtMasked) != 0)
+        {
+            return;
+        }
+
+        switch (ModeOf(entry))
+        {
+            case ApicDeliveryMode.Fixed:
+                Accept((byte)entry, (entry & LvtLevel) != 0);
+                break;
+            case ApicDeliveryMode.Nmi:
+                _pins.RaiseNmi();
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>Takes a message where it is addressed to this APIC; false where it is not.</summary>
+    public bool Deliver(ApicMessage message)
+    {
+        if (!IsEnabled || !IsDestination(message.Destination, message.IsLogical, wide: false))
+        {
+            return false;
+        }
+
+        return Take(message.Mode, message.Vector, message.IsLevel);
+    }
+
+    /// <summary>The INTA cycle: gives the vector and puts it in service, or -1.</summary>
+    public int Acknowledge()
+    {
+        if (!IsRequesting)
+        {
+            return -1;
+        }
+
+        int vector = HighestOf(_irr);
+        SetBit(_irr, vector, false);
+        SetBit(_isr, vector, true);
+        return vector;
+    }
+
+    public void Save(StateWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.Write("base", _base);
+        writer.Write("icr", _icr);
+        writer.Write("id", _id);
+        writer.Write("tpr", _tpr);
+        writer.Write("ldr", _ldr);
+        writer.Write("dfr", _dfr);
+        writer.Write("svr", _svr);
+        writer.Write("esr", _esr);
+        writer.Write("esr-pending", _esrPending);
+        writer.Write("lint0", _lint0);
+        for (int i = 0; i < 8; i++)
+        {
+            writer.Write($"isr-{i}", _isr[i]);
+            writer.Write($"tmr-{i}", _tmr[i]);
+            writer.Write($"irr-{i}", _irr[i]);
+        }
+
+        for (int i = 0; i < LvtCount; i++)
+        {
+            writer.Write($"lvt-{i}", _lvt[i]);
+        }
+
+        SaveTimer(writer);
+    }
+
+    public void Load(StateReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        _base = reader.ReadUInt64("base");
+        _icr = reader.ReadUInt64("icr");
+        _id = reader.ReadUInt32("id");
+        _tpr = reader.ReadUInt32("tpr");
+        _ldr = reader.ReadUInt32("ldr");
+        _dfr = reader.ReadUInt32("dfr");
+        _svr = reader.ReadUInt32("svr");
+        _esr = reader.ReadUInt32("esr");
+        _esrPending = reader.ReadUInt32("esr-pending");
+        _lint0 = reader.ReadBoolean("lint0");
+        for (int i = 0; i < 8; i++)
+        {
+            _isr[i] = reader.ReadUInt32($"isr-{i}");
+            _tmr[i] = reader.ReadUInt32($"tmr-{i}");
+            _irr[i] = reader.ReadUInt32($"irr-{i}");
+        }
+
+        for (int i = 0; i < LvtCount; i++)
+        {
+            _lvt[i] = reader.ReadUInt32($"lvt-{i}", LvtMasked);
+        }
+
+        LoadTimer(reader);
+        MapWindow();
+    }
+
+    private static ApicDeliveryMode ModeOf(uint entry) => (ApicDeliveryMode)((entry >> 8) & 7);
+
+    private static int HighestOf(uint[] bits)
+    {
+        for (int i = 7; i >= 0; i--)
+        {
+            if (bits[i] != 0)
+            {
+                return (32 * i) + BitOperations.Log2(bits[i]);
+            }
+        }
+
+        return -1;
+    }
+
+    private static void SetBit(uint[] bits, int vector, bool value)
+    {
+        uint bit = 1u << (vector & 31);
+        ref uint word = ref bits[(vector >> 5) & 7];
+        word = value ? word | bit : word & ~bit;
+    }
+
+    private void ResetRegisters()
+    {
+        Array.Clear(_isr);
+        Array.Clear(_tmr);
+        Array.Clear(_irr);
+        Array.Fill(_lvt, LvtMasked);
+        _icr = 0;
+        _id = (uint)Id << 24;
+        _tpr = _ldr = _esr = _esrPending = 0;
+        _dfr = uint.MaxValue;
+        _svr = 0xFF;
+        ResetTimer();
+        _changed();
+    }
+
+    private void MapWindow()
+    {
+        ulong wanted = IsEnabled && !IsX2 ? _base & BaseAddressBits : 0;
+        if (wanted == _mappedAt)
+        {
+            return;
+        }
+
+        if (_mappedAt != 0)
+        {
+            _bus.UnmapMmio(_mappedAt, Length, _window);
+        }
+
+        if (wanted != 0)
+        {
+            _bus.MapMmio(wanted, Length, _window);
+        }
+
+        _mappedAt = wanted;
+    }
+
+    // 11.6.2. In x2APIC mode, messages from the I/O APIC and MSI still carry eight bits.
+    private bool IsDestination(uint destination, bool logical, bool wide)
+    {
+        uint broadcast = wide ? uint.MaxValue : 0xFF;
+        if (destination == broadcast)
+        {
+            return true;
+        }
+
+        if (!logical)
+        {
+            return destination == (IsX2 ? Id : _id >> 24);
+        }
+
+        if (IsX2)
+        {
+            return (destination >> 16) == (X2LogicalId >> 16) && (destination & X2LogicalId & 0xFFFF) != 0;
+        }
+
+        uint own = _ldr >> 24;
+        if ((_dfr >> 28) == 0xF)
+        {
+            return (destination & own) != 0;
+        }
+
+        return ((destination >> 4) == 0xF || (destination >> 4) == (own >> 4)) && (destination & own & 0xF) != 0;
+    }
+
+    private bool Take(ApicDeliveryMode mode, byte vector, bool level)
+    {
+        switch (mode)
+        {
+            case ApicDeliveryMode.Fixed:
+            case ApicDeliveryMode.LowestPriority:
+                return Accept(vector, level);
+            case ApicDeliveryMode.Nmi:
+                _pins.RaiseNmi();
+                return true;
+            case ApicDeliveryMode.Init:
+                _pins.RaiseInit();
+                return true;
+            default:
+                // SMI, start-up (a running processor ignores it) and ExtINT have no receiver here.
+                return true;
+        }
+    }
+
+    private bool Accept(byte vector, bool level)
+    {
+        if (!IsSoftwareEnabled)
+        {
+            return false;
+        }
+
+        if (vector < FirstLegalVector)
+        {
+            RaiseError(EsrReceiveIllegalVector);
+            return true;
+        }
+
+        SetBit(_irr, vector, true);
+        SetBit(_tmr, vector, level);
+        _changed();
+        return true;
+    }
+
+    private void DeliverLvt(int index)
+    {
+        uint entry = _lvt[index];
+        if (IsEnabled && (entry & LvtMasked) == 0)
+        {
+            Accept((byte)entry, level: false);
+        }
+    }
+
+    private void RaiseError(uint error)
+    {
+        bool first = (_esrPending & error) == 0;
+        _esrPending |= error;
+        uint entry = _lvt[LvtError];
+        if (first && (entry & LvtMasked) == 0 && (byte)entry >= FirstLegalVector)
+        {
+            DeliverLvt(LvtError);
+        }
+    }
+
+    private void EndOfInterrupt()
+    {
+        int vector = HighestOf(_isr);
+        if (vector < 0)
+        {
+            return;
+        }
+
+        SetBit(_isr, vector, false);
+        if ((_tmr[vector >> 5] & (1u << (vector & 31))) != 0)
+        {
+            if ((byte)_lvt[LvtLint0] == vector)
+            {
+                _lvt[LvtLint0] &= ~LvtRemoteIrr;
+            }
+
+            EoiBroadcast?.Invoke((byte)vector);
+        }
+
+        _changed();
+    }
+
+    private sealed class MmioWindow(LocalApic apic) : IMmioHandler
+    {
+        public ulong ReadMmio(ulong offset, int size) => apic.ReadMmio(offset);
+
+        public void WriteMmio(ulong offset, int size, ulong value) => apic.WriteMmio(offset, value);
+    }
+}

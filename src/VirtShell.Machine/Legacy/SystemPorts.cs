@@ -1,0 +1,130 @@
+using System;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Legacy;
+
+/// <summary>
+/// The small ports of a PC that stand for no larger device: system control port A (92h), the reset control register
+/// (CF9h), the DMA page registers with the POST code (80h–8Fh), and the debug console and exit ports of virtual machines.
+/// </summary>
+public sealed class SystemPorts : IDevice, IPortHandler
+{
+    public const ushort PagePort = 0x80;
+    public const ushort ControlPortA = 0x92;
+    public const ushort ResetControlPort = 0xCF9;
+    public const ushort DebugExitPort = 0x501;
+    public const ushort DebugConsolePort = 0xE9;
+    public const ushort FirmwareConsolePort = 0x402;
+
+    private const int PageCount = 16;
+    private const int DebugExitCount = 4;
+    private const byte FastReset = 0x01;
+    private const byte FastA20 = 0x02;
+    private const byte ResetCpu = 0x04;
+
+    // Reading a debug console gives this, so that a guest can find it.
+    private const byte DebugConsoleMark = 0xE9;
+
+    // Runtime glue.
+    private readonly A20Gate _a20;
+    private readonly Action _reset;
+    private readonly Action<int> _exit;
+    private readonly Action<byte> _console;
+
+    // Saved state.
+    private readonly byte[] _pages = new byte[PageCount];
+    private byte _resetControl;
+
+    /// <param name="bus">Where the ports are claimed.</param>
+    /// <param name="a20">The gate that port 92h works on.</param>
+    /// <param name="reset">Asks for a reset of the machine.</param>
+    /// <param name="exit">Takes the value written to the debug exit port.</param>
+    /// <param name="console">Takes bytes of the debug consoles.</param>
+    public SystemPorts(IoBus bus, A20Gate a20, Action reset, Action<int> exit, Action<byte> console)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        _a20 = a20;
+        _reset = reset;
+        _exit = exit;
+        _console = console;
+        bus.MapPorts(PagePort, PageCount, this);
+        bus.MapPorts(ControlPortA, 1, this);
+        bus.MapPorts(ResetControlPort, 1, this);
+        bus.MapPorts(DebugExitPort, DebugExitCount, this, accessWidth: 4);
+        bus.MapPorts(DebugConsolePort, 1, this);
+        bus.MapPorts(FirmwareConsolePort, 1, this);
+        Reset();
+    }
+
+    public string Name => "system-ports";
+
+    /// <summary>The last POST code (port 80h).</summary>
+    public byte PostCode => _pages[0];
+
+    public void Reset()
+    {
+        Array.Clear(_pages);
+        _resetControl = 0;
+        _a20.FromPort92 = true;
+    }
+
+    public uint ReadPort(ushort port, int size) => port switch
+    {
+        >= PagePort and < PagePort + PageCount => _pages[port - PagePort],
+        ControlPortA => _a20.FromPort92 ? FastA20 : 0u,
+        ResetControlPort => _resetControl,
+        DebugConsolePort or FirmwareConsolePort => DebugConsoleMark,
+        _ => 0,
+    };
+
+    public void WritePort(ushort port, int size, uint value)
+    {
+        switch (port)
+        {
+            case >= PagePort and < PagePort + PageCount:
+                _pages[port - PagePort] = (byte)value;
+                break;
+            case ControlPortA:
+                _a20.FromPort92 = (value & FastA20) != 0;
+                if ((value & FastReset) != 0)
+                {
+                    _reset();
+                }
+
+                break;
+            case ResetControlPort:
+                // A reset happens when RCPU goes from 0 to 1.
+                bool rising = (value & ~_resetControl & ResetCpu) != 0;
+                _resetControl = (byte)(value & 0x0E);
+                if (rising)
+                {
+                    _reset();
+                }
+
+                break;
+            case DebugConsolePort or FirmwareConsolePort:
+                _console((byte)value);
+                break;
+            default:
+                _exit((int)value);
+                break;
+        }
+    }
+
+    public void Save(StateWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.Write("pages", _pages);
+        writer.Write("reset-control", (uint)_resetControl);
+        writer.Write("a20", _a20.FromPort92);
+    }
+
+    public void Load(StateReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        reader.ReadBytes("pages", _pages);
+        _resetControl = reader.ReadByte("reset-control");
+        _a20.FromPort92 = reader.ReadBoolean("a20", true);
+    }
+}

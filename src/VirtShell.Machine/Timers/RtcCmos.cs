@@ -1,0 +1,504 @@
+using System;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Timers;
+
+/// <summary>
+/// The MC146818A real-time clock (Motorola datasheet) with 128 bytes of CMOS RAM, at ports 70h and 71h. Interrupts on IRQ 8.
+/// The day of the week follows from the date; daylight saving is not applied.
+/// </summary>
+public sealed class RtcCmos : IDevice, IPortHandler
+{
+    public const ushort IndexPort = 0x70;
+
+    /// <summary>CMOS byte of the century, as the FADT tells.</summary>
+    public const byte CenturyRegister = 0x32;
+
+    private const int Size = 128;
+    private const long Second = MachineClock.NanosecondsPerSecond;
+
+    // UIP rises 244 µs before an update, which takes 1984 µs with a 32.768 kHz crystal (datasheet, table 6).
+    private const long UpdateWindow = 2_228_000;
+
+    private const int Seconds = 0x00;
+    private const int SecondsAlarm = 0x01;
+    private const int Minutes = 0x02;
+    private const int MinutesAlarm = 0x03;
+    private const int Hours = 0x04;
+    private const int HoursAlarm = 0x05;
+    private const int DayOfWeek = 0x06;
+    private const int DayOfMonth = 0x07;
+    private const int Month = 0x08;
+    private const int Year = 0x09;
+    private const int RegisterA = 0x0A;
+    private const int RegisterB = 0x0B;
+    private const int RegisterC = 0x0C;
+    private const int RegisterD = 0x0D;
+
+    private const byte AUpdateInProgress = 0x80;
+    private const byte ADividerReset = 0x60;
+    private const byte BSet = 0x80;
+    private const byte BUpdateEnable = 0x10;
+    private const byte BAlarmEnable = 0x20;
+    private const byte BPeriodicEnable = 0x40;
+    private const byte BBinary = 0x04;
+    private const byte B24Hours = 0x02;
+    private const byte CUpdate = 0x10;
+    private const byte CAlarm = 0x20;
+    private const byte CPeriodic = 0x40;
+    private const byte CRequest = 0x80;
+    private const byte DValid = 0x80;
+    private const byte AlarmDontCare = 0xC0;
+    private const byte HourPm = 0x80;
+
+    private static readonly TickRate Crystal = new(32768);
+
+    // Fixed configuration.
+    private readonly ulong _lowMemory;
+    private readonly ulong _highMemory;
+    private readonly long _startSeconds;
+
+    // Runtime glue.
+    private readonly MachineClock _clock;
+    private readonly Action<bool> _irq8;
+    private readonly TimerEvent _event;
+
+    // Saved state. Seconds since 1970 are (guest time + _phase) / 1 s + _epoch; while stopped, the date registers hold the time.
+    private readonly byte[] _ram = new byte[Size];
+    private long _epoch;
+    private long _phase;
+    private long _syncedAt;
+    private byte _index;
+    private byte _flags;
+    private bool _stopped;
+
+    /// <param name="bus">Where the ports are claimed.</param>
+    /// <param name="clock">The machine's clock.</param>
+    /// <param name="irq8">The interrupt line.</param>
+    /// <param name="startSeconds">Seconds since 1970 that the clock shows at guest time 0.</param>
+    /// <param name="lowMemory">RAM below 4 GiB in bytes, for the memory size bytes.</param>
+    /// <param name="highMemory">RAM above 4 GiB in bytes.</param>
+    public RtcCmos(IoBus bus, MachineClock clock, Action<bool> irq8, long startSeconds, ulong lowMemory, ulong highMemory)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        _clock = clock;
+        _irq8 = irq8;
+        _startSeconds = startSeconds;
+        _lowMemory = lowMemory;
+        _highMemory = highMemory;
+        _event = new TimerEvent(Fire);
+        bus.MapPorts(IndexPort, 2, this);
+        _epoch = startSeconds;
+        Reset();
+    }
+
+    public string Name => "rtc";
+
+    private bool IsBinary => (_ram[RegisterB] & BBinary) != 0;
+
+    private bool Is24Hours => (_ram[RegisterB] & B24Hours) != 0;
+
+    /// <summary>The state after power-on and firmware: the time of day goes on over a reset.</summary>
+    public void Reset()
+    {
+        _clock.Cancel(_event);
+        if (_stopped)
+        {
+            _epoch = _startSeconds;
+            _phase = 0;
+            _stopped = false;
+        }
+
+        Array.Clear(_ram);
+        _ram[RegisterA] = 0x26;
+        _ram[RegisterB] = B24Hours;
+        _index = 0;
+        _flags = 0;
+        _syncedAt = _clock.Now;
+        FillFirmwareBytes();
+        _irq8(false);
+    }
+
+    public uint ReadPort(ushort port, int size)
+    {
+        if (port == IndexPort)
+        {
+            // The index register is write-only.
+            return 0xFF;
+        }
+
+        switch (_index)
+        {
+            case Seconds or Minutes or Hours or (>= DayOfWeek and <= Year) or CenturyRegister:
+                return _stopped ? _ram[_index] : Encode(_index, TimeAt(_clock.Now));
+            case RegisterA:
+                return (uint)(_ram[RegisterA] | (IsUpdating ? AUpdateInProgress : 0));
+            case RegisterC:
+                Synchronize();
+                byte flags = _flags;
+                _flags = 0;
+                UpdateIrq();
+                Reschedule();
+                return flags;
+            case RegisterD:
+                return DValid;
+            default:
+                return _ram[_index];
+        }
+    }
+
+    public void WritePort(ushort port, int size, uint value)
+    {
+        if (port == IndexPort)
+        {
+            // Bit 7 masks NMI; this machine has no source of it.
+            _index = (byte)(value & (Size - 1));
+            return;
+        }
+
+        switch (_index)
+        {
+            case Seconds or Minutes or Hours or (>= DayOfWeek and <= Year) or CenturyRegister:
+                WriteTime(_index, (byte)value);
+                break;
+            case RegisterA:
+                Synchronize();
+                Freeze();
+                _ram[RegisterA] = (byte)(value & 0x7F);
+                Thaw(afterDividerReset: true);
+                break;
+            case RegisterB:
+                WriteRegisterB((byte)value);
+                break;
+            case RegisterC or RegisterD:
+                break;
+            default:
+                Synchronize();
+                _ram[_index] = (byte)value;
+                break;
+        }
+
+        UpdateIrq();
+        Reschedule();
+    }
+
+    public void Save(StateWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.Write("ram", _ram);
+        writer.Write("epoch", _epoch);
+        writer.Write("phase", _phase);
+        writer.Write("synced-at", _syncedAt);
+        writer.Write("index", (uint)_index);
+        writer.Write("flags", (uint)_flags);
+        writer.Write("stopped", _stopped);
+        _event.Save(writer, "event");
+    }
+
+    public void Load(StateReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        reader.ReadBytes("ram", _ram);
+        _epoch = reader.ReadInt64("epoch");
+        _phase = Math.Clamp(reader.ReadInt64("phase"), 0, Second - 1);
+        _syncedAt = reader.ReadInt64("synced-at");
+        _index = (byte)(reader.ReadByte("index") & (Size - 1));
+        _flags = reader.ReadByte("flags");
+        _stopped = reader.ReadBoolean("stopped");
+        _event.Load(reader, "event", _clock);
+    }
+
+    private bool IsUpdating => !_stopped && Second - ((_clock.Now + _phase) % Second) <= UpdateWindow;
+
+    private static int FromBcd(int value) => (10 * (value >> 4)) + (value & 0xF);
+
+    private static int ToBcd(int value) => (value / 10 << 4) | (value % 10);
+
+    private RtcCalendar TimeAt(long now) => RtcCalendar.FromSeconds(SecondsAt(now));
+
+    private long SecondsAt(long now) => ((now + _phase) / Second) + _epoch;
+
+    // The guest time at which a second begins.
+    private long StartOf(long second) => ((second - _epoch) * Second) - _phase;
+
+    private void FillFirmwareBytes()
+    {
+        const ulong KiB = 1024;
+        const ulong MiB = 1024 * KiB;
+        uint extended = (uint)Math.Min(_lowMemory > MiB ? (_lowMemory - MiB) / KiB : 0, 0xFFFF);
+        uint above16 = (uint)Math.Min(_lowMemory > 16 * MiB ? (_lowMemory - (16 * MiB)) / (64 * KiB) : 0, 0xFFFF);
+        uint above4G = (uint)Math.Min(_highMemory / (64 * KiB), 0xFF_FFFF);
+        _ram[0x14] = 0x06; // equipment: coprocessor and pointing device
+        (_ram[0x15], _ram[0x16]) = (0x80, 0x02); // 640 KiB of base memory
+        (_ram[0x17], _ram[0x18]) = ((byte)extended, (byte)(extended >> 8));
+        (_ram[0x30], _ram[0x31]) = ((byte)extended, (byte)(extended >> 8));
+        (_ram[0x34], _ram[0x35]) = ((byte)above16, (byte)(above16 >> 8));
+        (_ram[0x5B], _ram[0x5C], _ram[0x5D]) = ((byte)above4G, (byte)(above4G >> 8), (byte)(above4G >> 16));
+        int sum = 0;
+        for (int i = 0x10; i <= 0x2D; i++)
+        {
+            sum += _ram[i];
+        }
+
+        (_ram[0x2E], _ram[0x2F]) = ((byte)(sum >> 8), (byte)sum);
+    }
+
+    private byte Encode(int register, RtcCalendar time)
+    {
+        int hour = time.Hour;
+        byte pm = 0;
+        if (!Is24Hours)
+        {
+            pm = hour >= 12 ? HourPm : (byte)0;
+            hour = hour % 12 == 0 ? 12 : hour % 12;
+        }
+
+        int value = register switch
+        {
+            Seconds => time.Second,
+            Minutes => time.Minute,
+            Hours => hour,
+            DayOfWeek => time.Weekday,
+            DayOfMonth => time.Day,
+            Month => time.Month,
+            Year => time.Year % 100,
+            _ => time.Year / 100,
+        };
+        byte encoded = (byte)(IsBinary ? value : ToBcd(value));
+        return register == Hours ? (byte)(encoded | pm) : encoded;
+    }
+
+    private int Decode(int register)
+    {
+        int raw = _ram[register];
+        bool pm = false;
+        if (register == Hours && !Is24Hours)
+        {
+            pm = (raw & HourPm) != 0;
+            raw &= ~HourPm;
+        }
+
+        int value = IsBinary ? raw : FromBcd(raw);
+        return register == Hours && !Is24Hours ? (value % 12) + (pm ? 12 : 0) : value;
+    }
+
+    // Brings the date registers up to date, so that some of them can be written.
+    private void Freeze()
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        RtcCalendar time = TimeAt(_clock.Now);
+        foreach (int register in (ReadOnlySpan<int>)[Seconds, Minutes, Hours, DayOfWeek, DayOfMonth, Month, Year, CenturyRegister])
+        {
+            _ram[register] = Encode(register, time);
+        }
+    }
+
+    private void Thaw(bool afterDividerReset)
+    {
+        bool stop = (_ram[RegisterB] & BSet) != 0 || (_ram[RegisterA] & ADividerReset) == ADividerReset;
+        if (stop)
+        {
+            _stopped = true;
+            return;
+        }
+
+        if (!_stopped && afterDividerReset)
+        {
+            return;
+        }
+
+        // The divider chain released from reset updates half a second later (datasheet, "Divider Control").
+        long fraction = _stopped && afterDividerReset ? Second / 2 : (_clock.Now + _phase) % Second;
+        RtcCalendar time = new(
+            (Math.Clamp(Decode(CenturyRegister), 0, 99) * 100) + Math.Clamp(Decode(Year), 0, 99),
+            Math.Clamp(Decode(Month), 1, 12),
+            Decode(DayOfMonth),
+            Decode(Hours),
+            Decode(Minutes),
+            Decode(Seconds));
+        (long sinceStart, long rest) = Math.DivRem(_clock.Now, Second);
+        _phase = fraction - rest;
+        _epoch = time.ToSeconds() - sinceStart;
+        if (_phase < 0)
+        {
+            _phase += Second;
+            _epoch--;
+        }
+
+        _stopped = false;
+        _syncedAt = _clock.Now;
+    }
+
+    private void WriteTime(int register, byte value)
+    {
+        Synchronize();
+        Freeze();
+        _ram[register] = value;
+        if (!_stopped)
+        {
+            Thaw(afterDividerReset: false);
+        }
+    }
+
+    private void WriteRegisterB(byte value)
+    {
+        Synchronize();
+        Freeze();
+        bool wasStopped = _stopped;
+        byte before = _ram[RegisterB];
+        if ((value & BSet) != 0)
+        {
+            value &= unchecked((byte)~BUpdateEnable);
+        }
+
+        _ram[RegisterB] = value;
+        bool formatChanged = ((before ^ value) & (BBinary | B24Hours)) != 0;
+        if (wasStopped || (value & BSet) != 0)
+        {
+            Thaw(afterDividerReset: false);
+        }
+        else if (formatChanged)
+        {
+            // The bytes do not change when their meaning does; ours are made anew from the time, which is what software expects to set next.
+            Freeze();
+        }
+    }
+
+    // Sets the flags of everything that happened since the last call.
+    private void Synchronize()
+    {
+        long now = _clock.Now;
+        long from = _syncedAt;
+        _syncedAt = now;
+        if (now <= from)
+        {
+            return;
+        }
+
+        int shift = PeriodShift;
+        if (shift >= 0 && Crystal.TicksAt(now) >> shift != Crystal.TicksAt(from) >> shift)
+        {
+            _flags |= CPeriodic;
+        }
+
+        if (_stopped)
+        {
+            return;
+        }
+
+        long lastSecond = SecondsAt(now);
+        long firstSecond = SecondsAt(from);
+        if (lastSecond != firstSecond)
+        {
+            _flags |= CUpdate;
+            if (NextAlarm(firstSecond) <= lastSecond)
+            {
+                _flags |= CAlarm;
+            }
+        }
+    }
+
+    // log2 of the periodic rate in 32.768 kHz ticks, or -1 for none; rates 1 and 2 are those of 8 and 9 with this crystal.
+    private int PeriodShift => (_ram[RegisterA] & 0xF) switch
+    {
+        0 => -1,
+        1 => 7,
+        2 => 8,
+        int rate => rate - 1,
+    };
+
+    // The first second after the given one that matches the alarm registers.
+    private long NextAlarm(long after)
+    {
+        long day = after + 1 - ((((after + 1) % 86400) + 86400) % 86400);
+        for (int days = 0; days < 2; days++, day += 86400)
+        {
+            for (int hour = 0; hour < 24; hour++)
+            {
+                if (day + (hour * 3600) + 3599 <= after || !AlarmMatches(HoursAlarm, Hours, hour))
+                {
+                    continue;
+                }
+
+                for (int minute = 0; minute < 60; minute++)
+                {
+                    long start = day + (hour * 3600) + (minute * 60);
+                    if (start + 59 <= after || !AlarmMatches(MinutesAlarm, Minutes, minute))
+                    {
+                        continue;
+                    }
+
+                    for (int second = 0; second < 60; second++)
+                    {
+                        if (start + second > after && AlarmMatches(SecondsAlarm, Seconds, second))
+                        {
+                            return start + second;
+                        }
+                    }
+                }
+            }
+        }
+
+        return long.MaxValue;
+    }
+
+    private bool AlarmMatches(int alarmRegister, int register, int value)
+    {
+        byte alarm = _ram[alarmRegister];
+        return (alarm & AlarmDontCare) == AlarmDontCare || Encode(register, new RtcCalendar(0, 1, 1, value % 24, value, value)) == alarm;
+    }
+
+    private void UpdateIrq()
+    {
+        bool request = (_flags & _ram[RegisterB] & (CPeriodic | CAlarm | CUpdate)) != 0;
+        _flags = request ? (byte)(_flags | CRequest) : (byte)(_flags & ~CRequest);
+        _irq8(request);
+    }
+
+    private void Reschedule()
+    {
+        long next = long.MaxValue;
+        byte enabled = (byte)(_ram[RegisterB] & ~_flags);
+        long now = _clock.Now;
+        int shift = PeriodShift;
+        if ((enabled & BPeriodicEnable) != 0 && shift >= 0)
+        {
+            next = Crystal.StartOf(((Crystal.TicksAt(now) >> shift) + 1) << shift);
+        }
+
+        if (!_stopped)
+        {
+            long second = SecondsAt(now);
+            if ((enabled & BUpdateEnable) != 0)
+            {
+                next = Math.Min(next, StartOf(second + 1));
+            }
+
+            if ((enabled & BAlarmEnable) != 0 && NextAlarm(second) is long alarm and < long.MaxValue)
+            {
+                next = Math.Min(next, StartOf(alarm));
+            }
+        }
+
+        if (next == long.MaxValue)
+        {
+            _clock.Cancel(_event);
+        }
+        else
+        {
+            _clock.Schedule(_event, next);
+        }
+    }
+
+    private void Fire()
+    {
+        Synchronize();
+        UpdateIrq();
+        Reschedule();
+    }
+}
