@@ -1,0 +1,126 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.IO.Compression;
+using System.Linq;
+using System.Text;
+using System.Threading;
+using SharpCompress.Compressors.Xz;
+using VirtShell.Images.Packages;
+
+namespace VirtShell.Images.Initramfs;
+
+/// <summary>Where kernel modules come from: a kernel package, or a folder on the host.</summary>
+internal abstract class ModuleStore
+{
+    /// <summary>Paths of every file below lib/modules/VERSION, relative to the folder that holds lib.</summary>
+    public abstract IReadOnlyList<string> Paths { get; }
+
+    /// <summary>For messages.</summary>
+    public abstract string Title { get; }
+
+    /// <summary>Local paths of the files, in the same order.</summary>
+    public abstract IReadOnlyList<string> Fetch(IReadOnlyList<string> paths);
+
+    /// <summary>The file's content, decompressed where its name says that it is compressed.</summary>
+    public byte[] Read(string path)
+    {
+        using var file = File.OpenRead(Fetch([path])[0]);
+        using var data = Decompress(file, path);
+        using var memory = new MemoryStream();
+        try
+        {
+            data.CopyTo(memory);
+        }
+        catch (Exception e) when (e is InvalidDataException or SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
+        {
+            throw new ImageException($"{path} in {Title} is damaged: {e.Message}", e);
+        }
+
+        return memory.ToArray();
+    }
+
+    public string? ReadText(string name) =>
+        Paths.FirstOrDefault(path => path.EndsWith('/' + name, StringComparison.Ordinal)) is { } path ? Encoding.UTF8.GetString(Read(path)) : null;
+
+    private static Stream Decompress(Stream file, string path) => Path.GetExtension(path) switch
+    {
+        ".xz" => new XZStream(file),
+        ".zst" => new ZstdSharp.DecompressionStream(file),
+        ".gz" => new GZipStream(file, CompressionMode.Decompress),
+        _ => file,
+    };
+}
+
+internal sealed class PackageModuleStore : ModuleStore
+{
+    private readonly PackageContents _contents;
+    private readonly IProgress<string>? _progress;
+    private readonly CancellationToken _cancellation;
+    private readonly string _prefix;
+
+    public PackageModuleStore(PackageContents contents, string title, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        _contents = contents;
+        _progress = progress;
+        _cancellation = cancellation;
+        Title = title;
+
+        // Debian 13 and later keep them below usr/lib.
+        _prefix = contents.Entries.Any(entry => entry.Path.StartsWith("usr/lib/modules/", StringComparison.Ordinal)) ? "usr/" : string.Empty;
+        Paths = [.. contents.Entries
+            .Where(entry => entry.Kind == PackageEntryKind.File && entry.Path.StartsWith(_prefix + "lib/modules/", StringComparison.Ordinal))
+            .Select(entry => entry.Path[_prefix.Length..])];
+    }
+
+    public override IReadOnlyList<string> Paths { get; }
+
+    public override string Title { get; }
+
+    public override IReadOnlyList<string> Fetch(IReadOnlyList<string> paths)
+    {
+        // A pass over the package costs far more than a few small files, and modules depend on their neighbours first.
+        var folders = paths.Select(Folder).ToHashSet(StringComparer.Ordinal);
+        var neighbours = Paths.Where(path => folders.Contains(Folder(path))).Except(paths);
+        return _contents.Extract([.. paths.Concat(neighbours).Select(path => _contents.Find(_prefix + path)!)], _progress, _cancellation)[..paths.Count];
+    }
+
+    private static string Folder(string path) => path[..path.LastIndexOf('/')];
+}
+
+internal sealed class FolderModuleStore : ModuleStore
+{
+    private readonly string _root;
+
+    /// <param name="folder">A root (that holds lib/modules), a lib/modules folder, or one version's folder.</param>
+    public FolderModuleStore(string folder)
+    {
+        Title = folder;
+        var full = Path.GetFullPath(folder);
+        foreach (var inner in (ReadOnlySpan<string>)["lib/modules", "usr/lib/modules"])
+        {
+            if (Directory.Exists(Path.Combine(full, inner)))
+            {
+                full = Path.Combine(full, inner);
+                break;
+            }
+        }
+
+        // Make every path begin with lib/modules/VERSION, wherever that folder lies on the host.
+        var isVersion = Directory.Exists(Path.Combine(full, "kernel"));
+        _root = full;
+        var start = isVersion ? "lib/modules/" + Path.GetFileName(full) + "/" : "lib/modules/";
+        Start = start;
+        Paths = [.. Directory.EnumerateFiles(full, "*", SearchOption.AllDirectories)
+            .Select(path => start + Path.GetRelativePath(full, path).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal)];
+    }
+
+    public override IReadOnlyList<string> Paths { get; }
+
+    public override string Title { get; }
+
+    private string Start { get; }
+
+    public override IReadOnlyList<string> Fetch(IReadOnlyList<string> paths) => [.. paths.Select(path => Path.Combine(_root, path[Start.Length..]))];
+}

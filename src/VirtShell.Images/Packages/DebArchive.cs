@@ -1,0 +1,117 @@
+using System;
+using System.Formats.Tar;
+using System.Globalization;
+using System.IO;
+using System.IO.Compression;
+using System.Text;
+using System.Threading;
+using SharpCompress.Compressors.Xz;
+using VirtShell.Images.Apt;
+
+namespace VirtShell.Images.Packages;
+
+/// <summary>
+/// The files of a Debian binary package (deb(5)): an ar archive whose member data.tar.* holds them. The host's dpkg-deb
+/// unpacks where there is one, being several times faster; otherwise it is done here.
+/// </summary>
+internal static class DebArchive
+{
+    private const int ArHeaderSize = 60;
+    private const int ArSizeOffset = 48;
+    private const int ArSizeLength = 10;
+
+    private static ReadOnlySpan<byte> ArMagic => "!<arch>\n"u8;
+
+    /// <summary>Calls back for each entry of data.tar, in order; the entry's data is only there during the call.</summary>
+    public static void ReadFiles(string path, Action<TarEntry> visit, CancellationToken cancellation, bool useHostTool = true)
+    {
+        try
+        {
+            if (useHostTool && HostCommand.Find("dpkg-deb") is { } tool)
+            {
+                ReadByTool(tool, path, visit, cancellation);
+            }
+            else
+            {
+                using var file = File.OpenRead(path);
+                using var tar = OpenData(file, path);
+                ReadTar(tar, visit, cancellation);
+            }
+        }
+        catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException or SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
+        {
+            throw new ImageException($"The package {path} is damaged ({e.Message}): delete it to have it downloaded again.", e);
+        }
+    }
+
+    private static void ReadByTool(string tool, string path, Action<TarEntry> visit, CancellationToken cancellation)
+    {
+        using var process = HostCommand.Start(HostCommand.Prepare(tool, ["--fsys-tarfile", path]));
+        var errors = new StringBuilder();
+        process.ErrorDataReceived += (_, e) => errors.Append(e.Data);
+        process.BeginErrorReadLine();
+        var done = false;
+        try
+        {
+            ReadTar(process.StandardOutput.BaseStream, visit, cancellation);
+            process.StandardOutput.BaseStream.CopyTo(Stream.Null);
+            process.WaitForExit();
+            done = true;
+        }
+        finally
+        {
+            if (!done)
+            {
+                HostCommand.Kill(process);
+            }
+        }
+
+        if (process.ExitCode != 0)
+        {
+            throw new InvalidDataException(errors.ToString());
+        }
+    }
+
+    private static void ReadTar(Stream stream, Action<TarEntry> visit, CancellationToken cancellation)
+    {
+        using var reader = new TarReader(stream, leaveOpen: true);
+        while (reader.GetNextEntry() is { } entry)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            visit(entry);
+        }
+    }
+
+    private static Stream OpenData(FileStream file, string path)
+    {
+        Span<byte> header = stackalloc byte[ArHeaderSize];
+        file.ReadExactly(header[..ArMagic.Length]);
+        if (!header[..ArMagic.Length].SequenceEqual(ArMagic))
+        {
+            throw new InvalidDataException("it is not an ar archive");
+        }
+
+        while (true)
+        {
+            file.ReadExactly(header);
+            var name = Encoding.ASCII.GetString(header[..16]).TrimEnd(' ', '/');
+            var size = long.Parse(Encoding.ASCII.GetString(header.Slice(ArSizeOffset, ArSizeLength)).Trim(), NumberStyles.None, CultureInfo.InvariantCulture);
+            if (name.StartsWith("data.tar", StringComparison.Ordinal))
+            {
+                // data.tar is the last member, so the rest of the file is it (and at most one byte of padding).
+                return Decompress(file, name["data.tar".Length..], path);
+            }
+
+            file.Position += size + (size & 1);
+        }
+    }
+
+    private static Stream Decompress(Stream data, string extension, string path) => extension switch
+    {
+        "" => data,
+        ".gz" => new GZipStream(data, CompressionMode.Decompress),
+        ".xz" => new XZStream(data),
+        ".zst" => new ZstdSharp.DecompressionStream(data),
+        _ => throw new ImageException($"{path} is compressed as {extension}, which is not supported without dpkg-deb."),
+    };
+}
