@@ -1,0 +1,109 @@
+using System;
+using System.Linq;
+using System.Text.Json.Nodes;
+using VirtShell.Harness.Yaml;
+
+namespace VirtShell.Harness.Model;
+
+/// <summary>How patterns are written: text, or <c>{regex: ...}</c>, or <c>{text: ...}</c>.</summary>
+internal static class Patterns
+{
+    public const string LinuxPanic = "linux-panic";
+
+    public static readonly Kind<TextPattern> Pattern = new PatternKind(builtins: false);
+
+    /// <summary>As <see cref="Pattern"/>, and the bare word <c>linux-panic</c>.</summary>
+    public static readonly Kind<TextPattern> NeverPattern = new PatternKind(builtins: true);
+
+    private sealed class PatternKind(bool builtins) : Kind<TextPattern>
+    {
+        public override string Expected => builtins ? "linux-panic, text, or {regex: ...}" : "text, or {regex: ...}";
+
+        public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out TextPattern value)
+        {
+            value = null!;
+            switch (node)
+            {
+                case ScalarNode { Value.Length: > 0, IsNull: false } scalar:
+                    value = builtins && scalar is { IsPlain: true, Value: LinuxPanic }
+                        ? TextPattern.FromRegex(LinuxPanicPatterns.Expression, LinuxPanic)
+                        : TextPattern.FromText(scalar.Value);
+                    return true;
+                case MappingNode { Entries.Count: 1 } mapping when mapping.Entries[0].Value is ScalarNode { Value.Length: > 0 } source:
+                    return TryBindNamed(mapping.Entries[0].Key, source, diagnostics, out value);
+                default:
+                    Mismatch(node, diagnostics);
+                    return false;
+            }
+        }
+
+        public override JsonObject Schema(SchemaBuilder schema) => schema.Reference(builtins ? "never-pattern" : "pattern", () =>
+        {
+            JsonObject text = new() { ["type"] = new JsonArray("string", "number"), ["minLength"] = 1 };
+            JsonObject choices = SchemaBuilder.AnyOf(text, Member("regex", "A .NET regular expression."), Member("text", "Text, found exactly as written."));
+            if (builtins)
+            {
+                choices["anyOf"]!.AsArray().Insert(0, new JsonObject { ["const"] = LinuxPanic });
+            }
+
+            return choices;
+        });
+
+        private static JsonObject Member(string key, string description) => new()
+        {
+            ["type"] = "object",
+            ["properties"] = new JsonObject { [key] = new JsonObject { ["type"] = "string", ["minLength"] = 1, ["description"] = description } },
+            ["required"] = new JsonArray(key),
+            ["additionalProperties"] = false,
+        };
+
+        private static bool TryBindNamed(ScalarNode key, ScalarNode source, Diagnostics diagnostics, out TextPattern value)
+        {
+            value = null!;
+            string[] words = ["regex", "text"];
+            if (!words.Contains(key.Value))
+            {
+                diagnostics.Add(key.Mark, $"unknown kind of pattern \"{Printable.Escape(key.Value)}\"{Nearest.Hint(key.Value, words)}");
+                return false;
+            }
+
+            if (key.Value == "text")
+            {
+                value = TextPattern.FromText(source.Value);
+                return true;
+            }
+
+            try
+            {
+                value = TextPattern.FromRegex(source.Value);
+                return true;
+            }
+            catch (ArgumentException e)
+            {
+                diagnostics.Add(source.Mark, $"not a regular expression: {e.Message}");
+                return false;
+            }
+        }
+    }
+}
+
+/// <summary>What Linux prints when it gives up. Anchored to how printk writes them, so that a good boot that mentions the words does not match.</summary>
+internal static class LinuxPanicPatterns
+{
+    private static readonly string[] Lines =
+    [
+        @"Kernel panic - not syncing: ",
+        @"---\[ end Kernel panic",
+        @"(BUG|Oops): unable to handle",
+        @"BUG: kernel NULL pointer dereference",
+        @"(^|\] )Oops: [0-9a-f]{4} \[#\d+\]",
+        @"general protection fault(, probably for non-canonical address 0x[0-9a-f]+)?: [0-9a-f]{4} \[#\d+\]",
+        @"kernel BUG at \S+:\d+!",
+        @"invalid opcode: 0000 \[#\d+\]",
+        @"double fault: 0000 \[#\d+\]",
+        @"watchdog: BUG: soft lockup",
+        @"rcu: INFO: \S+ (self-)?detected (expedited )?stalls? on CPU",
+    ];
+
+    public static string Expression => string.Join('|', Lines);
+}

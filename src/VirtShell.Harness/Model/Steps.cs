@@ -1,0 +1,115 @@
+using VirtShell.Harness.Yaml;
+
+namespace VirtShell.Harness.Model;
+
+/// <summary>One step of a test, as the suite says it.</summary>
+internal abstract class StepSpec : IPlaced
+{
+    public Mark Mark { get; set; }
+
+    /// <summary>Shown instead of the step's own description.</summary>
+    public string? Title { get; set; }
+
+    /// <summary>Limit in guest time, in nanoseconds; null for the test's default.</summary>
+    public long? Timeout { get; set; }
+
+    protected abstract string Describe();
+
+    public string Description => Title ?? Describe();
+}
+
+/// <summary>Switches the machine on; implied where it is not written.</summary>
+internal sealed class BootSpec : StepSpec
+{
+    protected override string Describe() => "boot";
+}
+
+/// <summary>Waits for output.</summary>
+internal sealed class ExpectSpec : StepSpec
+{
+    public TextPattern Pattern { get; set; } = TextPattern.FromText(string.Empty);
+
+    public int Port { get; set; } = SerialPorts.Com1;
+
+    protected override string Describe() => $"expect {Pattern}{SerialPorts.Suffix(Port)}";
+}
+
+/// <summary>Types text.</summary>
+internal sealed class SendSpec : StepSpec
+{
+    public string Text { get; set; } = string.Empty;
+
+    public bool Enter { get; set; }
+
+    public int Port { get; set; } = SerialPorts.Com1;
+
+    protected override string Describe() => $"send {Printable.Quote(Text)}{(Enter ? " and Enter" : string.Empty)}{SerialPorts.Suffix(Port)}";
+}
+
+/// <summary>Runs a command at a shell prompt.</summary>
+internal sealed class RunSpec : StepSpec
+{
+    public string Command { get; set; } = string.Empty;
+
+    /// <summary>What the prompt looks like; null for the test's default.</summary>
+    public TextPattern? Prompt { get; set; }
+
+    /// <summary>What the output must hold; null for anything.</summary>
+    public TextPattern? Output { get; set; }
+
+    /// <summary>The exit status that counts as success; null for any.</summary>
+    public int? Status { get; set; } = 0;
+
+    public bool KeepKernelMessages { get; set; }
+
+    public int Port { get; set; } = SerialPorts.Com1;
+
+    protected override string Describe() => $"run {Printable.Quote(Command.Trim(), 60)}{SerialPorts.Suffix(Port)}";
+}
+
+/// <summary>Lets guest time pass.</summary>
+internal sealed class WaitSpec : StepSpec
+{
+    public long Duration { get; set; }
+
+    protected override string Describe() => $"wait {Units.FormatDuration(Duration)}";
+}
+
+/// <summary>How <see cref="StopSpec"/> stops the machine.</summary>
+internal enum StopMethod
+{
+    /// <summary>Power button, then the plug when the guest has not reacted in time.</summary>
+    ButtonThenPlug,
+    Button,
+    Plug,
+}
+
+/// <summary>Stops the machine.</summary>
+internal sealed class StopSpec : StepSpec
+{
+    public StopMethod Method { get; set; }
+
+    protected override string Describe() => Method switch
+    {
+        StopMethod.Button => "stop by the power button",
+        StopMethod.Plug => "stop by pulling the plug",
+        _ => "stop",
+    };
+}
+
+/// <summary>The serial ports' numbers, as the machine counts them, and names.</summary>
+internal static class SerialPorts
+{
+    public const int Com1 = 1;
+    public const int Com2 = 2;
+    public const int VirtioConsole = 101;
+
+    public static readonly ChoiceKind<int> Kind = new(("com1", Com1), ("com2", Com2), ("virtio-console", VirtioConsole));
+
+    public static string Suffix(int port) => port switch
+    {
+        Com1 => string.Empty,
+        Com2 => " on com2",
+        _ => " on virtio-console",
+    };
+}

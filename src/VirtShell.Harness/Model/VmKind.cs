@@ -1,0 +1,109 @@
+using System;
+using System.Linq;
+using VirtShell.Cpu;
+using VirtShell.Guests;
+using VirtShell.Harness.Yaml;
+using VirtShell.Host;
+using VirtShell.Machine;
+
+namespace VirtShell.Harness.Model;
+
+/// <summary>How machines are written in suites.</summary>
+internal static class VmKind
+{
+    /// <summary>The least that a machine takes, and what 32-bit physical addressing below the PCI hole leaves well alone.</summary>
+    private const long MinimumMemory = 64L << 10;
+
+    private const long MaximumMemory = 64L << 30;
+    private const long PageSize = 4096;
+    private const long SectorSize = 512;
+    private const long MaximumGeneratedDisk = 1L << 30;
+
+    public static readonly ObjectKind<InitramfsSpec> Initramfs = new ObjectKind<InitramfsSpec>("initramfs", "an initramfs", "An initramfs built for this machine: later parts replace earlier ones at the same path.")
+        .With("folder", "A folder whose content is copied.", Kinds.NonEmptyText, (t, v) => t.Folder = v)
+        .With("busybox", "A busybox binary (for example apt:busybox-static#bin/busybox), installed with a link for every applet.", Kinds.NonEmptyText, (t, v) => t.Busybox = v)
+        .With("files", "Path in the initramfs: source (path, apt:, https:).", new MapKind<string>("a path", Kinds.NonEmptyText), (t, v) => t.Files = v)
+        .With("text", "Path in the initramfs: content. /init, what lies in /bin and /sbin, and what begins with #! is executable.", new MapKind<string>("a path", Kinds.Text), (t, v) => t.Text = v)
+        .With("links", "Path in the initramfs: target of the symbolic link.", new MapKind<string>("a path", Kinds.NonEmptyText), (t, v) => t.Links = v)
+        .With("nodes", "Path in the initramfs: device node as \"c MAJOR MINOR\" or \"b MAJOR MINOR\".", new MapKind<string>("a path", Kinds.NonEmptyText), (t, v) => t.Nodes = v)
+        .With("modules", "Kernel modules by name; their dependencies come along, and /etc/modules-load lists all in load order.", new ListKind<string>(Kinds.NonEmptyText, allowSingle: true), (t, v) => t.Modules = v)
+        .With("modules-from", "The package (apt:PACKAGE) or folder that holds the modules. Default: the package of the kernel.", Kinds.NonEmptyText, (t, v) => t.ModulesFrom = v);
+
+    public static readonly ObjectKind<DiskSpec> Disk = new ObjectKind<DiskSpec>("disk", "a disk", "A raw disk image on virtio-blk, or generated content.")
+        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Source = v)
+        .With("source", "A raw image: path, apt: or https: source.", Kinds.NonEmptyText, (t, v) => t.Source = v)
+        .With("generate", "Size of a disk with pseudo-random content; ${{ disk.vda.sha256 }} is its checksum.", Kinds.Size, (t, v) => t.Generate = v)
+        .With("seed", "Seed of the generated content.", Kinds.Seed, (t, v) => t.Seed = v)
+        .With("access", "overlay (default: writes are thrown away), read-only, or read-write.", new ChoiceKind<DiskAccess>(("overlay", DiskAccess.Overlay), ("read-only", DiskAccess.ReadOnly), ("read-write", DiskAccess.ReadWrite)), (t, v) => t.Access = v)
+        .AtMostOne("source", "generate")
+        .Check(CheckDisk);
+
+    public static readonly ObjectKind<VmSpec> Vm = new ObjectKind<VmSpec>("vm", "a vm", "The machine: what it boots and what it is made of.")
+        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Guest = v)
+        .With("guest", "A bundled guest by name (virtshell guests lists them).", Kinds.NonEmptyText, (t, v) => t.Guest = v)
+        .With("kernel", "A Linux bzImage or Multiboot image: path, apt:PACKAGE[:ARCH]#GLOB, or https: with kernel-sha256.", Kinds.NonEmptyText, (t, v) => t.Kernel = v)
+        .With("kernel-sha256", "SHA-256 of the kernel; required for https: sources.", Kinds.Sha256, (t, v) => t.KernelSha256 = v)
+        .With("initrd", "A ready initramfs: path, apt: or https: source.", Kinds.NonEmptyText, (t, v) => t.Initrd = v)
+        .With("initramfs", "An initramfs to build.", Initramfs, (t, v) => t.Initramfs = v)
+        .With("cmdline", "Kernel command line.", Kinds.Text, (t, v) => t.CommandLine = v)
+        .With("memory", "RAM: a multiple of 4K. Default 256M.", Kinds.Size, (t, v) => t.MemoryBytes = v)
+        .With("cpu", "Processor model. Default x86-64-v3.", new ChoiceKind<CpuModel>(CpuModels.Words), (t, v) => t.Cpu = v)
+        .With("clock", "virtual (default: deterministic, sleeping costs nothing) or host (paced by the host's clock).", new ChoiceKind<ClockMode>(("virtual", ClockMode.Virtual), ("host", ClockMode.Host)), (t, v) => t.Clock = v)
+        .With("seed", "Seed of the machine's random sources. Default 0.", Kinds.Seed, (t, v) => t.Seed = v)
+        .With("disks", "Disks in order: vda, vdb, ...", new ListKind<DiskSpec>(Disk, allowSingle: true), (t, v) => t.Disks = v)
+        .With("hang-after", "Instructions without serial output, timer or disk activity after which the guest counts as hung. Default: no such check.", Kinds.Count, (t, v) => t.HangAfter = v)
+        .AtMostOne("guest", "kernel")
+        .AtMostOne("initrd", "initramfs")
+        .AtMostOne("guest", "initrd")
+        .AtMostOne("guest", "initramfs")
+        .Check(CheckVm);
+
+    private static void CheckDisk(DiskSpec disk, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
+    {
+        if (disk.Source is null && disk.Generate == 0)
+        {
+            diagnostics.Add(node.Mark, "a disk needs \"source\" (an image) or \"generate\" (a size)");
+        }
+        else if (disk.Source is null && (disk.Generate % SectorSize != 0 || disk.Generate > MaximumGeneratedDisk))
+        {
+            diagnostics.Add(mapping!.Find("generate")!.Mark, "a generated disk is a multiple of 512 bytes and at most 1G");
+        }
+    }
+
+    private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
+    {
+        if (vm.Guest is null && vm.Kernel is null)
+        {
+            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest) or \"kernel\" (an image)");
+        }
+
+        if (vm.Guest is not null && GuestCatalog.Find(vm.Guest) is null)
+        {
+            string[] names = [.. GuestCatalog.All.Select(g => g.Name)];
+            diagnostics.Add(mapping?.Find("guest")?.Mark ?? node.Mark, $"there is no bundled guest \"{Printable.Escape(vm.Guest)}\"{Nearest.Hint(vm.Guest, names)}");
+        }
+
+        if (vm.Kernel is not null && vm.Kernel.StartsWith("https:", StringComparison.OrdinalIgnoreCase) && vm.KernelSha256 is null)
+        {
+            diagnostics.Add(mapping!.Find("kernel")!.Mark, "an https: kernel needs \"kernel-sha256\", so that every run boots the same bytes");
+        }
+
+        if (vm.MemoryBytes < MinimumMemory || vm.MemoryBytes > MaximumMemory || vm.MemoryBytes % PageSize != 0)
+        {
+            diagnostics.Add(mapping?.Find("memory")?.Mark ?? node.Mark, "memory is a multiple of 4K, from 64K to 64G");
+        }
+    }
+}
+
+/// <summary>Names of the processor models.</summary>
+public static class CpuModels
+{
+    public static (string Word, CpuModel Model)[] Words =>
+    [
+        ("i486", CpuModel.I486),
+        ("pentium3", CpuModel.Pentium3),
+        ("qemu64", CpuModel.Qemu64),
+        ("x86-64-v2", CpuModel.X86_64_V2),
+        ("x86-64-v3", CpuModel.X86_64_V3),
+    ];
+}
