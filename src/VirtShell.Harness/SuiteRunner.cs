@@ -1,7 +1,14 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Harness.Execution;
+using VirtShell.Harness.Loading;
+using VirtShell.Harness.Model;
+using VirtShell.Host;
 
 namespace VirtShell.Harness;
 
@@ -10,12 +17,140 @@ public static class SuiteRunner
 {
     /// <summary>The items that <paramref name="options"/> selects, without running them.</summary>
     /// <exception cref="SuiteException">A suite is broken; every problem is listed with file, line and column.</exception>
-    public static IReadOnlyList<ItemInfo> List(SuiteRunOptions options) => throw new NotSupportedException();
+    public static IReadOnlyList<ItemInfo> List(SuiteRunOptions options) => [.. Select(options).Select(s => s.Info)];
 
     /// <summary>
     /// Runs the selected items. One item's failure never ends the run; cancelling ends it in order, and the items that did
     /// not end by then are <see cref="Outcome.Cancelled"/> in the result (no <see cref="OperationCanceledException"/> is thrown).
     /// </summary>
     /// <exception cref="SuiteException">A suite is broken, or nothing matches the filter; nothing was run.</exception>
-    public static Task<RunResult> RunAsync(SuiteRunOptions options, IRunObserver? observer = null, CancellationToken cancellation = default) => throw new NotSupportedException();
+    public static async Task<RunResult> RunAsync(SuiteRunOptions options, IRunObserver? observer = null, CancellationToken cancellation = default)
+    {
+        IReadOnlyList<Selected> items = Select(options);
+        Dictionary<string, BaselineFile> baselines = LoadBaselines(items);
+        DateTimeOffset startedAt = DateTimeOffset.Now;
+        long start = Stopwatch.GetTimestamp();
+        var watched = new SerialObserver(observer);
+        watched.OnRunStarted([.. items.Select(i => i.Info)]);
+
+        var results = new ItemResult?[items.Count];
+        int jobs = options.Jobs > 0 ? options.Jobs : Environment.ProcessorCount;
+        using (var disks = new GeneratedDisks())
+        using (var host = new VmHost(homeFolder: null))
+        {
+            var runner = new ItemRunner(host, disks, options);
+            await Parallel.ForAsync(0, items.Count, new ParallelOptions { MaxDegreeOfParallelism = jobs }, async (i, _) =>
+            {
+                // Not cancelled from outside the loop: items that did not start are reported as such.
+                if (cancellation.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                Selected selected = items[i];
+                watched.OnItemStarted(selected.Info);
+                BaselineFile? baseline = selected.Suite.BaselinePath is { } path ? baselines[path] : null;
+                ItemResult result = await runner.RunAsync(selected.Info, selected.Item, selected.Suite, baseline, p => watched.OnItemProgress(selected.Info, p), cancellation).ConfigureAwait(false);
+                results[i] = result;
+                watched.OnItemFinished(result);
+            }).ConfigureAwait(false);
+        }
+
+        ItemResult[] all = [.. results.Select((r, i) => r ?? new ItemResult { Item = items[i].Info, Outcome = Outcome.Cancelled, Message = "The run was cut short before this item began." })];
+        IReadOnlyList<string> updated = options.UpdateBaseline && !cancellation.IsCancellationRequested ? UpdateBaselines(items, all, baselines) : [];
+        var run = new RunResult
+        {
+            StartedAt = startedAt,
+            Duration = Stopwatch.GetElapsedTime(start),
+            Items = all,
+            Cancelled = cancellation.IsCancellationRequested && all.Any(i => i.Outcome == Outcome.Cancelled),
+            UpdatedBaselines = updated,
+        };
+        watched.OnRunFinished(run);
+        return run;
+    }
+
+    private sealed record Selected(ItemInfo Info, LoadedItem Item, LoadedSuite Suite);
+
+    private static IReadOnlyList<Selected> Select(SuiteRunOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.SuiteFiles.Count == 0)
+        {
+            throw new SuiteException("No suite file was named.");
+        }
+
+        IReadOnlyList<LoadedSuite> suites = SuiteLoader.LoadAll(options.SuiteFiles);
+        var matching = new List<(LoadedItem Item, LoadedSuite Suite)>();
+        foreach (LoadedSuite suite in suites)
+        {
+            matching.AddRange(suite.Items.Where(i => options.Filter is null || NameFilter.Matches(options.Filter, i.Name)).Select(i => (i, suite)));
+        }
+
+        if (matching.Count == 0)
+        {
+            throw new SuiteException($"No item's name matches the filter \"{options.Filter}\". The items are: {string.Join("; ", suites.SelectMany(s => s.Items).Select(i => i.Name).Take(20))}.");
+        }
+
+        var selected = new List<Selected>();
+        for (int i = 0; i < matching.Count; i++)
+        {
+            if (options.Shard.Contains(i))
+            {
+                (LoadedItem item, LoadedSuite suite) = matching[i];
+                selected.Add(new Selected(new ItemInfo(selected.Count, suite.File, suite.Name, item.TestName, item.Name, item.Matrix), item, suite));
+            }
+        }
+
+        return selected;
+    }
+
+    private static Dictionary<string, BaselineFile> LoadBaselines(IReadOnlyList<Selected> items)
+    {
+        var baselines = new Dictionary<string, BaselineFile>(StringComparer.Ordinal);
+        foreach (string path in items.Select(i => i.Suite.BaselinePath).OfType<string>().Distinct())
+        {
+            baselines[path] = BaselineFile.Load(path);
+        }
+
+        return baselines;
+    }
+
+    private static IReadOnlyList<string> UpdateBaselines(IReadOnlyList<Selected> items, ItemResult[] results, Dictionary<string, BaselineFile> baselines)
+    {
+        var touched = new HashSet<string>(StringComparer.Ordinal);
+        for (int i = 0; i < items.Count; i++)
+        {
+            // The values of a run that went wrong are no baseline.
+            if (results[i].Outcome != Outcome.Passed || items[i].Suite.BaselinePath is not { } path)
+            {
+                continue;
+            }
+
+            MetricsSpec metrics = items[i].Item.Test.Assert.Metrics;
+            (string Name, MetricSpec? Spec)[] specs = [("instructions", metrics.Instructions), ("guest-time", metrics.GuestTime), ("serial-bytes", metrics.SerialBytes), ("peak-memory", metrics.PeakMemory)];
+            foreach ((string name, MetricSpec? spec) in specs)
+            {
+                if (spec?.Tolerance is not null)
+                {
+                    baselines[path].Set(items[i].Info.Name, name, results[i].Metrics.First(m => m.Name == name).Value);
+                    touched.Add(path);
+                }
+            }
+        }
+
+        foreach (string path in touched)
+        {
+            try
+            {
+                baselines[path].Save();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new SuiteException([new SuiteDiagnostic(path, 0, 0, $"the baseline cannot be written: {e.Message}")]);
+            }
+        }
+
+        return [.. touched.Order(StringComparer.Ordinal)];
+    }
 }

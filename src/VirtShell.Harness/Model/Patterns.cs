@@ -1,23 +1,27 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json.Nodes;
 using VirtShell.Harness.Yaml;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Model;
 
 /// <summary>How patterns are written: text, or <c>{regex: ...}</c>, or <c>{text: ...}</c>.</summary>
 internal static class Patterns
 {
-    public const string LinuxPanic = "linux-panic";
-
     public static readonly Kind<TextPattern> Pattern = new PatternKind(builtins: false);
 
-    /// <summary>As <see cref="Pattern"/>, and the bare word <c>linux-panic</c>.</summary>
+    /// <summary>As <see cref="Pattern"/>, and the bare names of the built-in patterns.</summary>
     public static readonly Kind<TextPattern> NeverPattern = new PatternKind(builtins: true);
+
+    /// <summary>The host's patterns of guests in trouble, under their names.</summary>
+    public static IReadOnlyList<TextPattern> BuiltIn { get; } =
+        [.. GuestPatterns.Panics.Concat(GuestPatterns.Faults).Select(p => TextPattern.FromRegex(p.Pattern, p.Name))];
 
     private sealed class PatternKind(bool builtins) : Kind<TextPattern>
     {
-        public override string Expected => builtins ? "linux-panic, text, or {regex: ...}" : "text, or {regex: ...}";
+        public override string Expected => builtins ? $"{string.Join(", ", BuiltIn.Select(p => p.Name))}, text, or {{regex: ...}}" : "text, or {regex: ...}";
 
         public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out TextPattern value)
         {
@@ -25,9 +29,7 @@ internal static class Patterns
             switch (node)
             {
                 case ScalarNode { Value.Length: > 0, IsNull: false } scalar:
-                    value = builtins && scalar is { IsPlain: true, Value: LinuxPanic }
-                        ? TextPattern.FromRegex(LinuxPanicPatterns.Expression, LinuxPanic)
-                        : TextPattern.FromText(scalar.Value);
+                    value = (builtins && scalar.IsPlain ? BuiltIn.FirstOrDefault(p => p.Name == scalar.Value) : null) ?? TextPattern.FromText(scalar.Value);
                     return true;
                 case MappingNode { Entries.Count: 1 } mapping when mapping.Entries[0].Value is ScalarNode { Value.Length: > 0 } source:
                     return TryBindNamed(mapping.Entries[0].Key, source, diagnostics, out value);
@@ -43,7 +45,7 @@ internal static class Patterns
             JsonObject choices = SchemaBuilder.AnyOf(text, Member("regex", "A .NET regular expression."), Member("text", "Text, found exactly as written."));
             if (builtins)
             {
-                choices["anyOf"]!.AsArray().Insert(0, new JsonObject { ["const"] = LinuxPanic });
+                choices["anyOf"]!.AsArray().Insert(0, new JsonObject { ["enum"] = new JsonArray([.. BuiltIn.Select(p => (JsonNode?)p.Name)]) });
             }
 
             return choices;
@@ -85,25 +87,4 @@ internal static class Patterns
             }
         }
     }
-}
-
-/// <summary>What Linux prints when it gives up. Anchored to how printk writes them, so that a good boot that mentions the words does not match.</summary>
-internal static class LinuxPanicPatterns
-{
-    private static readonly string[] Lines =
-    [
-        @"Kernel panic - not syncing: ",
-        @"---\[ end Kernel panic",
-        @"(BUG|Oops): unable to handle",
-        @"BUG: kernel NULL pointer dereference",
-        @"(^|\] )Oops: [0-9a-f]{4} \[#\d+\]",
-        @"general protection fault(, probably for non-canonical address 0x[0-9a-f]+)?: [0-9a-f]{4} \[#\d+\]",
-        @"kernel BUG at \S+:\d+!",
-        @"invalid opcode: 0000 \[#\d+\]",
-        @"double fault: 0000 \[#\d+\]",
-        @"watchdog: BUG: soft lockup",
-        @"rcu: INFO: \S+ (self-)?detected (expedited )?stalls? on CPU",
-    ];
-
-    public static string Expression => string.Join('|', Lines);
 }

@@ -50,7 +50,7 @@ internal sealed class AssertSpec
     /// <summary>Ends that are right; empty where any end but a crash will do.</summary>
     public IReadOnlyList<EndCondition> End { get; set; } = [];
 
-    /// <summary>What must not appear; null where the suite says nothing (then Linux panics must not, for Linux kernels).</summary>
+    /// <summary>What must not appear; null where the suite says nothing (then the built-in patterns must not, where a kernel is booted).</summary>
     public IReadOnlyList<TextPattern>? Never { get; set; }
 
     /// <summary>What must appear in the serial output, in this order.</summary>

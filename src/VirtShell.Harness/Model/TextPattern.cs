@@ -42,6 +42,8 @@ internal sealed class TextPattern
         }
     }
 
+    public static TextPattern FromRegex(Regex regex, string name) => new(regex.ToString(), regex, name);
+
     public bool IsMatch(string text) => regex?.IsMatch(text) ?? text.Contains(Source, StringComparison.Ordinal);
 
     public bool IsMatch(ReadOnlySpan<char> text) => regex?.IsMatch(text) ?? text.IndexOf(Source.AsSpan(), StringComparison.Ordinal) >= 0;

@@ -38,6 +38,8 @@ internal static class VmKind
         .AtMostOne("source", "generate")
         .Check(CheckDisk);
 
+    public static readonly ListKind<DiskSpec> Disks = new(Disk, allowSingle: true);
+
     public static readonly ObjectKind<VmSpec> Vm = new ObjectKind<VmSpec>("vm", "a vm", "The machine: what it boots and what it is made of.")
         .Shorthand(Kinds.NonEmptyText, (t, v) => t.Guest = v)
         .With("guest", "A bundled guest by name (virtshell guests lists them).", Kinds.NonEmptyText, (t, v) => t.Guest = v)
@@ -50,8 +52,9 @@ internal static class VmKind
         .With("cpu", "Processor model. Default x86-64-v3.", new ChoiceKind<CpuModel>(CpuModels.Words), (t, v) => t.Cpu = v)
         .With("clock", "virtual (default: deterministic, sleeping costs nothing) or host (paced by the host's clock).", new ChoiceKind<ClockMode>(("virtual", ClockMode.Virtual), ("host", ClockMode.Host)), (t, v) => t.Clock = v)
         .With("seed", "Seed of the machine's random sources. Default 0.", Kinds.Seed, (t, v) => t.Seed = v)
-        .With("disks", "Disks in order: vda, vdb, ...", new ListKind<DiskSpec>(Disk, allowSingle: true), (t, v) => t.Disks = v)
-        .With("hang-after", "Instructions without serial output, timer or disk activity after which the guest counts as hung. Default: no such check.", Kinds.Count, (t, v) => t.HangAfter = v)
+        .With("disks", "Disks in order: vda, vdb, ...", Disks, (t, v) => t.Disks = v)
+        .With("hang-after", "Instructions without serial output, disk access or a halt after which the guest counts as hung. Default: no such check.", Kinds.Count, (t, v) => t.HangAfter = v)
+        .With("on-reset", "What a reset by the guest does: end (default: the run ends) or restart (as a PC does).", new ChoiceKind<ResetAction>(("end", ResetAction.EndRun), ("restart", ResetAction.Restart)), (t, v) => t.OnReset = v)
         .AtMostOne("guest", "kernel")
         .AtMostOne("initrd", "initramfs")
         .AtMostOne("guest", "initrd")

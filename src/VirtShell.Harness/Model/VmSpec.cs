@@ -34,6 +34,8 @@ internal sealed class VmSpec : IPlaced
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
 
     public long HangAfter { get; set; }
+
+    public ResetAction OnReset { get; set; } = ResetAction.EndRun;
 }
 
 /// <summary>An initramfs to build; see <see cref="Images.InitramfsDefinition"/>.</summary>

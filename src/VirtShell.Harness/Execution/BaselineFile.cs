@@ -1,0 +1,104 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace VirtShell.Harness.Execution;
+
+/// <summary>
+/// A suite's baseline: item name to metric to value, as JSON with sorted keys, so that a change reads well as a diff.
+/// Items that a run does not touch keep their values.
+/// </summary>
+internal sealed class BaselineFile
+{
+    private const string VersionKey = "version";
+    private const string ItemsKey = "items";
+    private const int Version = 1;
+
+    private static readonly JsonSerializerOptions Options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly SortedDictionary<string, SortedDictionary<string, long>> items = new(StringComparer.Ordinal);
+
+    private BaselineFile(string path)
+    {
+        Path = path;
+    }
+
+    public string Path { get; }
+
+    /// <exception cref="SuiteException">The file is there but no baseline.</exception>
+    public static BaselineFile Load(string path)
+    {
+        var file = new BaselineFile(path);
+        if (!File.Exists(path))
+        {
+            return file;
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            JsonElement root = document.RootElement;
+            if (root.GetProperty(VersionKey).GetInt32() != Version)
+            {
+                throw new SuiteException([new SuiteDiagnostic(path, 0, 0, $"baseline of version {root.GetProperty(VersionKey)}; this program reads version {Version}. Write it anew with --update-baseline.")]);
+            }
+
+            foreach (JsonProperty item in root.GetProperty(ItemsKey).EnumerateObject())
+            {
+                var metrics = new SortedDictionary<string, long>(StringComparer.Ordinal);
+                foreach (JsonProperty metric in item.Value.EnumerateObject())
+                {
+                    metrics[metric.Name] = metric.Value.GetInt64();
+                }
+
+                file.items[item.Name] = metrics;
+            }
+        }
+        catch (JsonException e)
+        {
+            throw new SuiteException([new SuiteDiagnostic(path, (int)(e.LineNumber ?? 0) + 1, (int)(e.BytePositionInLine ?? 0) + 1, "not valid JSON; mend it, or delete it and write it anew with --update-baseline")]);
+        }
+        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or FormatException or IOException or UnauthorizedAccessException)
+        {
+            throw new SuiteException([new SuiteDiagnostic(path, 0, 0, $"cannot be read as a baseline ({e.Message}); mend it, or delete it and write it anew with --update-baseline")]);
+        }
+
+        return file;
+    }
+
+    public long? Find(string item, string metric) => items.TryGetValue(item, out SortedDictionary<string, long>? metrics) && metrics.TryGetValue(metric, out long value) ? value : null;
+
+    public void Set(string item, string metric, long value)
+    {
+        if (!items.TryGetValue(item, out SortedDictionary<string, long>? metrics))
+        {
+            items[item] = metrics = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        }
+
+        metrics[metric] = value;
+    }
+
+    /// <summary>Writes it whole or not at all.</summary>
+    public void Save()
+    {
+        var all = new JsonObject();
+        foreach ((string item, SortedDictionary<string, long> metrics) in items)
+        {
+            var values = new JsonObject();
+            foreach ((string metric, long value) in metrics)
+            {
+                values[metric] = value;
+            }
+
+            all[item] = values;
+        }
+
+        var root = new JsonObject { [VersionKey] = Version, [ItemsKey] = all };
+        string temporary = Path + ".new";
+        File.WriteAllText(temporary, root.ToJsonString(Options) + "\n");
+        File.Move(temporary, Path, overwrite: true);
+    }
+}

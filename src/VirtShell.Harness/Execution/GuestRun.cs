@@ -1,0 +1,261 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Harness.Loading;
+using VirtShell.Harness.Model;
+using VirtShell.Host;
+using VirtShell.Images;
+using VirtShell.Storage;
+
+namespace VirtShell.Harness.Execution;
+
+/// <summary>What one run of one guest came to.</summary>
+internal sealed record GuestOutcome
+{
+    public VmEndKind End { get; init; }
+
+    public int EndCode { get; init; }
+
+    public byte[] Serial { get; init; } = [];
+
+    /// <summary>Hash over all serial output, also of what a log's cap dropped.</summary>
+    public ulong SerialHash { get; init; }
+
+    public VmMetrics Metrics { get; init; }
+
+    public CrashReport? CrashReport { get; init; }
+
+    /// <summary>Why it could not be run; null where it ran.</summary>
+    public string? Error { get; init; }
+
+    public bool HostTimeExceeded { get; init; }
+}
+
+/// <summary>Runs one guest from power-on to its end. Never throws for what a suite, an image or a guest does wrong.</summary>
+internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks generated)
+{
+    private const string DefectHint = "This is a defect in VirtShell, not in your suite: please report it with this message and the JSON report.";
+
+    /// <param name="name">The VM's name; unique in the host.</param>
+    /// <param name="hostTimeLimit">The safety net.</param>
+    /// <param name="watch">Called a few times a second with what the run has used so far.</param>
+    public async Task<GuestOutcome> RunAsync(string name, VmSpec spec, IGuestDriver driver, TimeSpan hostTimeLimit, Action<string?, VmMetrics>? watch, CancellationToken cancellation)
+    {
+        VirtualMachine? vm = null;
+        try
+        {
+            vm = host.Create(Define(name, spec));
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            VirtualMachine started = vm;
+            var progress = new ImmediateProgress(text => watch?.Invoke(text, default));
+            await Task.Run(() => started.Start(driver, progress, cancellation), cancellation).ConfigureAwait(false);
+
+            // The limit is for running; downloads before it have no part in it.
+            limit.CancelAfter(hostTimeLimit);
+            bool exceeded = await WaitAsync(vm, watch, limit.Token, cancellation).ConfigureAwait(false);
+            return Gather(vm) with { HostTimeExceeded = exceeded };
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            TurnOffQuietly(vm);
+            throw;
+        }
+        catch (Exception e)
+        {
+            TurnOffQuietly(vm);
+            return new GuestOutcome { Error = Explain(e) };
+        }
+        finally
+        {
+            Forget(vm);
+        }
+    }
+
+    /// <summary>An error in words: ours as they are, anything else as the defect that it is.</summary>
+    public static string Explain(Exception e) => e switch
+    {
+        VmException or ImageException or StorageException => e.Message,
+        AggregateException { InnerException: { } inner } => Explain(inner),
+        _ => $"{e.GetType().Name}: {e.Message} {DefectHint}",
+    };
+
+    public static string ExplainEngineFault(CrashReport? report) => $"The engine failed while serving this guest: {report?.EngineError ?? report?.Summary ?? "no details are known"}. {DefectHint}";
+
+    private static async Task<bool> WaitAsync(VirtualMachine vm, Action<string?, VmMetrics>? watch, CancellationToken limit, CancellationToken cancellation)
+    {
+        Task end = vm.WaitForEndAsync(CancellationToken.None);
+        try
+        {
+            while (!end.IsCompleted)
+            {
+                Task tick = Task.Delay(TimeSpan.FromMilliseconds(250), limit);
+                if (await Task.WhenAny(end, tick).ConfigureAwait(false) != end)
+                {
+                    limit.ThrowIfCancellationRequested();
+                    watch?.Invoke(null, vm.Metrics);
+                }
+            }
+
+            await end.ConfigureAwait(false);
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            await Task.Run(vm.TurnOff, CancellationToken.None).ConfigureAwait(false);
+            return true;
+        }
+    }
+
+    private static GuestOutcome Gather(VirtualMachine vm) => new()
+    {
+        End = vm.End,
+        EndCode = vm.EndCode,
+        Serial = vm.Serial.GetBytes(vm.Serial.FirstOffset),
+        SerialHash = vm.Serial.Hash,
+        Metrics = vm.Metrics,
+        CrashReport = vm.CrashReport,
+    };
+
+    private static void TurnOffQuietly(VirtualMachine? vm)
+    {
+        try
+        {
+            if (vm is { State: not (VmState.Off or VmState.Crashed) })
+            {
+                vm.TurnOff();
+            }
+        }
+        catch (VmException)
+        {
+            // It ended by itself in between.
+        }
+    }
+
+    private void Forget(VirtualMachine? vm)
+    {
+        try
+        {
+            if (vm is not null)
+            {
+                host.Remove(vm);
+            }
+        }
+        catch (VmException)
+        {
+            // A VM that cannot be forgotten ends with the host.
+        }
+    }
+
+    private VmDefinition Define(string name, VmSpec spec)
+    {
+        var disks = new List<VmDisk>();
+        foreach (DiskSpec disk in spec.Disks)
+        {
+            disks.Add(new VmDisk(disk.Source ?? generated.PathOf(disk.Generate, disk.Seed, disk.Access), disk.Access));
+        }
+
+        return new VmDefinition
+        {
+            Name = name,
+            MemoryBytes = (ulong)spec.MemoryBytes,
+            CpuModel = spec.Cpu,
+            Clock = spec.Clock,
+            Seed = spec.Seed,
+            Guest = spec.Guest,
+            Kernel = spec.Kernel,
+            KernelSha256 = spec.KernelSha256,
+            Initrd = spec.Initrd,
+            Initramfs = Initramfs(spec),
+            CommandLine = spec.CommandLine,
+            Disks = disks,
+            BaseFolder = folder,
+            HangInstructions = spec.HangAfter,
+            ResetAction = spec.OnReset,
+            CrashAction = CrashAction.Stop,
+            DetectPanics = true,
+        };
+    }
+
+    private static InitramfsDefinition? Initramfs(VmSpec spec)
+    {
+        if (spec.Initramfs is not { } own)
+        {
+            return null;
+        }
+
+        return new InitramfsDefinition
+        {
+            Folder = own.Folder,
+            Files = own.Files,
+            Text = own.Text,
+            Links = own.Links,
+            Nodes = own.Nodes,
+            Busybox = own.Busybox,
+            Modules = own.Modules,
+            ModulesFrom = own.ModulesFrom ?? (own.Modules.Count > 0 ? PackageOf(spec.Kernel) : null),
+        };
+    }
+
+    /// <summary>The package that an apt: source names, which for a kernel holds its modules too.</summary>
+    private static string? PackageOf(string? source)
+    {
+        if (source is null || !source.StartsWith("apt:", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        int hash = source.IndexOf('#', StringComparison.Ordinal);
+        return hash < 0 ? source : source[..hash];
+    }
+
+    /// <summary>Reports on the calling thread: <see cref="Progress{T}"/> would post and lose order.</summary>
+    private sealed class ImmediateProgress(Action<string> report) : IProgress<string>
+    {
+        public void Report(string value) => report(value);
+    }
+}
+
+/// <summary>Files with the generated disks of a run, made once and deleted with it.</summary>
+internal sealed class GeneratedDisks : IDisposable
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, string> files = [];
+    private string? folder;
+    private int writable;
+
+    public string PathOf(long length, ulong seed, DiskAccess access)
+    {
+        lock (gate)
+        {
+            folder ??= Directory.CreateTempSubdirectory("virtshell-disks-").FullName;
+
+            // A disk that its guest may write belongs to that guest alone.
+            string key = access == DiskAccess.ReadWrite ? $"{length}-{seed}-{writable++}" : $"{length}-{seed}";
+            if (!files.TryGetValue(key, out string? path))
+            {
+                path = Path.Combine(folder, $"{key}.img");
+                GeneratedDisk.Write(path, length, seed);
+                files[key] = path;
+            }
+
+            return path;
+        }
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            if (folder is not null)
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+        catch (IOException)
+        {
+            // Left in the temporary folder; the system cleans it.
+        }
+    }
+}

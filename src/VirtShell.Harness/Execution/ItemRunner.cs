@@ -1,0 +1,166 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Linq;
+using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Harness.Loading;
+using VirtShell.Harness.Model;
+using VirtShell.Harness.Steps;
+using VirtShell.Harness.Yaml;
+using VirtShell.Host;
+
+namespace VirtShell.Harness.Execution;
+
+/// <summary>Runs one item: its guest with its steps, its neighbours, its assertions.</summary>
+internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOptions options)
+{
+    private const int LongestVmName = 80;
+
+    public async Task<ItemResult> RunAsync(ItemInfo info, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, Action<ItemProgress> report, CancellationToken cancellation)
+    {
+        long start = Stopwatch.GetTimestamp();
+        var draft = new ItemResult { Item = info, Outcome = Outcome.Cancelled, Message = "The run was cut short.", Configuration = Configuration(item.Test.Vm) };
+        try
+        {
+            ItemResult result = await RunItemAsync(draft, item, suite, baseline, report, cancellation).ConfigureAwait(false);
+            return result with { Duration = Stopwatch.GetElapsedTime(start) };
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return draft with { Duration = Stopwatch.GetElapsedTime(start) };
+        }
+        catch (Exception e)
+        {
+            // One item's failure, even one of ours, never ends the run.
+            return draft with { Outcome = Outcome.Error, Message = GuestRun.Explain(e), Duration = Stopwatch.GetElapsedTime(start) };
+        }
+    }
+
+    private async Task<ItemResult> RunItemAsync(ItemResult draft, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, Action<ItemProgress> report, CancellationToken cancellation)
+    {
+        TestSpec test = item.Test;
+        var runner = new GuestRun(host, suite.Folder, disks);
+        string vmName = VmName(draft.Item);
+        var hostTimeLimit = TimeSpan.FromTicks((long)(test.Limits.HostTime / 100 * Math.Max(options.HostTimeScale, 0.01)));
+        IReadOnlyList<TextPattern> never = Judge.NeverPatterns(test);
+        var driver = new ScriptDriver(test, item.Name, never);
+
+        GuestOutcome run = await runner.RunAsync(vmName, test.Vm, driver, hostTimeLimit, Watch(driver, test, report), cancellation).ConfigureAwait(false);
+        if (run.Error is { } error)
+        {
+            return draft with { Outcome = Outcome.Error, Message = error };
+        }
+
+        var judge = new Judge(item, baseline, options.UpdateBaseline);
+        judge.JudgeRun(run, driver);
+        if (test.Neighbours.Count > 0)
+        {
+            report(new ItemProgress("beside its neighbours", run.Metrics.Instructions, run.Metrics.GuestTime, 1));
+            var check = new NeighbourCheck(runner, test, vmName, hostTimeLimit);
+            IReadOnlyList<AssertionResult> results = await check.RunAsync(
+                run,
+                (name, token) => runner.RunAsync(name, test.Vm, new ScriptDriver(test, item.Name, never), hostTimeLimit, watch: null, token),
+                cancellation).ConfigureAwait(false);
+            foreach (AssertionResult result in results)
+            {
+                judge.Add(result);
+            }
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        (Outcome outcome, string message) = Verdict(run, driver, judge, hostTimeLimit);
+        return draft with
+        {
+            Outcome = outcome,
+            Message = message,
+            Steps = driver.Results,
+            Assertions = judge.Assertions,
+            Metrics = judge.Metrics,
+            End = run.End,
+            EndCode = run.EndCode,
+            CrashReport = run.CrashReport,
+            Serial = run.Serial,
+        };
+    }
+
+    private static (Outcome Outcome, string Message) Verdict(GuestOutcome run, ScriptDriver driver, Judge judge, TimeSpan hostTimeLimit)
+    {
+        if (run.End == VmEndKind.EngineFault)
+        {
+            return (Outcome.Error, GuestRun.ExplainEngineFault(run.CrashReport));
+        }
+
+        var problems = new List<string>();
+        if (run.HostTimeExceeded)
+        {
+            problems.Add($"The host-time limit of {Units.FormatDuration(hostTimeLimit)} was reached after {Units.FormatDuration(run.Metrics.GuestTime)} of guest time; raise limits: host-time where the host is slow.");
+        }
+
+        problems.AddRange(driver.Results.Where(s => s.Outcome == Outcome.Failed).Select(s => $"Step {s.Number}, {s.Description}: {s.Message}"));
+        problems.AddRange(judge.Assertions.Where(a => a.Outcome is Outcome.Failed or Outcome.Error).Select(a => a.Message.Length == 0 ? $"Not so: {a.Name}." : $"Not so: {a.Name}. {a.Message}"));
+        if (problems.Count == 0)
+        {
+            return (Outcome.Passed, string.Empty);
+        }
+
+        // A disk image that fails underneath is the host's trouble, not the guest's, unless the suite asks for it.
+        bool cannotRun = run.End == VmEndKind.StorageFault || judge.Assertions.Any(a => a.Outcome == Outcome.Error);
+        if (run.CrashReport is { } crash)
+        {
+            problems.Insert(0, crash.Summary);
+        }
+
+        return (cannotRun ? Outcome.Error : Outcome.Failed, string.Join('\n', problems));
+    }
+
+    private static Action<string?, VmMetrics> Watch(ScriptDriver driver, TestSpec test, Action<ItemProgress> report) => (text, metrics) =>
+        report(new ItemProgress(
+            text ?? driver.Activity,
+            metrics.Instructions,
+            metrics.GuestTime,
+            test.Steps.Count == 0 ? 0 : (double)driver.StepsDone / test.Steps.Count));
+
+    /// <summary>The item's name within what the host allows, made unique by its number.</summary>
+    private static string VmName(ItemInfo info)
+    {
+        var name = new StringBuilder();
+        foreach (char c in info.Name)
+        {
+            name.Append(char.IsLetterOrDigit(c) || c is ' ' or '-' or '.' or '_' or '(' or ')' or ',' or '/' ? c : '-');
+        }
+
+        string number = $" #{info.Index + 1}";
+        int most = LongestVmName - number.Length;
+        return (name.Length > most ? name.ToString(0, most) : name.ToString()) + number;
+    }
+
+    private static IReadOnlyList<KeyValuePair<string, string>> Configuration(VmSpec vm)
+    {
+        var result = new List<KeyValuePair<string, string>>();
+        void Add(string key, string? value)
+        {
+            if (!string.IsNullOrEmpty(value))
+            {
+                result.Add(new(key, value));
+            }
+        }
+
+        Add("guest", vm.Guest);
+        Add("kernel", vm.Kernel);
+        Add("initrd", vm.Initrd ?? (vm.Initramfs is null ? null : "built from the suite"));
+        Add("command line", vm.CommandLine);
+        Add("memory", Units.FormatSize(vm.MemoryBytes));
+        Add("processor", CpuModels.Words.First(w => w.Model == vm.Cpu).Word);
+        Add("clock", vm.Clock == Machine.ClockMode.Virtual ? "virtual" : "host");
+        Add("seed", vm.Seed == 0 ? null : vm.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        for (int i = 0; i < vm.Disks.Count; i++)
+        {
+            DiskSpec disk = vm.Disks[i];
+            Add($"disk {i + 1}", $"{disk.Source ?? $"{Units.FormatSize(disk.Generate)} generated from seed {disk.Seed}"}, {disk.Access}");
+        }
+
+        return result;
+    }
+}

@@ -1,0 +1,157 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using VirtShell.Harness.Console;
+using VirtShell.Harness.Loading;
+using VirtShell.Harness.Model;
+using VirtShell.Harness.Steps;
+using VirtShell.Harness.Yaml;
+using VirtShell.Host;
+
+namespace VirtShell.Harness.Execution;
+
+/// <summary>Decides what a finished run's assertions come to.</summary>
+internal sealed class Judge(LoadedItem item, BaselineFile? baseline, bool updateBaseline)
+{
+    private readonly TestSpec test = item.Test;
+    private readonly List<AssertionResult> assertions = [];
+    private readonly List<MetricResult> metrics = [];
+
+    public IReadOnlyList<AssertionResult> Assertions => assertions;
+
+    public IReadOnlyList<MetricResult> Metrics => metrics;
+
+    public void JudgeRun(GuestOutcome run, ScriptDriver driver)
+    {
+        JudgeEnd(run, driver);
+        JudgeForbidden(driver);
+        JudgeSerial(run);
+        JudgeMetric("instructions", run.Metrics.Instructions, test.Assert.Metrics.Instructions, Units.FormatCount);
+        JudgeMetric("guest-time", run.Metrics.GuestTime.Ticks * 100, test.Assert.Metrics.GuestTime, Units.FormatDuration);
+        JudgeMetric("serial-bytes", run.Metrics.SerialBytes, test.Assert.Metrics.SerialBytes, Units.FormatSize);
+        JudgeMetric("peak-memory", run.Metrics.PeakMemoryBytes, test.Assert.Metrics.PeakMemory, Units.FormatSize);
+    }
+
+    public void Add(AssertionResult assertion) => assertions.Add(assertion);
+
+    private void JudgeEnd(GuestOutcome run, ScriptDriver driver)
+    {
+        string found = driver.TimedOut ? $"its limit of {Units.FormatDuration(test.Limits.GuestTime)} of guest time was reached"
+            : driver.SerialLimitReached ? $"its limit of {Units.FormatSize(test.Limits.SerialBytes)} of serial output was reached"
+            : EndCondition.Describe(run.End, run.EndCode);
+        IReadOnlyList<EndCondition> wanted = test.Assert.End;
+        if (wanted.Count == 0)
+        {
+            bool crashed = EndCondition.Crashes.Contains(run.End) || driver.TimedOut || driver.SerialLimitReached;
+            assertions.Add(Result("no crash", !crashed, crashed ? $"{found}. If that is right, say so with \"assert: end:\"." : found));
+            return;
+        }
+
+        bool right = !driver.SerialLimitReached && wanted.Any(w => w.Matches(run.End, run.EndCode, driver.TimedOut));
+        assertions.Add(Result($"end is {string.Join(" or ", wanted)}", right, found));
+    }
+
+    private void JudgeForbidden(ScriptDriver driver)
+    {
+        foreach (TextPattern pattern in NeverPatterns(test))
+        {
+            ForbiddenLine? line = driver.Forbidden.FirstOrDefault(f => f.Pattern == pattern);
+            assertions.Add(Result($"never {pattern}", line is null, line is null ? string.Empty : $"At {Units.FormatDuration(line.GuestTime)} of guest time: {Printable.Escape(line.Line)}"));
+        }
+    }
+
+    /// <summary>What must not appear: what the suite says, else the built-in patterns where a kernel is booted.</summary>
+    public static IReadOnlyList<TextPattern> NeverPatterns(TestSpec test)
+    {
+        if (test.Assert.Never is { } own)
+        {
+            return own;
+        }
+
+        // A test that asserts a crash of its kernel would contradict itself.
+        bool crashWanted = test.Assert.End.Any(e => e.Kinds.Contains(VmEndKind.Panic));
+        return test.Vm.Kernel is null || crashWanted ? [] : Patterns.BuiltIn;
+    }
+
+    private void JudgeSerial(GuestOutcome run)
+    {
+        if (test.Assert.Serial.Count == 0)
+        {
+            return;
+        }
+
+        var text = new ConsoleText();
+        foreach (byte value in run.Serial)
+        {
+            text.Feed(value);
+        }
+
+        text.Finish();
+        long from = 0;
+        bool lost = false;
+        foreach (TextPattern pattern in test.Assert.Serial)
+        {
+            var matcher = new ConsoleMatcher(text, pattern, from);
+            bool found = !lost && matcher.Advance();
+            assertions.Add(lost
+                ? new AssertionResult($"serial output holds {pattern}", Outcome.Skipped, "An earlier one is missing.")
+                : Result($"serial output holds {pattern}", found, found ? string.Empty : from == 0 ? "It is nowhere in the output." : "It does not follow the one before it."));
+            lost |= !found;
+            from = found ? matcher.MatchEndByte : from;
+        }
+    }
+
+    private void JudgeMetric(string name, long value, MetricSpec? spec, Func<long, string> format)
+    {
+        long? reference = spec?.Tolerance is null ? null : baseline?.Find(item.Name, name);
+        metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value), Baseline = reference });
+        if (spec is null)
+        {
+            return;
+        }
+
+        if (spec.Minimum is { } minimum)
+        {
+            assertions.Add(Result($"{name} at least {format(minimum)}", value >= minimum, $"{format(value)} ({value})"));
+        }
+
+        if (spec.Maximum is { } maximum)
+        {
+            assertions.Add(Result($"{name} at most {format(maximum)}", value <= maximum, $"{format(value)} ({value})"));
+        }
+
+        if (spec.Exactly is { } exactly)
+        {
+            assertions.Add(Result($"{name} exactly {exactly}", value == exactly, $"{value}"));
+        }
+
+        if (spec.Tolerance is { } tolerance)
+        {
+            JudgeBaseline(name, value, tolerance, reference, format);
+        }
+    }
+
+    private void JudgeBaseline(string name, long value, double tolerance, long? reference, Func<long, string> format)
+    {
+        string title = $"{name} within {Units.FormatPercent(tolerance)} of the baseline";
+        if (updateBaseline)
+        {
+            assertions.Add(new AssertionResult(title, Outcome.Passed, $"The baseline is set to {value}."));
+            return;
+        }
+
+        if (reference is not { } expected)
+        {
+            assertions.Add(new AssertionResult(title, Outcome.Failed, $"The baseline file has no value for this item; write it with --update-baseline. Measured: {value}."));
+            return;
+        }
+
+        // In whole units, so that a tolerance of 0 means equality.
+        double allowed = Math.Floor(expected * tolerance);
+        double change = expected == 0 ? 0 : (double)(value - expected) / expected;
+        string sign = change > 0 ? "+" : string.Empty;
+        assertions.Add(Result(title, Math.Abs((double)value - expected) <= allowed, $"{value} against {expected}: {sign}{Units.FormatPercent(change)} ({format(value)})"));
+    }
+
+    private static AssertionResult Result(string name, bool right, string message) => new(name, right ? Outcome.Passed : Outcome.Failed, message);
+}

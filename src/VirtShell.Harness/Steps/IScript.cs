@@ -1,0 +1,32 @@
+using VirtShell.Harness.Console;
+using VirtShell.Host;
+
+namespace VirtShell.Harness.Steps;
+
+/// <summary>What a step in progress sees of the script that it belongs to.</summary>
+internal interface IScript
+{
+    IGuestControl Control { get; }
+
+    PortState Port(int number);
+
+    /// <summary>Asks for <see cref="StepExecution.OnAlarm"/> at a guest time; <see cref="long.MaxValue"/> for none.</summary>
+    void SetStepAlarm(long guestTime);
+
+    /// <summary>Sends bytes and remembers when, so that a prompt seen before does not count for a command after.</summary>
+    void Send(int port, string text);
+}
+
+/// <summary>One serial port, as the script knows it.</summary>
+internal sealed class PortState(int number)
+{
+    public int Number { get; } = number;
+
+    public ConsoleText Text { get; } = new();
+
+    /// <summary>Number of the first byte that no expectation has consumed.</summary>
+    public long Cursor { get; set; }
+
+    /// <summary>Number of the first byte that came after the last input: an older prompt is stale.</summary>
+    public long PromptFloor { get; set; }
+}

@@ -1,0 +1,340 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using VirtShell.Harness.Console;
+using VirtShell.Harness.Model;
+using VirtShell.Harness.Yaml;
+using VirtShell.Host;
+
+namespace VirtShell.Harness.Steps;
+
+/// <summary>Something in the serial output that must not be there.</summary>
+/// <param name="Pattern">The pattern.</param>
+/// <param name="Line">The line that matched.</param>
+/// <param name="GuestTime">When, in nanoseconds since power-on.</param>
+internal sealed record ForbiddenLine(TextPattern Pattern, string Line, long GuestTime);
+
+/// <summary>
+/// Runs a test's steps inside a VM's run. Everything happens on the VM's thread at exact instructions and all limits are in
+/// guest time, so under the virtual clock the same test gives the same run however busy the host is.
+/// </summary>
+internal sealed class ScriptDriver : IGuestDriver, IScript
+{
+    /// <summary>After a forbidden line the guest goes on this long, so that the log holds the whole report.</summary>
+    private const long Aftermath = 2_000_000_000;
+
+    private readonly TestSpec test;
+    private readonly string salt;
+    private readonly IReadOnlyList<TextPattern> never;
+    private readonly Dictionary<int, PortState> ports = [];
+    private readonly List<StepResult> results = [];
+    private readonly List<ForbiddenLine> forbidden = [];
+    private IGuestControl control = null!;
+    private StepExecution? current;
+    private int index;
+    private long startedAt;
+    private long startInstructions;
+    private long stepAlarm = long.MaxValue;
+    private long overallAlarm;
+    private long aftermathAlarm = long.MaxValue;
+    private long armed = long.MaxValue;
+    private bool advancing;
+    private bool turnedOff;
+    private volatile string activity = "starting";
+    private volatile int stepsDone;
+
+    public ScriptDriver(TestSpec test, string salt, IReadOnlyList<TextPattern> never)
+    {
+        this.test = test;
+        this.salt = salt;
+        this.never = never;
+    }
+
+    public IReadOnlyList<StepResult> Results => results;
+
+    public IReadOnlyList<ForbiddenLine> Forbidden => forbidden;
+
+    /// <summary>Whether the run reached its limit of guest time.</summary>
+    public bool TimedOut { get; private set; }
+
+    /// <summary>Whether the run reached its limit of serial output.</summary>
+    public bool SerialLimitReached { get; private set; }
+
+    /// <summary>What it is doing, for progress displays; from any thread.</summary>
+    public string Activity => activity;
+
+    /// <summary>Steps done so far; from any thread.</summary>
+    public int StepsDone => stepsDone;
+
+    public IGuestControl Control => control;
+
+    public void OnStart(IGuestControl control1)
+    {
+        control = control1;
+        overallAlarm = test.Limits.GuestTime;
+        Arm();
+        Advance();
+    }
+
+    public void OnSerial(IGuestControl control1, int port, byte value)
+    {
+        if (turnedOff)
+        {
+            return;
+        }
+
+        PortState state = Port(port);
+        state.Text.Feed(value);
+        if (value == '\n' && never.Count > 0)
+        {
+            LookForForbidden(state);
+        }
+
+        if (port == SerialPorts.Com1 && state.Text.ByteCount >= test.Limits.SerialBytes)
+        {
+            SerialLimitReached = true;
+            TurnOff();
+            return;
+        }
+
+        if (current is not null && current.Port == port)
+        {
+            current.OnOutput();
+            Advance();
+        }
+    }
+
+    public void OnAlarm(IGuestControl control1)
+    {
+        armed = long.MaxValue;
+        long now = control.GuestTime;
+        if (now >= overallAlarm)
+        {
+            TimedOut = true;
+            TurnOff();
+            return;
+        }
+
+        if (now >= aftermathAlarm)
+        {
+            TurnOff();
+            return;
+        }
+
+        if (current is not null && now >= stepAlarm)
+        {
+            stepAlarm = long.MaxValue;
+            current.OnAlarm();
+            Advance();
+        }
+
+        Arm();
+    }
+
+    public void OnEnd(IGuestControl control1, VmEndKind end)
+    {
+        foreach (PortState port in ports.Values)
+        {
+            port.Text.Finish();
+        }
+
+        if (current is not null)
+        {
+            // The last bytes may complete a match that was held back.
+            current.OnOutput();
+            if (current.Outcome is null)
+            {
+                current.OnEnd(TimedOut ? $"its limit of {Units.FormatDuration(test.Limits.GuestTime)} of guest time"
+                    : SerialLimitReached ? $"its limit of {Units.FormatSize(test.Limits.SerialBytes)} of serial output"
+                    : forbidden.Count > 0 && end == VmEndKind.TurnedOff ? "stopped because of a forbidden line"
+                    : EndCondition.Describe(end, 0));
+            }
+
+            Record(current);
+            current = null;
+        }
+
+        for (; index < test.Steps.Count; index++)
+        {
+            results.Add(new StepResult { Number = index + 1, Description = test.Steps[index].Description, Outcome = Outcome.Skipped });
+        }
+
+        foreach (PortState port in ports.Values)
+        {
+            LookForForbidden(port, lastLine: true);
+        }
+
+        activity = "judging";
+    }
+
+    public PortState Port(int number)
+    {
+        if (!ports.TryGetValue(number, out PortState? state))
+        {
+            ports[number] = state = new PortState(number);
+        }
+
+        return state;
+    }
+
+    public void SetStepAlarm(long guestTime)
+    {
+        if (stepAlarm != guestTime)
+        {
+            stepAlarm = guestTime;
+            Arm();
+        }
+    }
+
+    public void Send(int port, string text)
+    {
+        PortState state = Port(port);
+        state.PromptFloor = state.Text.ByteCount;
+        control.SendSerial(port, Encoding.UTF8.GetBytes(text));
+    }
+
+    /// <summary>Goes from step to step until one has to wait.</summary>
+    private void Advance()
+    {
+        if (advancing || turnedOff)
+        {
+            return;
+        }
+
+        advancing = true;
+        while (!turnedOff)
+        {
+            if (current is not null)
+            {
+                if (current.Outcome is null)
+                {
+                    break;
+                }
+
+                Outcome outcome = Record(current);
+                current = null;
+                stepAlarm = long.MaxValue;
+                if (outcome != Outcome.Passed)
+                {
+                    TurnOff();
+                    break;
+                }
+            }
+
+            if (index == test.Steps.Count)
+            {
+                AfterLastStep();
+                break;
+            }
+
+            StepSpec step = test.Steps[index];
+            activity = $"step {index + 1} of {test.Steps.Count}: {step.Description}";
+            startedAt = control.GuestTime;
+            startInstructions = control.Instructions;
+            current = StepExecution.Create(step, this, test, $"{salt}#{index}");
+            current.Begin();
+        }
+
+        advancing = false;
+        Arm();
+    }
+
+    private Outcome Record(StepExecution step)
+    {
+        Outcome outcome = step.Outcome ?? Outcome.Failed;
+        results.Add(new StepResult
+        {
+            Number = index + 1,
+            Description = test.Steps[index].Description,
+            Outcome = outcome,
+            Message = step.Message,
+            StartedAt = TimeSpan.FromTicks(startedAt / 100),
+            GuestTime = TimeSpan.FromTicks((control.GuestTime - startedAt) / 100),
+            Instructions = control.Instructions - startInstructions,
+            Output = step.Output,
+            ExitStatus = step.ExitStatus,
+        });
+        index++;
+        stepsDone = index;
+        return outcome;
+    }
+
+    /// <summary>Waits where the suite names an end that the guest reaches by itself (or does nothing but boot); else switches off.</summary>
+    private void AfterLastStep()
+    {
+        bool waits = test.Assert.End.Count > 0 ? Exists(test.Assert.End) : test.Steps.Count == 0 || (test.Steps.Count == 1 && test.Steps[0] is BootSpec);
+        if (waits)
+        {
+            activity = "waiting for the guest to end";
+            return;
+        }
+
+        TurnOff();
+    }
+
+    private static bool Exists(IReadOnlyList<EndCondition> ends)
+    {
+        foreach (EndCondition end in ends)
+        {
+            if (end.ComesFromGuest)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void TurnOff()
+    {
+        turnedOff = true;
+        control.TurnOff(VmEndKind.TurnedOff);
+    }
+
+    private void LookForForbidden(PortState port, bool lastLine = false)
+    {
+        TextStream text = port.Text.Clean;
+        if (text.End == text.First || (!lastLine && text[text.End - 1] != '\n'))
+        {
+            return;
+        }
+
+        // A line is looked at when its newline has come; what stands without one, at the end of the run.
+        long end = lastLine ? text.End : text.End - 1;
+        long start = lastLine ? text.LineStart : text.LineStartOf(end);
+        ReadOnlySpan<char> line = text.Slice(start, end);
+        if (line.IsEmpty)
+        {
+            return;
+        }
+
+        foreach (TextPattern pattern in never)
+        {
+            if (pattern.IsMatch(line) && !forbidden.Exists(f => f.Pattern == pattern))
+            {
+                forbidden.Add(new ForbiddenLine(pattern, line.ToString(), control.GuestTime));
+                if (aftermathAlarm == long.MaxValue)
+                {
+                    aftermathAlarm = control.GuestTime + Aftermath;
+                    Arm();
+                }
+            }
+        }
+    }
+
+    /// <summary>The machine has one alarm; it is set to the earliest of ours.</summary>
+    private void Arm()
+    {
+        if (turnedOff || advancing)
+        {
+            return;
+        }
+
+        long earliest = Math.Min(stepAlarm, Math.Min(overallAlarm, aftermathAlarm));
+        if (earliest != armed)
+        {
+            armed = earliest;
+            control.SetAlarm(earliest);
+        }
+    }
+}
