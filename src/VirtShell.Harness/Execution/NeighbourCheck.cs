@@ -6,7 +6,6 @@ using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
-using VirtShell.Host;
 
 namespace VirtShell.Harness.Execution;
 

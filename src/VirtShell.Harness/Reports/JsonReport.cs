@@ -1,0 +1,161 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using VirtShell.Host;
+
+namespace VirtShell.Harness.Reports;
+
+/// <summary>A run as JSON, for programs; names are kebab-case as in suites, times are in seconds, sizes in bytes. Fields are only ever added.</summary>
+internal static class JsonReport
+{
+    private const int Version = 1;
+
+    public static void Write(RunResult result, Stream stream)
+    {
+        var options = new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        using var json = new Utf8JsonWriter(stream, options);
+        json.WriteStartObject();
+        json.WriteNumber("version", Version);
+        json.WriteString("program", $"VirtShell {typeof(JsonReport).Assembly.GetName().Version?.ToString(3)}");
+        json.WriteString("started-at", result.StartedAt);
+        json.WriteNumber("duration", result.Duration.TotalSeconds);
+        json.WriteNumber("passed", result.Passed);
+        json.WriteNumber("failed", result.Failed);
+        json.WriteNumber("errors", result.Errors);
+        json.WriteNumber("not-run", result.NotRun);
+        json.WriteNumber("exit-code", result.ExitCode);
+        json.WriteStartArray("items");
+        foreach (ItemResult item in result.Items)
+        {
+            WriteItem(json, item);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteItem(Utf8JsonWriter json, ItemResult item)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", item.Name);
+        json.WriteString("suite", item.Item.SuiteName);
+        json.WriteString("file", item.Item.SuiteFile);
+        json.WriteString("test", item.Item.TestName);
+        WritePairs(json, "matrix", item.Item.Matrix);
+        WritePairs(json, "configuration", item.Configuration);
+        json.WriteString("outcome", Word(item.Outcome));
+        json.WriteString("message", item.Message);
+        json.WriteNumber("duration", item.Duration.TotalSeconds);
+        json.WriteString("end", item.End == VmEndKind.None ? null : JsonNamingPolicy.KebabCaseLower.ConvertName(item.End.ToString()));
+        json.WriteNumber("end-code", item.EndCode);
+        WriteSteps(json, item.Steps);
+        json.WriteStartArray("assertions");
+        foreach (AssertionResult assertion in item.Assertions)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", assertion.Name);
+            json.WriteString("outcome", Word(assertion.Outcome));
+            json.WriteString("message", assertion.Message);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("metrics");
+        foreach (MetricResult metric in item.Metrics)
+        {
+            json.WriteStartObject(metric.Name);
+            json.WriteNumber("value", metric.Value);
+            if (metric.Baseline is { } baseline)
+            {
+                json.WriteNumber("baseline", baseline);
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndObject();
+        if (item.CrashReport is { } crash)
+        {
+            WriteCrash(json, crash);
+        }
+
+        json.WriteString("serial", item.SerialText);
+        json.WriteEndObject();
+    }
+
+    private static void WriteSteps(Utf8JsonWriter json, IReadOnlyList<StepResult> steps)
+    {
+        json.WriteStartArray("steps");
+        foreach (StepResult step in steps)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("number", step.Number);
+            json.WriteString("description", step.Description);
+            json.WriteString("outcome", Word(step.Outcome));
+            json.WriteString("message", step.Message);
+            json.WriteNumber("started-at", step.StartedAt.TotalSeconds);
+            json.WriteNumber("guest-time", step.GuestTime.TotalSeconds);
+            json.WriteNumber("instructions", step.Instructions);
+            if (step.Output is not null)
+            {
+                json.WriteString("output", step.Output);
+            }
+
+            if (step.ExitStatus is { } status)
+            {
+                json.WriteNumber("exit-status", status);
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteCrash(Utf8JsonWriter json, CrashReport crash)
+    {
+        json.WriteStartObject("crash");
+        json.WriteString("kind", JsonNamingPolicy.KebabCaseLower.ConvertName(crash.Kind.ToString()));
+        json.WriteString("summary", crash.Summary);
+        json.WriteString("mode", crash.Mode);
+        json.WriteNumber("instructions", crash.Instructions);
+        json.WriteNumber("guest-time", crash.GuestTime.TotalSeconds);
+        json.WriteStartObject("registers");
+        foreach (KeyValuePair<string, ulong> register in crash.Registers)
+        {
+            json.WriteString(register.Key, $"0x{register.Value:x}");
+        }
+
+        json.WriteEndObject();
+        json.WriteStartArray("disassembly");
+        foreach (string line in crash.Disassembly)
+        {
+            json.WriteStringValue(line);
+        }
+
+        json.WriteEndArray();
+        json.WriteString("stack-address", $"0x{crash.StackAddress:x}");
+        json.WriteString("stack-bytes", Convert.ToHexStringLower(crash.StackBytes));
+        if (crash.EngineError is not null)
+        {
+            json.WriteString("engine-error", crash.EngineError);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WritePairs(Utf8JsonWriter json, string name, IReadOnlyList<KeyValuePair<string, string>> pairs)
+    {
+        json.WriteStartObject(name);
+        foreach (KeyValuePair<string, string> pair in pairs)
+        {
+            json.WriteString(pair.Key, pair.Value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static string Word(Outcome outcome) => JsonNamingPolicy.KebabCaseLower.ConvertName(outcome.ToString());
+}
