@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Cpu.Memory;
 using VirtShell.State;
 
 namespace VirtShell.Cpu;
@@ -10,6 +11,16 @@ namespace VirtShell.Cpu;
 /// </summary>
 public sealed unsafe partial class Vcpu : IDisposable
 {
+    /// <summary>Creates a processor in its reset state.</summary>
+    /// <param name="memory">Guest-physical memory; not disposed with the processor.</param>
+    /// <param name="bus">Everything else around it.</param>
+    /// <param name="model">What CPUID describes.</param>
+    /// <param name="seed">Seed of RDRAND and RDSEED.</param>
+    public Vcpu(PhysicalMemory memory, ICpuBus bus, CpuModel model, ulong seed = 0) => throw new NotSupportedException();
+
+    /// <summary>RFLAGS.IF: whether INTR can wake a halted processor.</summary>
+    public bool InterruptsEnabled => throw new NotSupportedException();
+
     /// <summary>Instructions retired since power-on, exact also inside a bus callback (the running instruction not counted). Survives <see cref="Reset"/>.</summary>
     public long InstructionsRetired => throw new NotSupportedException();
 

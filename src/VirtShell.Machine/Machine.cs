@@ -1,7 +1,17 @@
 using System;
+using System.Collections.Generic;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
-using VirtShell.State;
+using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Boot;
+using VirtShell.Machine.Bus;
+using VirtShell.Machine.Interrupts;
+using VirtShell.Machine.Legacy;
+using VirtShell.Machine.Pci;
+using VirtShell.Machine.Serial;
+using VirtShell.Machine.Timers;
+using VirtShell.Machine.Virtio;
+using VirtShell.Storage;
 
 namespace VirtShell.Machine;
 
@@ -11,45 +21,135 @@ namespace VirtShell.Machine;
 /// </summary>
 public sealed partial class Machine : IDisposable
 {
-    public Machine(MachineConfiguration configuration) => throw new NotSupportedException();
+    /// <summary>Number of the debug consoles (ports E9h and 402h) for <see cref="SerialOutput"/>.</summary>
+    public const int DebugConsole = 200;
 
-    public Vcpu Cpu => throw new NotSupportedException();
+    private const int Com1 = 1;
+    private const int Com2 = 2;
 
-    public PhysicalMemory Memory => throw new NotSupportedException();
+    // Where the PCI memory window begins, at the lowest.
+    private const uint PciMemoryStart = (uint)PhysicalMemory.LowLimit;
+
+    private readonly MachineConfiguration _configuration;
+    private readonly MachineClock _clock;
+    private readonly InterruptRouter _interrupts;
+    private readonly List<IDevice> _devices = [];
+    private readonly Uart16550[] _serial;
+    private readonly AcpiPm _power;
+    private readonly VirtioDevices _virtio;
+    private readonly TimerEvent _alarm;
+    private readonly byte[] _acpiTables;
+    private Action? _alarmAction;
+
+    /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
+    /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
+    public Machine(MachineConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        _configuration = configuration;
+        Memory = new PhysicalMemory(configuration.MemoryBytes);
+        try
+        {
+            ProcessorBus processorBus = new(this);
+            Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed);
+            _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo };
+            _alarm = new TimerEvent(AlarmDue);
+            Bus = new IoBus();
+            A20Gate a20 = new(Cpu.SetA20);
+            _interrupts = new InterruptRouter(Bus, _clock, processorBus);
+            Pit8254 pit = new(Bus, _clock, _interrupts.IsaLine(0));
+            long rtcStart = new DateTimeOffset(configuration.RtcStart, TimeSpan.Zero).ToUnixTimeSeconds();
+            RtcCmos rtc = new(Bus, _clock, _interrupts.IsaLine(8), rtcStart, Memory.LowRamBytes, Memory.HighRamBytes);
+            _serial =
+            [
+                new Uart16550("com1", Bus, _clock, Uart16550.Com1Port, _interrupts.IsaLine(Uart16550.Com1Irq)) { Output = b => SerialOutput?.Invoke(Com1, b) },
+                new Uart16550("com2", Bus, _clock, Uart16550.Com2Port, _interrupts.IsaLine(Uart16550.Com2Irq)) { Output = b => SerialOutput?.Invoke(Com2, b) },
+            ];
+            KeyboardController keyboard = new(Bus, _interrupts.IsaLine(1), _interrupts.IsaLine(12), a20, RequestReset);
+            SystemPorts ports = new(Bus, a20, RequestReset, code => RequestExit(new MachineExit(MachineExitKind.DebugExit, code)), b => SerialOutput?.Invoke(DebugConsole, b));
+            _power = new AcpiPm(Bus, _clock, _interrupts.IsaLine(AcpiPm.SciIrq), () => RequestExit(new MachineExit(MachineExitKind.PowerOff)));
+            PciBus pci = new(Bus, _interrupts, _interrupts);
+            PiixChipset.Attach(pci, AcpiPm.Base).PowerManagementMoved = _power.MoveTo;
+            _virtio = new VirtioDevices(pci, Memory, _clock, configuration, b => SerialOutput?.Invoke(VirtioDevices.ConsolePort, b), e => StorageFaulted?.Invoke(e));
+            _devices.AddRange([_interrupts, _interrupts.Pic, _interrupts.IoApic, _interrupts.LocalApic, pit, rtc, .. _serial, keyboard, ports, _power, pci]);
+            MemoryMap.Apply(Memory);
+            pci.Reset();
+            _acpiTables = AcpiTables.Build((uint)MemoryMap.FirmwareStart, PciMemoryStart, _interrupts);
+            PowerOn();
+        }
+        catch
+        {
+            Cpu?.Dispose();
+            Memory.Dispose();
+            throw;
+        }
+    }
+
+    public Vcpu Cpu { get; }
+
+    public PhysicalMemory Memory { get; }
 
     /// <summary>Guest time since power-on, in nanoseconds; exact also inside device callbacks.</summary>
-    public long GuestTime => throw new NotSupportedException();
+    public long GuestTime => _clock.Now;
 
     /// <summary>Instructions retired since power-on.</summary>
-    public long Instructions => throw new NotSupportedException();
+    public long Instructions => Cpu.InstructionsRetired;
 
-    /// <summary>Called for each byte that the guest sends: port number (1 for COM1, 2 for COM2, 101 for the first virtio console), byte. On the running thread, inside the instruction that sent it.</summary>
+    /// <summary>Called for each byte that the guest sends: port number (1 for COM1, 2 for COM2, 101 for the first virtio console, 200 for the debug console), byte. On the running thread, inside the instruction that sent it.</summary>
     public Action<int, byte>? SerialOutput { get; set; }
 
-    /// <summary>Runs until at most <paramref name="instructionLimit"/> more instructions have retired.</summary>
-    public MachineExit Run(long instructionLimit) => throw new NotSupportedException();
+    /// <summary>Called when a disk's image failed under a request of the guest, which sees an I/O error. On the running thread.</summary>
+    public Action<StorageException>? StorageFaulted { get; set; }
 
-    /// <summary>Makes <see cref="Run"/> return soon. Callable from any thread.</summary>
-    public void RequestStop() => throw new NotSupportedException();
+    /// <summary>The port and MMIO space, for tests.</summary>
+    internal IoBus Bus { get; }
 
     /// <summary>Queues bytes for the guest to read from a port (numbers as in <see cref="SerialOutput"/>), delivered at the line's pace as the guest takes them; none are lost.</summary>
-    public void SendSerial(int port, ReadOnlySpan<byte> bytes) => throw new NotSupportedException();
+    /// <exception cref="ArgumentOutOfRangeException">The machine has no such port.</exception>
+    public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+    {
+        switch (port)
+        {
+            case Com1 or Com2:
+                _serial[port - 1].Send(bytes);
+                break;
+            case VirtioDevices.ConsolePort when _virtio.Console is not null:
+                _virtio.Console.Send(bytes);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(port), port, "This machine takes input on port 1 (COM1), 2 (COM2) and, where it has a virtio console, 101.");
+        }
+    }
 
     /// <summary>Presses the ACPI power button.</summary>
-    public void PressPowerButton() => throw new NotSupportedException();
+    public void PressPowerButton() => _power.PressPowerButton();
 
     /// <summary>Calls back at a guest time (nanoseconds since power-on), at a deterministic instruction; replaces an earlier one. Null action cancels. The alarm is not part of saved state.</summary>
-    public void SetAlarm(long guestTime, Action? action) => throw new NotSupportedException();
-
-    /// <summary>Back to power-on: devices reset, RAM cleared, boot image loaded again. Instruction count and guest time go on.</summary>
-    public void Reset() => throw new NotSupportedException();
-
-    public void Save(StateWriter writer) => throw new NotSupportedException();
-
-    /// <summary>Restores state saved from a machine of the same configuration.</summary>
-    public void Load(StateReader reader) => throw new NotSupportedException();
+    public void SetAlarm(long guestTime, Action? action)
+    {
+        _alarmAction = action;
+        if (action is null)
+        {
+            _clock.Cancel(_alarm);
+        }
+        else
+        {
+            _clock.Schedule(_alarm, guestTime);
+        }
+    }
 
     public void Dispose()
     {
+        Cpu.Dispose();
+        Memory.Dispose();
     }
+
+    private void AlarmDue()
+    {
+        Action? action = _alarmAction;
+        _alarmAction = null;
+        action?.Invoke();
+    }
+
+    private void RequestReset() => RequestExit(new MachineExit(MachineExitKind.ResetRequested));
 }

@@ -6,7 +6,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Acpi;
 
 /// <summary>
-/// ACPI power management registers laid out as in the PIIX4 (82371AB datasheet, 7.2), at a fixed base, with the SMI
+/// ACPI power management registers laid out as in the PIIX4 (82371AB datasheet, 7.2), at a base that PCI configuration can move, with the SMI
 /// command port (B2h) that switches ACPI mode on and off. SCI is IRQ 9.
 /// </summary>
 public sealed class AcpiPm : IDevice, IPortHandler
@@ -51,10 +51,12 @@ public sealed class AcpiPm : IDevice, IPortHandler
     private static readonly TickRate TimerRate = new(TimerHertz);
 
     // Runtime glue.
+    private readonly IoBus _bus;
     private readonly MachineClock _clock;
     private readonly Action<bool> _sci;
     private readonly Action _powerOff;
     private readonly TimerEvent _overflow;
+    private ushort _mappedAt;
 
     // Saved state.
     private long _timerSynced;
@@ -69,12 +71,13 @@ public sealed class AcpiPm : IDevice, IPortHandler
     public AcpiPm(IoBus bus, MachineClock clock, Action<bool> sci, Action powerOff)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        _bus = bus;
         _clock = clock;
         _sci = sci;
         _powerOff = powerOff;
         _overflow = new TimerEvent(TimerChanged);
-        bus.MapPorts(Base, PortCount, this, accessWidth: 4);
         bus.MapPorts(SmiCommandPort, 2, this);
+        MoveTo(Base, enabled: true);
         Reset();
     }
 
@@ -89,6 +92,28 @@ public sealed class AcpiPm : IDevice, IPortHandler
         _sci(false);
     }
 
+    /// <summary>Moves the registers to another base, as the chipset's configuration says; 0 is none.</summary>
+    public void MoveTo(ushort port, bool enabled)
+    {
+        ushort wanted = enabled ? port : (ushort)0;
+        if (wanted == _mappedAt)
+        {
+            return;
+        }
+
+        if (_mappedAt != 0)
+        {
+            _bus.UnmapPorts(_mappedAt, PortCount, this);
+        }
+
+        if (wanted != 0)
+        {
+            _bus.MapPorts(wanted, PortCount, this, accessWidth: 4);
+        }
+
+        _mappedAt = wanted;
+    }
+
     /// <summary>Presses the power button: an event, where the guest has enabled it; remembered in the status register in any case.</summary>
     public void PressPowerButton()
     {
@@ -98,7 +123,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
 
     public uint ReadPort(ushort port, int size)
     {
-        if (port < Base)
+        if (port is SmiCommandPort or SmiCommandPort + 1)
         {
             return port == SmiCommandPort ? _smiCommand : _smiStatus;
         }
@@ -106,7 +131,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
         uint value = 0;
         for (int i = 0; i < size; i++)
         {
-            int offset = port - Base + i;
+            int offset = (port & (PortCount - 1)) + i;
             value |= (uint)((RegisterAt(offset & ~1) >> (8 * (offset & 1))) & 0xFF) << (8 * i);
         }
 
@@ -115,7 +140,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
 
     public void WritePort(ushort port, int size, uint value)
     {
-        if (port < Base)
+        if (port is SmiCommandPort or SmiCommandPort + 1)
         {
             WriteSmi(port, (byte)value);
             return;
@@ -123,7 +148,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
 
         for (int i = 0; i < size;)
         {
-            int offset = port - Base + i;
+            int offset = (port & (PortCount - 1)) + i;
             int shift = 8 * (offset & 1);
             if (shift == 0 && size - i >= 2)
             {

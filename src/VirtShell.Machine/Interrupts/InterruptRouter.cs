@@ -22,9 +22,6 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     private const ulong MsiAddressBits = 0xF_FFFF;
     private const ulong MsiAddress = 0xFEE0_0000;
 
-    // Fixed configuration: what firmware routes the PIRQ lines to. Both IRQs are free in this machine.
-    private static readonly byte[] FirmwarePirqRoutes = [10, 11, 10, 11];
-
     // Runtime glue.
     private readonly IProcessorPins _pins;
     private bool _requested;
@@ -56,7 +53,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     public void Reset()
     {
         Array.Clear(_pirqSlots);
-        FirmwarePirqRoutes.CopyTo(_pirqRoutes, 0);
+        Array.Fill(_pirqRoutes, PirqDisabled);
         _isaIrqs = 0;
         _requested = false;
         _pins.SetInterruptRequest(false);
@@ -92,7 +89,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         UpdatePirq(pirq);
     }
 
-    public int LegacyIrqOf(int slot, int pin) => FirmwarePirqRoutes[PirqOf(slot, pin)];
+    public int LegacyIrqOf(int slot, int pin) => Math.Max(0, RouteOf(PirqOf(slot, pin)));
 
     /// <summary>The I/O APIC pin that a slot's INTx pin (1 to 4) reaches.</summary>
     public static int IoApicPinOf(int slot, int pin) => FirstPirqPin + PirqOf(slot, pin);

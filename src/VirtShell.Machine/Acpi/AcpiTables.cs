@@ -1,0 +1,200 @@
+using System;
+using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Text;
+using VirtShell.Machine.Interrupts;
+using VirtShell.Machine.Legacy;
+using VirtShell.Machine.Timers;
+
+namespace VirtShell.Machine.Acpi;
+
+/// <summary>
+/// The ACPI tables of this machine (ACPI 6.4, chapter 5): RSDP, RSDT, XSDT, FADT, FACS, MADT and DSDT, laid out from a
+/// physical address for placing in memory as they are.
+/// </summary>
+internal static class AcpiTables
+{
+    private const int HeaderLength = 36;
+    private const int RsdpLength = 36;
+    private const int FacsLength = 64;
+    private const int FadtLength = 244;
+    private const byte FadtRevision = 4;
+    private const byte DsdtRevision = 2;
+    private const byte MadtRevision = 3;
+    private const byte SystemIo = 1;
+
+    // FADT flags and boot architecture flags (5.2.9).
+    private const uint Wbinvd = 1 << 0;
+    private const uint ProcC1 = 1 << 2;
+    private const uint NoFixedSleepButton = 1 << 5;
+    private const uint NoFixedRtc = 1 << 6;
+    private const uint ResetRegisterSupported = 1 << 10;
+    private const ushort LegacyDevices = 1 << 0;
+    private const ushort Has8042 = 1 << 1;
+    private const ushort VgaNotPresent = 1 << 2;
+
+    // MADT (5.2.12): structure types, and interrupt flags for "active high, level-triggered".
+    private const byte TypeLocalApic = 0;
+    private const byte TypeIoApic = 1;
+    private const byte TypeSourceOverride = 2;
+    private const byte TypeLocalApicNmi = 4;
+    private const ushort ActiveHighLevel = 0x0D;
+    private const int TimerPin = 2;
+
+    /// <summary>Builds all tables for placing at <paramref name="start"/>; the RSDP comes first.</summary>
+    public static byte[] Build(uint start, uint pciMemoryStart, InterruptRouter interrupts)
+    {
+        List<byte> image = [.. new byte[RsdpLength]];
+        uint Place(byte[] table)
+        {
+            while (image.Count % 64 != 0)
+            {
+                image.Add(0);
+            }
+
+            uint address = start + (uint)image.Count;
+            image.AddRange(table);
+            return address;
+        }
+
+        uint facs = Place(Facs());
+        uint dsdt = Place(Table("DSDT", DsdtRevision, Dsdt.Build(pciMemoryStart, interrupts)));
+        uint fadt = Place(Fadt(facs, dsdt));
+        uint madt = Place(Madt());
+        byte[] pointers32 = new byte[8];
+        BinaryPrimitives.WriteUInt32LittleEndian(pointers32, fadt);
+        BinaryPrimitives.WriteUInt32LittleEndian(pointers32.AsSpan(4), madt);
+        uint rsdt = Place(Table("RSDT", 1, pointers32));
+        byte[] pointers64 = new byte[16];
+        BinaryPrimitives.WriteUInt64LittleEndian(pointers64, fadt);
+        BinaryPrimitives.WriteUInt64LittleEndian(pointers64.AsSpan(8), madt);
+        uint xsdt = Place(Table("XSDT", 1, pointers64));
+        byte[] bytes = [.. image];
+        WriteRsdp(bytes.AsSpan(0, RsdpLength), rsdt, xsdt);
+        return bytes;
+    }
+
+    /// <summary>One table: header, content, checksum.</summary>
+    internal static byte[] Table(string signature, byte revision, ReadOnlySpan<byte> content)
+    {
+        byte[] table = new byte[HeaderLength + content.Length];
+        Encoding.ASCII.GetBytes(signature, table.AsSpan(0, 4));
+        BinaryPrimitives.WriteInt32LittleEndian(table.AsSpan(4), table.Length);
+        table[8] = revision;
+        Encoding.ASCII.GetBytes("VTSHLL", table.AsSpan(10, 6));
+        Encoding.ASCII.GetBytes("VIRTSHEL", table.AsSpan(16, 8));
+        BinaryPrimitives.WriteUInt32LittleEndian(table.AsSpan(24), 1);
+        Encoding.ASCII.GetBytes("VTSH", table.AsSpan(28, 4));
+        BinaryPrimitives.WriteUInt32LittleEndian(table.AsSpan(32), 1);
+        content.CopyTo(table.AsSpan(HeaderLength));
+        table[9] = Checksum(table);
+        return table;
+    }
+
+    private static byte Checksum(ReadOnlySpan<byte> bytes)
+    {
+        byte sum = 0;
+        foreach (byte value in bytes)
+        {
+            sum += value;
+        }
+
+        return (byte)-sum;
+    }
+
+    private static void WriteRsdp(Span<byte> rsdp, uint rsdt, uint xsdt)
+    {
+        Encoding.ASCII.GetBytes("RSD PTR ", rsdp);
+        Encoding.ASCII.GetBytes("VTSHLL", rsdp[9..]);
+        rsdp[15] = 2;
+        BinaryPrimitives.WriteUInt32LittleEndian(rsdp[16..], rsdt);
+        BinaryPrimitives.WriteInt32LittleEndian(rsdp[20..], RsdpLength);
+        BinaryPrimitives.WriteUInt64LittleEndian(rsdp[24..], xsdt);
+        rsdp[8] = Checksum(rsdp[..20]);
+        rsdp[32] = Checksum(rsdp);
+    }
+
+    private static byte[] Facs()
+    {
+        byte[] facs = new byte[FacsLength];
+        Encoding.ASCII.GetBytes("FACS", facs);
+        BinaryPrimitives.WriteInt32LittleEndian(facs.AsSpan(4), FacsLength);
+        facs[32] = 1;
+        return facs;
+    }
+
+    private static byte[] Fadt(uint facs, uint dsdt)
+    {
+        byte[] table = new byte[FadtLength - HeaderLength];
+        void Byte(int offset, byte value) => table[offset - HeaderLength] = value;
+        void Word(int offset, ushort value) => BinaryPrimitives.WriteUInt16LittleEndian(table.AsSpan(offset - HeaderLength), value);
+        void DWord(int offset, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(table.AsSpan(offset - HeaderLength), value);
+        void Address(int offset, byte bits, byte accessSize, ushort port)
+        {
+            Byte(offset, SystemIo);
+            Byte(offset + 1, bits);
+            Byte(offset + 3, accessSize);
+            BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(offset + 4 - HeaderLength), port);
+        }
+
+        const ushort statusBlock = AcpiPm.Base + AcpiPm.Pm1Status;
+        const ushort controlBlock = AcpiPm.Base + AcpiPm.Pm1Control;
+        const ushort timerBlock = AcpiPm.Base + AcpiPm.PmTimer;
+        const ushort gpeBlock = AcpiPm.Base + AcpiPm.GpeStatus;
+        DWord(36, facs);
+        DWord(40, dsdt);
+        Byte(45, 1); // Preferred_PM_Profile: desktop
+        Word(46, AcpiPm.SciIrq);
+        DWord(48, AcpiPm.SmiCommandPort);
+        Byte(52, AcpiPm.EnableCommand);
+        Byte(53, AcpiPm.DisableCommand);
+        DWord(56, statusBlock);
+        DWord(64, controlBlock);
+        DWord(76, timerBlock);
+        DWord(80, gpeBlock);
+        Byte(88, 4); // PM1_EVT_LEN
+        Byte(89, 2); // PM1_CNT_LEN
+        Byte(91, 4); // PM_TMR_LEN
+        Byte(92, 4); // GPE0_BLK_LEN
+        Word(96, 0xFFF); // P_LVL2_LAT: no C2
+        Word(98, 0xFFF); // P_LVL3_LAT: no C3
+        Byte(108, RtcCmos.CenturyRegister);
+        Word(109, LegacyDevices | Has8042 | VgaNotPresent);
+        DWord(112, Wbinvd | ProcC1 | NoFixedSleepButton | NoFixedRtc | ResetRegisterSupported);
+        Address(116, bits: 8, accessSize: 1, SystemPorts.ResetControlPort);
+        Byte(128, 0x06); // RESET_VALUE: hard reset
+        BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(140 - HeaderLength), dsdt);
+        Address(148, bits: 32, accessSize: 2, statusBlock);
+        Address(172, bits: 16, accessSize: 2, controlBlock);
+        Address(208, bits: 32, accessSize: 3, timerBlock);
+        Address(220, bits: 32, accessSize: 1, gpeBlock);
+        return Table("FACP", FadtRevision, table);
+    }
+
+    private static byte[] Madt()
+    {
+        List<byte> content = [];
+        void Word(ushort value) => content.AddRange([(byte)value, (byte)(value >> 8)]);
+        void DWord(uint value)
+        {
+            Word((ushort)value);
+            Word((ushort)(value >> 16));
+        }
+
+        DWord((uint)LocalApic.DefaultBase);
+        DWord(1); // PCAT_COMPAT: 8259s are there too
+        content.AddRange([TypeLocalApic, 8, 0, LocalApic.Id]);
+        DWord(1); // enabled
+        content.AddRange([TypeIoApic, 12, IoApic.Id, 0]);
+        DWord((uint)IoApic.BaseAddress);
+        DWord(0);
+        content.AddRange([TypeSourceOverride, 10, 0, 0]);
+        DWord(TimerPin);
+        Word(0);
+        content.AddRange([TypeSourceOverride, 10, 0, AcpiPm.SciIrq]);
+        DWord(AcpiPm.SciIrq);
+        Word(ActiveHighLevel);
+        content.AddRange([TypeLocalApicNmi, 6, 0xFF, 0, 0, 1]);
+        return Table("APIC", MadtRevision, content.ToArray());
+    }
+}

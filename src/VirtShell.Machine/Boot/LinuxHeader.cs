@@ -1,0 +1,124 @@
+using System;
+using System.Buffers.Binary;
+
+namespace VirtShell.Machine.Boot;
+
+/// <summary>The setup header of a bzImage (Linux Documentation/arch/x86/boot.rst), read and checked.</summary>
+internal readonly struct LinuxHeader
+{
+    public const int HeaderStart = 0x1F1;
+    private const int SetupSectsOffset = 0x1F1;
+    private const int SysSizeOffset = 0x1F4;
+    private const int BootFlagOffset = 0x1FE;
+    private const int JumpOffset = 0x201;
+    private const int MagicOffset = 0x202;
+    private const int VersionOffset = 0x206;
+    private const int LoadFlagsOffset = 0x211;
+    private const int InitrdAddrMaxOffset = 0x22C;
+    private const int KernelAlignmentOffset = 0x230;
+    private const int RelocatableOffset = 0x234;
+    private const int XLoadFlagsOffset = 0x236;
+    private const int CmdlineSizeOffset = 0x238;
+    private const int PrefAddressOffset = 0x258;
+    private const int InitSizeOffset = 0x260;
+
+    private const ushort BootFlag = 0xAA55;
+    private const uint Magic = 0x5372_6448; // "HdrS"
+    private const byte LoadedHigh = 1;
+    private const ushort XlfKernel64 = 1;
+    private const int SectorSize = 512;
+    private const int DefaultSetupSects = 4;
+    private const int SmallestHeaderEnd = 0x228;
+    private const int LargestHeaderEnd = 0x290;
+
+    private LinuxHeader(ReadOnlySpan<byte> image)
+    {
+        int sectors = image[SetupSectsOffset] == 0 ? DefaultSetupSects : image[SetupSectsOffset];
+        SetupLength = (sectors + 1) * SectorSize;
+        Version = Word(image, VersionOffset);
+        HeaderEnd = Math.Clamp(MagicOffset + image[JumpOffset], SmallestHeaderEnd, LargestHeaderEnd);
+        InitrdAddrMax = Version >= 0x203 ? DWord(image, InitrdAddrMaxOffset) : 0x37FF_FFFF;
+        bool relocates = Version >= 0x205 && image[RelocatableOffset] != 0;
+        Alignment = relocates ? Math.Max(DWord(image, KernelAlignmentOffset), 1) : 1;
+        IsRelocatable = relocates;
+        CmdlineSize = Version >= 0x206 ? DWord(image, CmdlineSizeOffset) : 255;
+        PreferredAddress = Version >= 0x20A ? BinaryPrimitives.ReadUInt64LittleEndian(image[PrefAddressOffset..]) : MemoryMap.HighMemory;
+        InitSize = Version >= 0x20A ? DWord(image, InitSizeOffset) : 0;
+        Has64BitEntry = Version >= 0x20C && (Word(image, XLoadFlagsOffset) & XlfKernel64) != 0;
+    }
+
+    /// <summary>Real-mode part in bytes; the protected-mode kernel follows it in the file.</summary>
+    public int SetupLength { get; }
+
+    /// <summary>Boot protocol version: 0x20F is 2.15.</summary>
+    public int Version { get; }
+
+    /// <summary>End of the header in the file, and so in boot_params.</summary>
+    public int HeaderEnd { get; }
+
+    /// <summary>Highest address that the initrd may occupy.</summary>
+    public uint InitrdAddrMax { get; }
+
+    public uint Alignment { get; }
+
+    public bool IsRelocatable { get; }
+
+    /// <summary>Longest command line, without its terminator.</summary>
+    public uint CmdlineSize { get; }
+
+    public ulong PreferredAddress { get; }
+
+    /// <summary>Memory that the kernel needs from its load address until it has read the memory map; 0 where it does not tell.</summary>
+    public uint InitSize { get; }
+
+    public bool Has64BitEntry { get; }
+
+    /// <summary>Reads the header.</summary>
+    /// <exception cref="MachineBootException">The image is no bzImage, is cut short, or is of a kind that cannot be booted directly.</exception>
+    public static LinuxHeader Parse(ReadOnlySpan<byte> image)
+    {
+        if (image.Length < LargestHeaderEnd)
+        {
+            throw new MachineBootException($"The Linux kernel image is only {image.Length} bytes long; a bzImage begins with a setup header of {LargestHeaderEnd} bytes.");
+        }
+
+        if (Word(image, BootFlagOffset) != BootFlag || DWord(image, MagicOffset) != Magic)
+        {
+            string what = image[0] == 0x7F && image[1] == 'E' && image[2] == 'L' && image[3] == 'F'
+                ? " It is an ELF file: give the bzImage (vmlinuz), not vmlinux."
+                : string.Empty;
+            throw new MachineBootException($"The image is not a Linux bzImage: it has no 'HdrS' header at offset 0x202 with the boot flag AA55h before it.{what}");
+        }
+
+        int version = Word(image, VersionOffset);
+        if (version < 0x200)
+        {
+            throw new MachineBootException($"The Linux kernel's boot protocol version is {version >> 8}.{version & 0xFF:00}; 2.00 or newer is needed.");
+        }
+
+        if ((image[LoadFlagsOffset] & LoadedHigh) == 0)
+        {
+            throw new MachineBootException("The Linux kernel is a zImage that loads below 1 MiB; give a bzImage.");
+        }
+
+        LinuxHeader header = new(image);
+        long systemSize = DWord(image, SysSizeOffset) * 16L;
+        if (version < 0x204)
+        {
+            systemSize &= 0xF_FFFF;
+        }
+
+        // The last paragraph may be partly filled.
+        long needed = header.SetupLength + systemSize - 15;
+        if (image.Length <= header.SetupLength || image.Length < needed)
+        {
+            throw new MachineBootException($"The Linux kernel image is cut short: its header tells of {header.SetupLength + systemSize} bytes, the file has {image.Length}.");
+        }
+
+        return header;
+    }
+
+    private static ushort Word(ReadOnlySpan<byte> image, int offset) => BinaryPrimitives.ReadUInt16LittleEndian(image[offset..]);
+
+    private static uint DWord(ReadOnlySpan<byte> image, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(image[offset..]);
+}

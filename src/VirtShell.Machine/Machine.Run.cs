@@ -1,0 +1,180 @@
+using System;
+using System.Diagnostics;
+using System.Threading;
+using VirtShell.Cpu;
+using VirtShell.Machine.Bus;
+
+namespace VirtShell.Machine;
+
+/// <summary>The run loop: instructions up to the next event, events, halts, and the pace of the host's clock.</summary>
+public sealed partial class Machine
+{
+    // A halted guest whose events wake nobody still gives the thread back now and then.
+    private const int LargestIdleRun = 65_536;
+
+    // With the host's clock, time is compared this often.
+    private const long HostSlice = 250_000;
+
+    // Guest time may run ahead of the host's by this much before the run pauses.
+    private const long HostLead = 2_000_000;
+
+    private bool _running;
+    private MachineExit? _exit;
+    private int _stopRequested;
+    private long _hostStarted;
+    private long _hostBase;
+    private bool _hostPaced;
+
+    private bool IsHostClock => _configuration.Clock == ClockMode.Host;
+
+    /// <summary>Runs until at most <paramref name="instructionLimit"/> more instructions have retired (1 or more). A long idle time may end a run early with <see cref="MachineExitKind.QuantumSpent"/>.</summary>
+    public MachineExit Run(long instructionLimit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(instructionLimit, 1);
+        long end = MachineClock.SaturatingAdd(Instructions, instructionLimit);
+        int idleSteps = 0;
+        while (true)
+        {
+            FollowHost();
+            while (_exit is null && _clock.FireNext())
+            {
+            }
+
+            if (_exit is MachineExit asked)
+            {
+                _exit = null;
+                return Leave(asked);
+            }
+
+            if (Interlocked.Exchange(ref _stopRequested, 0) != 0)
+            {
+                return Leave(new MachineExit(MachineExitKind.StopRequested));
+            }
+
+            long left = end - Instructions;
+            if (left <= 0)
+            {
+                return new MachineExit(MachineExitKind.QuantumSpent);
+            }
+
+            if (IsHostClock && _clock.Now - HostNow > HostLead)
+            {
+                return new MachineExit(MachineExitKind.Idle, IdleUntil: _clock.Now);
+            }
+
+            switch (RunProcessor(Budget(left)))
+            {
+                case ExitReason.Halted when _exit is null && _stopRequested == 0:
+                    if (!TryIdle(out MachineExit exit))
+                    {
+                        return exit;
+                    }
+
+                    if (++idleSteps >= LargestIdleRun)
+                    {
+                        return new MachineExit(MachineExitKind.QuantumSpent);
+                    }
+
+                    break;
+                case ExitReason.Shutdown:
+                    return Leave(new MachineExit(MachineExitKind.TripleFault));
+                case ExitReason.Breakpoint:
+                    return Leave(new MachineExit(MachineExitKind.Breakpoint));
+                default:
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Makes <see cref="Run"/> return soon. Callable from any thread.</summary>
+    public void RequestStop()
+    {
+        Volatile.Write(ref _stopRequested, 1);
+        Cpu.RequestStop();
+    }
+
+    private long HostNow => _hostBase + (long)(Stopwatch.GetElapsedTime(_hostStarted).TotalNanoseconds);
+
+    private long Budget(long left)
+    {
+        long budget = Math.Min(left, _clock.NextDue - _clock.Now);
+        return IsHostClock ? Math.Min(budget, HostSlice) : budget;
+    }
+
+    private ExitReason RunProcessor(long budget)
+    {
+        _running = true;
+        try
+        {
+            return Cpu.Run(budget);
+        }
+        finally
+        {
+            _running = false;
+        }
+    }
+
+    // The guest waits for an interrupt: gives whether time went on, or else how the run ends.
+    private bool TryIdle(out MachineExit exit)
+    {
+        exit = default;
+        if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi)
+        {
+            exit = Leave(new MachineExit(MachineExitKind.HaltedForever));
+            return false;
+        }
+
+        FollowHost();
+        long next = _clock.NextDue;
+        if (next == long.MaxValue || (IsHostClock && next > _clock.Now))
+        {
+            exit = new MachineExit(MachineExitKind.Idle, IdleUntil: next);
+            return false;
+        }
+
+        _clock.SkipTo(next);
+        return true;
+    }
+
+    // Brings guest time up to the host's, where the machine follows it.
+    private void FollowHost()
+    {
+        if (!IsHostClock)
+        {
+            return;
+        }
+
+        if (!_hostPaced)
+        {
+            _hostStarted = Stopwatch.GetTimestamp();
+            _hostBase = _clock.Now;
+            _hostPaced = true;
+        }
+
+        _clock.SkipTo(HostNow);
+    }
+
+    // After a run that ends for more than a pause in scheduling, the time until the next run does not count for the guest.
+    private MachineExit Leave(MachineExit exit)
+    {
+        _hostPaced = false;
+        return exit;
+    }
+
+    private void RequestExit(MachineExit exit)
+    {
+        _exit ??= exit;
+        if (_running)
+        {
+            Cpu.LimitRun(Cpu.InstructionsRetired);
+        }
+    }
+
+    private void LimitRunTo(long guestTime)
+    {
+        if (_running)
+        {
+            Cpu.LimitRun(guestTime - _clock.Skipped);
+        }
+    }
+}
