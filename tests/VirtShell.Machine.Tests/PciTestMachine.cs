@@ -1,0 +1,116 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Bus;
+using VirtShell.Machine.Pci;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Tests;
+
+/// <summary>Memory, bus, clock and PCI without a processor; what a guest would do is done by the test, through ports and MMIO.</summary>
+internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IDisposable
+{
+    public const ulong MemoryBytes = 4 << 20;
+
+    public PciTestMachine()
+    {
+        Clock = new MachineClock(() => Retired);
+        Pci = new PciBus(Bus, this, this);
+    }
+
+    public PhysicalMemory Memory { get; } = new(MemoryBytes);
+
+    public IoBus Bus { get; } = new();
+
+    public MachineClock Clock { get; }
+
+    public PciBus Pci { get; }
+
+    public long Retired { get; set; }
+
+    public List<(ulong Address, uint Data)> Messages { get; } = [];
+
+    public HashSet<(int Slot, int Pin)> AssertedPins { get; } = [];
+
+    public byte[] PirqRoutes { get; } = new byte[4];
+
+    public void SetPciInterrupt(int slot, int pin, bool asserted)
+    {
+        if (asserted)
+        {
+            AssertedPins.Add((slot, pin));
+        }
+        else
+        {
+            AssertedPins.Remove((slot, pin));
+        }
+    }
+
+    public int LegacyIrqOf(int slot, int pin) => PirqRoutes[(slot + pin - 1) & 3];
+
+    public void SetPirqRoute(int pirq, byte value) => PirqRoutes[pirq] = value;
+
+    public void DeliverMsi(ulong address, uint data) => Messages.Add((address, data));
+
+    public uint ReadConfig(int slot, int function, int offset, int size)
+    {
+        Bus.WritePort(0xCF8, 4, Address(slot, function, offset));
+        return Bus.ReadPort((ushort)(0xCFC + (offset & 3)), size);
+    }
+
+    public void WriteConfig(int slot, int function, int offset, int size, uint value)
+    {
+        Bus.WritePort(0xCF8, 4, Address(slot, function, offset));
+        Bus.WritePort((ushort)(0xCFC + (offset & 3)), size, value);
+    }
+
+    /// <summary>Fires events, jumping from one to the next, until none is left; gives how many fired.</summary>
+    public int RunEvents(int limit = 100_000)
+    {
+        int count = 0;
+        while (count < limit && Clock.NextDue != long.MaxValue)
+        {
+            Clock.SkipTo(Clock.NextDue);
+            if (Clock.FireNext())
+            {
+                count++;
+            }
+        }
+
+        return count;
+    }
+
+    public byte[] Save()
+    {
+        using MemoryStream stream = new();
+        StateWriter writer = new(stream);
+        using (writer.Section("clock", 1))
+        {
+            Clock.Save(writer);
+        }
+
+        byte[] ram = new byte[MemoryBytes];
+        Memory.Read(0, ram);
+        writer.Write("ram", ram);
+        using (writer.Section("pci", 1))
+        {
+            Pci.Save(writer);
+        }
+
+        return stream.ToArray();
+    }
+
+    public void Load(byte[] saved)
+    {
+        StateReader reader = StateReader.Open(new MemoryStream(saved));
+        Clock.Load(reader.Section("clock", 1));
+        Memory.Write(0, reader.ReadBytes("ram"));
+        Pci.Load(reader.Section("pci", 1));
+    }
+
+    public void Dispose() => Memory.Dispose();
+
+    private static uint Address(int slot, int function, int offset) =>
+        0x8000_0000u | ((uint)slot << 11) | ((uint)function << 8) | ((uint)offset & 0xFC);
+}
