@@ -30,7 +30,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Equal(0x71138086u, _machine.ReadConfig(1, 3, 0x00, 4));
         Assert.Equal(0x601u, _machine.ReadConfig(1, 3, 0x40, 4));
         Assert.Equal(1u, _machine.ReadConfig(1, 3, 0x80, 1));
-        Assert.Equal(new byte[] { 10, 10, 11, 11 }, _machine.PirqRoutes);
+        Assert.Equal(new byte[] { 10, 11, 10, 11 }, _machine.PirqRoutes);
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class PciBusTests : IDisposable
     public void RoutesCanBeChangedByByteAndDoubleword()
     {
         _machine.WriteConfig(1, 0, 0x61, 1, 0x05);
-        Assert.Equal(new byte[] { 10, 5, 11, 11 }, _machine.PirqRoutes);
+        Assert.Equal(new byte[] { 10, 5, 10, 11 }, _machine.PirqRoutes);
         _machine.WriteConfig(1, 0, 0x60, 4, 0x8003_04FF);
         Assert.Equal(new byte[] { 0x8F, 4, 3, 0x80 }, _machine.PirqRoutes);
     }

@@ -67,10 +67,10 @@ public sealed class Piix3IsaBridge : PciDevice, IPciFirmwareDefaults
         }
     }
 
-    /// <summary>IRQ 10 and 11, where PC firmware of this family puts them.</summary>
+    /// <summary>IRQ 10 and 11, as <see cref="Bus.IPciInterruptSink.LegacyIrqOf"/> tells the functions.</summary>
     void IPciFirmwareDefaults.ApplyFirmwareDefaults()
     {
-        ReadOnlySpan<byte> routes = [10, 10, 11, 11];
+        ReadOnlySpan<byte> routes = [10, 11, 10, 11];
         for (int pirq = 0; pirq < PirqCount; pirq++)
         {
             WriteConfig(PirqRouteControl + pirq, 1, routes[pirq]);
