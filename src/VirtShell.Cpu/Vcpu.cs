@@ -1,7 +1,10 @@
 using System;
 using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using System.Threading;
+using VirtShell.Cpu.Decoding;
+using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
-using VirtShell.State;
 
 namespace VirtShell.Cpu;
 
@@ -9,62 +12,174 @@ namespace VirtShell.Cpu;
 /// One virtual x86 processor. <see cref="Run"/> is the whole contract with its machine; everything else is called on the
 /// thread that runs it, between runs or from <see cref="ICpuBus"/> callbacks, unless it says otherwise.
 /// </summary>
+/// <remarks>
+/// Unsafe code is sound here because <see cref="State"/> is allocated once, aligned, outside of the managed heap, and freed
+/// only by <see cref="Dispose"/> or the finalizer.
+/// </remarks>
 public sealed unsafe partial class Vcpu : IDisposable
 {
+    private readonly GCHandle _handle;
+    private readonly CodeCache _code;
+    private readonly BlockBuilder _builder;
+    private CpuState* _s;
+
     /// <summary>Creates a processor in its reset state.</summary>
     /// <param name="memory">Guest-physical memory; not disposed with the processor.</param>
     /// <param name="bus">Everything else around it.</param>
     /// <param name="model">What CPUID describes.</param>
     /// <param name="seed">Seed of RDRAND and RDSEED.</param>
-    public Vcpu(PhysicalMemory memory, ICpuBus bus, CpuModel model, ulong seed = 0) => throw new NotSupportedException();
+    public Vcpu(PhysicalMemory memory, ICpuBus bus, CpuModel model, ulong seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        ArgumentNullException.ThrowIfNull(bus);
+        Memory = memory;
+        Bus = bus;
+        Model = model;
+        Seed = seed;
+        _s = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
+        NativeMemory.Clear(_s, (nuint)sizeof(CpuState));
+        // Weak: a processor that nobody holds any more can be collected although its state names it.
+        _handle = GCHandle.Alloc(this, GCHandleType.Weak);
+        _s->Owner = GCHandle.ToIntPtr(_handle);
+        Mmu = new Mmu(_s, memory, bus);
+        _code = new CodeCache(_s, memory, Mmu);
+        Mmu.Code = _code;
+        _builder = new BlockBuilder(_s, memory, Mmu, _code, CpuFeatures.SupportedCodes(model));
+        memory.CodeWritten = _code.OnStore;
+        Reset();
+    }
+
+    ~Vcpu() => Release();
+
+    public CpuModel Model { get; }
+
+    public PhysicalMemory Memory { get; }
+
+    /// <summary>The architectural state; for debuggers, tests and the machine's boot loaders.</summary>
+    public CpuState* State => _s;
+
+    /// <summary>Instructions retired since power-on (a fault that is delivered counts as one), exact also inside a bus callback (the running instruction not counted). Survives <see cref="Reset"/>.</summary>
+    public long InstructionsRetired => _s->RunEnd - _s->Budget - (_s->CurrentOp != null ? _s->CurrentOp->Remaining : 0);
 
     /// <summary>RFLAGS.IF: whether INTR can wake a halted processor.</summary>
-    public bool InterruptsEnabled => throw new NotSupportedException();
-
-    /// <summary>Instructions retired since power-on, exact also inside a bus callback (the running instruction not counted). Survives <see cref="Reset"/>.</summary>
-    public long InstructionsRetired => throw new NotSupportedException();
+    public bool InterruptsEnabled => (_s->FlagsRest & Flags.Interrupt) != 0;
 
     /// <summary>Linear addresses before whose instruction <see cref="Run"/> stops with <see cref="ExitReason.Breakpoint"/>.</summary>
     public ISet<ulong> Breakpoints { get; } = new HashSet<ulong>();
 
-    /// <summary>Retires exactly <paramref name="instructionBudget"/> instructions (1 or more) unless it exits earlier.</summary>
-    public ExitReason Run(long instructionBudget) => throw new NotSupportedException();
+    /// <summary>Counters of the engine.</summary>
+    public EngineStatistics Statistics => new(_code.BlocksBuilt, _code.BlocksInvalidated, _code.Flushes, Mmu.Misses);
+
+    internal ICpuBus Bus { get; }
+
+    internal Mmu Mmu { get; }
+
+    internal ulong Seed { get; }
 
     /// <summary>Asks a running <see cref="Run"/> to return at the next instruction boundary. Callable from any thread.</summary>
-    public void RequestStop() => throw new NotSupportedException();
+    public void RequestStop()
+    {
+        CpuState* s = _s;
+        if (s != null)
+        {
+            Interlocked.Or(ref *(uint*)&s->Pending, (uint)PendingEvents.StopRequested);
+            Volatile.Write(ref s->StopBelow, ulong.MaxValue);
+        }
+    }
 
     /// <summary>Shortens the running budget so that <see cref="Run"/> returns when <see cref="InstructionsRetired"/> reaches <paramref name="retired"/> (or at the next boundary, if that has passed). For bus callbacks that schedule an event nearer than the machine's budget.</summary>
-    public void LimitRun(long retired) => throw new NotSupportedException();
+    public void LimitRun(long retired)
+    {
+        long cut = _s->RunEnd - retired;
+        if (cut > 0)
+        {
+            _s->RunEnd -= cut;
+            _s->Budget -= cut;
+            _s->StopBelow = ulong.MaxValue;
+        }
+    }
 
     /// <summary>Level of the INTR input. Taken at the next instruction boundary at which interrupts are enabled.</summary>
-    public void SetInterruptRequest(bool asserted) => throw new NotSupportedException();
+    public void SetInterruptRequest(bool asserted)
+    {
+        if (asserted)
+        {
+            SetPending(PendingEvents.Interrupt);
+        }
+        else
+        {
+            Interlocked.And(ref *(uint*)&_s->Pending, ~(uint)PendingEvents.Interrupt);
+        }
+    }
 
     /// <summary>Pulses the NMI input.</summary>
-    public void RaiseNmi() => throw new NotSupportedException();
+    public void RaiseNmi() => SetPending(PendingEvents.Nmi);
 
     /// <summary>Level of the A20 gate; false forces physical address bit 20 to zero.</summary>
-    public void SetA20(bool enabled) => throw new NotSupportedException();
-
-    /// <summary>The RESET (or INIT) state: real mode at F000:FFF0.</summary>
-    public void Reset(bool init = false) => throw new NotSupportedException();
+    public void SetA20(bool enabled)
+    {
+        if (enabled != (Mmu.A20Mask == ulong.MaxValue))
+        {
+            Mmu.SetA20(enabled);
+            _s->StopBelow = ulong.MaxValue;
+        }
+    }
 
     /// <summary>A general register by its hardware number (0 RAX, 1 RCX, 2 RDX, 3 RBX, 4 RSP, 5 RBP, 6 RSI, 7 RDI, 8–15 R8–R15).</summary>
-    public ulong GetRegister(int number) => throw new NotSupportedException();
+    public ulong GetRegister(int number)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)number, 15u, nameof(number));
+        return _s->Gpr[number];
+    }
 
     /// <summary>Sets a general register by its hardware number.</summary>
-    public void SetRegister(int number, ulong value) => throw new NotSupportedException();
+    public void SetRegister(int number, ulong value)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)number, 15u, nameof(number));
+        _s->Gpr[number] = value;
+    }
 
-    /// <summary>Puts the processor into flat 32-bit protected mode, paging off, interrupts off, at <paramref name="eip"/>: CS, and DS ES FS GS SS as given, base 0, limit 4 GiB. For direct boot.</summary>
-    public void EnterFlat32(uint eip, ushort codeSelector, ushort dataSelector, ulong gdtBase, ushort gdtLimit) => throw new NotSupportedException();
+    /// <summary>Translates a linear address as a debugger would: no privilege checks, no side effects.</summary>
+    public bool TryTranslateDebug(ulong linear, out ulong physical) => Mmu.TryTranslateDebug(linear, out physical);
 
-    /// <summary>Puts the processor into 64-bit mode with paging by <paramref name="cr3"/>, interrupts off, at <paramref name="rip"/>. For direct boot.</summary>
-    public void EnterLong64(ulong rip, ulong cr3, ushort codeSelector, ushort dataSelector, ulong gdtBase, ushort gdtLimit) => throw new NotSupportedException();
-
-    public void Save(StateWriter writer) => throw new NotSupportedException();
-
-    public void Load(StateReader reader) => throw new NotSupportedException();
+    /// <summary>Gives the memory of decoded code back; it is decoded again as needed. For idle machines.</summary>
+    public void DropCaches()
+    {
+        Mmu.FlushAll();
+        _code.Flush();
+    }
 
     public void Dispose()
     {
+        Release();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Latches an event for the next instruction boundary.</summary>
+    internal void SetPending(PendingEvents events)
+    {
+        Interlocked.Or(ref *(uint*)&_s->Pending, (uint)events);
+        _s->StopBelow = ulong.MaxValue;
+    }
+
+    private void Release()
+    {
+        if (_s == null)
+        {
+            return;
+        }
+
+        _code.Dispose();
+        Mmu.Dispose();
+        _handle.Free();
+        NativeMemory.AlignedFree(_s);
+        _s = null;
     }
 }
+
+/// <summary>What the engine has done so far.</summary>
+/// <param name="BlocksDecoded">Basic blocks decoded.</param>
+/// <param name="BlocksInvalidated">Blocks dropped because their code was written.</param>
+/// <param name="CodeCacheFlushes">Times that the code cache was full, or dropped on request.</param>
+/// <param name="TlbMisses">Data accesses that took the slow path.</param>
+public readonly record struct EngineStatistics(long BlocksDecoded, long BlocksInvalidated, long CodeCacheFlushes, long TlbMisses);

@@ -1,0 +1,216 @@
+using System;
+using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using VirtShell.Cpu.Decoding;
+using VirtShell.Cpu.Memory;
+
+namespace VirtShell.Cpu.Execution;
+
+/// <summary>
+/// Decoded blocks by physical page and mode. Blocks do not depend on where the page is mapped, so processes that share
+/// a page share its blocks. Bounded: when the arena is full everything is dropped and decoded again as needed.
+/// </summary>
+internal sealed unsafe class CodeCache : IDisposable
+{
+    /// <summary>Operations that the arena holds: 384 Ki × 64 bytes = 24 MiB, taken lazily.</summary>
+    private const uint ArenaOps = 384 * 1024;
+    private const int EntryBytes = 4096 * sizeof(uint);
+
+    /// <summary>Room that a block may need at most, pseudo-operations included.</summary>
+    private const uint BlockRoom = BlockBuilder.MaxInstructions + 4;
+
+    private readonly CpuState* _s;
+    private readonly PhysicalMemory _memory;
+    private readonly Mmu _mmu;
+    private readonly Dictionary<ulong, PhysicalCodePage> _pages = [];
+    private readonly Op* _arena;
+    private readonly byte* _arenaRaw;
+    private uint _next = 1;
+
+    public CodeCache(CpuState* state, PhysicalMemory memory, Mmu mmu)
+    {
+        _s = state;
+        _memory = memory;
+        _mmu = mmu;
+        _arenaRaw = HostMemory.Reserve(ArenaOps * (ulong)sizeof(Op));
+        _arena = (Op*)_arenaRaw;
+        state->Arena = _arena;
+    }
+
+    public long BlocksBuilt { get; private set; }
+
+    public long BlocksInvalidated { get; private set; }
+
+    public long Flushes { get; private set; }
+
+    /// <summary>Gives room for one block at the end of the arena, dropping everything first where there is none.</summary>
+    public Op* BeginBlock()
+    {
+        if (_next + BlockRoom > ArenaOps)
+        {
+            Flush();
+        }
+
+        return _arena + _next;
+    }
+
+    /// <summary>The code page for a physical page, made where there is none.</summary>
+    public CodePage* GetPage(ulong physicalPage, CodeMode mode)
+    {
+        if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page))
+        {
+            page = new PhysicalCodePage();
+            _pages.Add(physicalPage, page);
+        }
+
+        CodePage* found = page.Mode(mode);
+        if (found == null)
+        {
+            found = (CodePage*)NativeMemory.Alloc((nuint)sizeof(CodePage));
+            found->Entries = (uint*)NativeMemory.AllocZeroed(EntryBytes);
+            page.Modes[(int)mode] = (nint)found;
+        }
+
+        return found;
+    }
+
+    /// <summary>
+    /// Enters a block of <paramref name="opCount"/> operations written at <see cref="BeginBlock"/>'s place. Its bytes run from
+    /// <paramref name="start"/> to <paramref name="end"/> (exclusive); those above 4096 stand in <paramref name="secondPage"/>.
+    /// </summary>
+    public void EndBlock(ulong physicalPage, CodePage* page, int start, int end, int opCount, ulong secondPage)
+    {
+        uint first = _next;
+        _next += (uint)opCount;
+        BlocksBuilt++;
+        page->Entries[start] = first;
+        Cover(physicalPage, new BlockRecord(start, Math.Min(end, 4096), first, opCount, (nint)page, start));
+        if (end > 4096)
+        {
+            Cover(secondPage, new BlockRecord(0, end - 4096, first, opCount, (nint)page, start));
+        }
+    }
+
+    /// <summary>A store changed memory that may hold decoded code: drops every block that it overlaps, the running one included.</summary>
+    public void OnStore(ulong physical, ulong length)
+    {
+        while (length > 0)
+        {
+            ulong part = Math.Min(length, 4096 - (physical & 0xFFF));
+            StoreInPage(physical & ~0xFFFUL, (int)(physical & 0xFFF), (int)part);
+            physical += part;
+            length -= part;
+        }
+    }
+
+    public void Flush()
+    {
+        Flushes++;
+        foreach ((ulong physical, PhysicalCodePage page) in _pages)
+        {
+            _memory.Kinds[physical >> 12] &= unchecked((byte)~PageKinds.Code);
+            FreeModes(page);
+        }
+
+        _pages.Clear();
+        _mmu.FlushExec();
+        _next = 1;
+    }
+
+    public void Dispose()
+    {
+        foreach (PhysicalCodePage page in _pages.Values)
+        {
+            FreeModes(page);
+        }
+
+        _pages.Clear();
+        HostMemory.Release(_arenaRaw, ArenaOps * (ulong)sizeof(Op));
+    }
+
+    private static void FreeModes(PhysicalCodePage page)
+    {
+        foreach (nint mode in page.Modes)
+        {
+            if (mode != 0)
+            {
+                NativeMemory.Free(((CodePage*)mode)->Entries);
+                NativeMemory.Free((void*)mode);
+            }
+        }
+    }
+
+    private static ulong ChunkMask(int start, int end)
+    {
+        int first = start >> 6;
+        int last = (end - 1) >> 6;
+        return (ulong.MaxValue << first) & (ulong.MaxValue >> (63 - last));
+    }
+
+    private void Cover(ulong physicalPage, BlockRecord record)
+    {
+        if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page))
+        {
+            page = new PhysicalCodePage();
+            _pages.Add(physicalPage, page);
+        }
+
+        page.Blocks.Add(record);
+        page.Chunks |= ChunkMask(record.Start, record.End);
+        ref byte kind = ref _memory.Kinds[physicalPage >> 12];
+        if ((kind & (byte)PageKinds.Code) == 0)
+        {
+            kind |= (byte)PageKinds.Code;
+            _mmu.ProtectPhysicalPage(physicalPage);
+        }
+    }
+
+    private void StoreInPage(ulong physicalPage, int start, int length)
+    {
+        if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) || (page.Chunks & ChunkMask(start, start + length)) == 0)
+        {
+            return;
+        }
+
+        ulong chunks = 0;
+        int kept = 0;
+        for (int i = 0; i < page.Blocks.Count; i++)
+        {
+            BlockRecord block = page.Blocks[i];
+            if (block.Start < start + length && start < block.End)
+            {
+                Invalidate(block);
+            }
+            else
+            {
+                page.Blocks[kept++] = block;
+                chunks |= ChunkMask(block.Start, block.End);
+            }
+        }
+
+        page.Blocks.RemoveRange(kept, page.Blocks.Count - kept);
+        page.Chunks = chunks;
+        if (kept == 0)
+        {
+            _memory.Kinds[physicalPage >> 12] &= unchecked((byte)~PageKinds.Code);
+        }
+    }
+
+    private void Invalidate(BlockRecord block)
+    {
+        BlocksInvalidated++;
+        uint* entry = ((CodePage*)block.EntryPage)->Entries + block.EntryOffset;
+        if (*entry == block.FirstOp)
+        {
+            *entry = 0;
+        }
+
+        Op* first = _arena + block.FirstOp;
+        first->Handler = &Flow.Invalidated;
+        Op* current = _s->CurrentOp;
+        if (current >= first && current < first + block.OpCount)
+        {
+            _s->StopBelow = ulong.MaxValue;
+        }
+    }
+}
