@@ -1,5 +1,6 @@
 using System;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
@@ -176,6 +177,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>Runs blocks until something needs the run loop.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Dispatch()
     {
         CpuState* s = _s;

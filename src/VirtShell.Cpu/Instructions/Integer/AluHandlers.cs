@@ -27,14 +27,14 @@ internal static unsafe class AluHandlers
 
     public static void Register()
     {
-        AddGroup<Add>(Code.Add_rm8_r8, Code.Add_rm8_imm8, Code.Add_rm8_imm8_82);
-        AddGroup<Or>(Code.Or_rm8_r8, Code.Or_rm8_imm8, Code.Or_rm8_imm8_82);
-        AddGroup<Adc>(Code.Adc_rm8_r8, Code.Adc_rm8_imm8, Code.Adc_rm8_imm8_82);
-        AddGroup<Sbb>(Code.Sbb_rm8_r8, Code.Sbb_rm8_imm8, Code.Sbb_rm8_imm8_82);
-        AddGroup<And>(Code.And_rm8_r8, Code.And_rm8_imm8, Code.And_rm8_imm8_82);
-        AddGroup<Sub>(Code.Sub_rm8_r8, Code.Sub_rm8_imm8, Code.Sub_rm8_imm8_82);
-        AddGroup<Xor>(Code.Xor_rm8_r8, Code.Xor_rm8_imm8, Code.Xor_rm8_imm8_82);
-        AddGroup<Cmp>(Code.Cmp_rm8_r8, Code.Cmp_rm8_imm8, Code.Cmp_rm8_imm8_82);
+        AddGroup<Add>(Code.Add_rm8_r8, 0);
+        AddGroup<Or>(Code.Or_rm8_r8, 1);
+        AddGroup<Adc>(Code.Adc_rm8_r8, 2);
+        AddGroup<Sbb>(Code.Sbb_rm8_r8, 3);
+        AddGroup<And>(Code.And_rm8_r8, 4);
+        AddGroup<Sub>(Code.Sub_rm8_r8, 5);
+        AddGroup<Xor>(Code.Xor_rm8_r8, 6);
+        AddGroup<Cmp>(Code.Cmp_rm8_r8, 7);
 
         RmR<Test, W8>(Code.Test_rm8_r8);
         RmR<Test, W16>(Code.Test_rm16_r16);
@@ -64,8 +64,8 @@ internal static unsafe class AluHandlers
     }
 
     // Iced lists each operation's codes in one order: rm8_r8 rm16_r16 rm32_r32 rm64_r64 r8_rm8 r16_rm16 r32_rm32 r64_rm64
-    // AL_imm8 AX_imm16 EAX_imm32 RAX_imm32; and rm8_imm8 rm16_imm16 rm32_imm32 rm64_imm32 [82: rm8_imm8] rm16_imm8 rm32_imm8 rm64_imm8.
-    private static void AddGroup<TOp>(Code first, Code immediate8, Code immediate82)
+    // AL_imm8 AX_imm16 EAX_imm32 RAX_imm32; the immediate groups 80h–83h by their /digit.
+    private static void AddGroup<TOp>(Code first, int digit)
         where TOp : struct, IAluOp
     {
         RmR<TOp, W8>(first);
@@ -80,14 +80,14 @@ internal static unsafe class AluHandlers
         RmImm<TOp, W16>(first + 9);
         RmImm<TOp, W32>(first + 10);
         RmImm<TOp, W64>(first + 11);
-        RmImm<TOp, W8>(immediate8);
-        RmImm<TOp, W16>(immediate8 + 1);
-        RmImm<TOp, W32>(immediate8 + 2);
-        RmImm<TOp, W64>(immediate8 + 3);
-        RmImm<TOp, W8>(immediate82);
-        RmImm<TOp, W16>(immediate82 + 1);
-        RmImm<TOp, W32>(immediate82 + 2);
-        RmImm<TOp, W64>(immediate82 + 3);
+        RmImm<TOp, W8>(Code.Add_rm8_imm8 + digit);
+        RmImm<TOp, W8>(Code.Add_rm8_imm8_82 + digit);
+        RmImm<TOp, W16>(Code.Add_rm16_imm16 + (3 * digit));
+        RmImm<TOp, W32>(Code.Add_rm32_imm32 + (3 * digit));
+        RmImm<TOp, W64>(Code.Add_rm64_imm32 + (3 * digit));
+        RmImm<TOp, W16>(Code.Add_rm16_imm8 + (3 * digit));
+        RmImm<TOp, W32>(Code.Add_rm32_imm8 + (3 * digit));
+        RmImm<TOp, W64>(Code.Add_rm64_imm8 + (3 * digit));
     }
 
     private static void RmR<TOp, TW>(Code code)
