@@ -1,1 +1,42 @@
-return 0;
+using System;
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using System.Threading.Tasks;
+using VirtShell.Cli.Commands;
+
+namespace VirtShell.Cli;
+
+/// <summary>The program <c>virtshell</c>.</summary>
+public static class Program
+{
+    /// <summary>After Ctrl+C a run is given this long to end its guests in order.</summary>
+    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(20);
+
+    public static async Task<int> Main(string[] args)
+    {
+        RootCommand root = Create();
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0 && parsed.Action is null or ParseErrorAction)
+        {
+            await Console.Error.WriteLineAsync($"virtshell: {parsed.Errors[^1].Message} See virtshell{CommandPath(parsed)} --help.").ConfigureAwait(false);
+            return ExitCodes.CannotRun;
+        }
+
+        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TerminationTimeout };
+        return await Errors.GuardAsync(() => parsed.InvokeAsync(configuration)).ConfigureAwait(false);
+    }
+
+    internal static RootCommand Create()
+    {
+        var root = new RootCommand("Runs whole PCs inside a process: suites of tests, single guests.")
+        {
+            TestCommand.Create(),
+            RunCommand.Create(),
+            GuestsCommand.Create(),
+            SchemaCommand.Create(),
+        };
+        return root;
+    }
+
+    private static string CommandPath(ParseResult parsed) => parsed.CommandResult.Command is RootCommand ? string.Empty : $" {parsed.CommandResult.Command.Name}";
+}

@@ -8,7 +8,6 @@ using System.Threading.Tasks;
 using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
-using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 
 namespace VirtShell.Harness.Execution;

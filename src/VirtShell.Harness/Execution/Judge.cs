@@ -5,7 +5,6 @@ using VirtShell.Harness.Console;
 using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
-using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 
 namespace VirtShell.Harness.Execution;

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using System.Text;
-using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 
 namespace VirtShell.Harness.Reports;

@@ -5,7 +5,6 @@ using System.IO;
 using System.Linq;
 using System.Net;
 using System.Text;
-using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 
 namespace VirtShell.Harness.Reports;

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Text;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
-using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 
 namespace VirtShell.Harness.Steps;

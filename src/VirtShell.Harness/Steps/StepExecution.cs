@@ -1,7 +1,6 @@
 using System;
 using System.Linq;
 using VirtShell.Harness.Model;
-using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 
 namespace VirtShell.Harness.Steps;

@@ -1,7 +1,7 @@
 using System;
 using System.Globalization;
 
-namespace VirtShell.Harness.Yaml;
+namespace VirtShell.Harness;
 
 /// <summary>Numbers with units, as people write them in suites and on command lines, and back.</summary>
 public static class Units

@@ -1,0 +1,179 @@
+using System;
+using System.Collections.Generic;
+using System.CommandLine;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Cli.Terminals;
+using VirtShell.Cpu;
+using VirtShell.Guests;
+using VirtShell.Harness.Reports;
+using VirtShell.Harness;
+using VirtShell.Host;
+using VirtShell.Machine;
+
+namespace VirtShell.Cli.Commands;
+
+/// <summary><c>virtshell run</c>: runs one guest with its serial console in the terminal.</summary>
+internal static class RunCommand
+{
+    private static readonly Option<string?> Kernel = new("--kernel", "-k") { Description = "A Linux bzImage or Multiboot image: path, apt:PACKAGE[:ARCH]#GLOB, or https:.", HelpName = "source" };
+    private static readonly Option<string?> KernelSha256 = new("--kernel-sha256") { Description = "SHA-256 of the kernel; required for https:.", HelpName = "hex" };
+    private static readonly Option<string?> Initrd = new("--initrd", "-i") { Description = "An initramfs: path, apt: or https:.", HelpName = "source" };
+    private static readonly Option<string?> Append = new("--append", "-a") { Description = "Kernel command line. Default for kernels: console=ttyS0.", HelpName = "text" };
+    private static readonly Option<string?> Guest = new("--guest", "-g") { Description = "A bundled guest by name, instead of a kernel.", HelpName = "name" };
+    private static readonly Option<string> Memory = new("--memory", "-m") { Description = "RAM.", HelpName = "size", DefaultValueFactory = _ => "256M" };
+    private static readonly Option<string[]> Disks = new("--disk", "-d") { Description = "A raw image on virtio; append ,read-only or ,read-write (default: writes are thrown away). May be repeated.", HelpName = "image[,access]", DefaultValueFactory = _ => [] };
+    private static readonly Option<string?> Cpu = new("--cpu") { Description = $"Processor model: {string.Join(", ", CpuModels.Words.Select(w => w.Word))}.", HelpName = "model" };
+    private static readonly Option<string?> Clock = new("--clock") { Description = "host (paced; default on a terminal) or virtual (deterministic; default otherwise).", HelpName = "kind" };
+    private static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of the machine's random sources.", HelpName = "number" };
+    private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed and memory at the end." };
+
+    public static Command Create()
+    {
+        var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
+        {
+            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Seed, Stats,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        using ITerminal terminal = Terminal.Open();
+        VmDefinition definition = Define(parsed, terminal.IsInteractive);
+        using var host = new VmHost(homeFolder: null, workers: 1);
+        VirtualMachine vm = host.Create(definition);
+        var progress = new LineProgress();
+        await Task.Run(() => vm.Start(progress: progress, cancellation: cancellation), cancellation).ConfigureAwait(false);
+
+        bool left;
+        using (var session = new ConsoleSession(vm, terminal))
+        {
+            left = await session.RunAsync(cancellation).ConfigureAwait(false);
+        }
+
+        if (vm.State is not (VmState.Off or VmState.Crashed))
+        {
+            await Task.Run(vm.TurnOff, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        return Conclude(vm, left, parsed.GetValue(Stats), cancellation);
+    }
+
+    private static int Conclude(VirtualMachine vm, bool left, bool stats, CancellationToken cancellation)
+    {
+        VmMetrics used = vm.Metrics;
+        if (stats)
+        {
+            double speed = used.HostTime.TotalSeconds > 0 ? used.Instructions / used.HostTime.TotalSeconds : 0;
+            Console.Error.WriteLine($"{used.Instructions} instructions, {Units.FormatDuration(used.GuestTime)} of guest time, {Units.FormatDuration(used.HostTime)} of host processor time ({Units.FormatCount((long)speed)} instructions/s), {Units.FormatSize(used.PeakMemoryBytes)} peak memory, {used.SerialBytes} serial bytes");
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            return ExitCodes.Interrupted;
+        }
+
+        if (left)
+        {
+            return ExitCodes.Success;
+        }
+
+        if (vm.CrashReport is { } crash)
+        {
+            Console.Error.WriteLine(Harness.Printable.Log(CrashText.Format(crash)).TrimEnd());
+        }
+
+        switch (vm.End)
+        {
+            case VmEndKind.PowerOff or VmEndKind.TurnedOff or VmEndKind.Reset:
+                return ExitCodes.Success;
+            case VmEndKind.DebugExit:
+                Console.Error.WriteLine($"virtshell: the guest ended with debug exit code {vm.EndCode}.");
+                return vm.EndCode == 0 ? ExitCodes.Success : ExitCodes.Failed;
+            case VmEndKind.StorageFault or VmEndKind.EngineFault:
+                return ExitCodes.CannotRun;
+            default:
+                Console.Error.WriteLine($"virtshell: the guest crashed: {vm.CrashReport?.Summary ?? vm.End.ToString()}");
+                return ExitCodes.Failed;
+        }
+    }
+
+    private static VmDefinition Define(ParseResult parsed, bool interactive)
+    {
+        string? guest = parsed.GetValue(Guest);
+        string? kernel = parsed.GetValue(Kernel);
+        if ((guest is null) == (kernel is null))
+        {
+            throw new UsageException(guest is null ? "say what to run: --guest NAME (virtshell guests lists them) or --kernel SOURCE." : "--guest and --kernel exclude each other.");
+        }
+
+        if (guest is not null && GuestCatalog.Find(guest) is null)
+        {
+            throw new UsageException($"there is no bundled guest \"{guest}\". There are: {string.Join(", ", GuestCatalog.All.Select(g => g.Name))}.");
+        }
+
+        if (!Units.TryParseSize(parsed.GetRequiredValue(Memory), out long memory) || memory < 1)
+        {
+            throw new UsageException($"--memory needs a size such as 128M or 1G, not \"{parsed.GetRequiredValue(Memory)}\".");
+        }
+
+        return new VmDefinition
+        {
+            Name = guest ?? "guest",
+            Guest = guest,
+            Kernel = kernel,
+            KernelSha256 = parsed.GetValue(KernelSha256),
+            Initrd = parsed.GetValue(Initrd),
+            CommandLine = parsed.GetValue(Append) ?? (kernel is null ? string.Empty : "console=ttyS0"),
+            MemoryBytes = (ulong)memory,
+            Disks = [.. (parsed.GetValue(Disks) ?? []).Select(ReadDisk)],
+            CpuModel = ReadCpu(parsed.GetValue(Cpu)),
+            Clock = ReadClock(parsed.GetValue(Clock), interactive),
+            Seed = parsed.GetValue(Seed),
+            BaseFolder = Directory.GetCurrentDirectory(),
+        };
+    }
+
+    private static VmDisk ReadDisk(string text)
+    {
+        (string Suffix, DiskAccess Access)[] kinds = [(",read-only", DiskAccess.ReadOnly), (",read-write", DiskAccess.ReadWrite), (",overlay", DiskAccess.Overlay)];
+        foreach ((string suffix, DiskAccess access) in kinds)
+        {
+            if (text.EndsWith(suffix, StringComparison.OrdinalIgnoreCase))
+            {
+                return new VmDisk(text[..^suffix.Length], access);
+            }
+        }
+
+        return new VmDisk(text);
+    }
+
+    private static CpuModel ReadCpu(string? text)
+    {
+        if (text is null)
+        {
+            return CpuModel.X86_64_V3;
+        }
+
+        IEnumerable<(string Word, CpuModel Model)> found = CpuModels.Words.Where(w => string.Equals(w.Word, text, StringComparison.OrdinalIgnoreCase));
+        return found.Any() ? found.First().Model : throw new UsageException($"--cpu knows {string.Join(", ", CpuModels.Words.Select(w => w.Word))}, not \"{text}\".");
+    }
+
+    private static ClockMode ReadClock(string? text, bool interactive) => text?.ToLowerInvariant() switch
+    {
+        null => interactive ? ClockMode.Host : ClockMode.Virtual,
+        "host" => ClockMode.Host,
+        "virtual" => ClockMode.Virtual,
+        _ => throw new UsageException($"--clock is host or virtual, not \"{text}\"."),
+    };
+
+    /// <summary>What happens before the guest runs (downloads), on the error stream.</summary>
+    private sealed class LineProgress : IProgress<string>
+    {
+        public void Report(string value) => Console.Error.WriteLine($"virtshell: {value}");
+    }
+}

@@ -1,0 +1,117 @@
+using System;
+using System.Collections.Generic;
+using System.CommandLine;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using Spectre.Console;
+using VirtShell.Cli.Display;
+using VirtShell.Harness;
+using VirtShell.Harness.Reports;
+
+namespace VirtShell.Cli.Commands;
+
+/// <summary><c>virtshell test</c>: runs suites.</summary>
+internal static class TestCommand
+{
+    private static readonly Argument<string[]> Suites = new("suite") { Description = "Suite files.", Arity = ArgumentArity.OneOrMore };
+    private static readonly Option<string?> Report = new("--report") { Description = "Folder for report.html, report.json, junit.xml and the serial logs.", HelpName = "folder" };
+    private static readonly Option<string?> JUnit = new("--junit") { Description = "JUnit XML file to write.", HelpName = "file" };
+    private static readonly Option<string?> Json = new("--json") { Description = "JSON file to write.", HelpName = "file" };
+    private static readonly Option<string?> Html = new("--html") { Description = "HTML page to write.", HelpName = "file" };
+    private static readonly Option<string?> Filter = new("--filter") { Description = "Run only items whose name holds this text, or matches it where it has * or ?.", HelpName = "pattern" };
+    private static readonly Option<int> Jobs = new("--jobs", "-j") { Description = "Items that run at the same time. Default: one each processor core.", HelpName = "n" };
+    private static readonly Option<bool> UpdateBaseline = new("--update-baseline") { Description = "Write the measured values to the suites' baseline files." };
+    private static readonly Option<bool> List = new("--list") { Description = "Print the items' names and run nothing." };
+    private static readonly Option<string?> ShardOption = new("--shard") { Description = "Run only this part of the items: 1/4 is the first quarter. Default: JOB_COMPLETION_INDEX and VIRTSHELL_SHARDS, where set.", HelpName = "i/n" };
+    private static readonly Option<double> HostTimeScale = new("--host-time-scale") { Description = "Factor on the host-time safety limits, for very slow hosts.", HelpName = "factor", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> Plain = new("--plain") { Description = "Plain lines instead of a live display." };
+
+    public static Command Create()
+    {
+        var command = new Command("test", "Runs suites of tests. Exit code 0: all passed; 1: some failed; 2: some could not be run.")
+        {
+            Suites, Report, JUnit, Json, Html, Filter, Jobs, UpdateBaseline, List, ShardOption, HostTimeScale, Plain,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        var options = new SuiteRunOptions
+        {
+            SuiteFiles = parsed.GetRequiredValue(Suites),
+            Filter = parsed.GetValue(Filter),
+            Jobs = NotNegative(parsed.GetValue(Jobs), "--jobs"),
+            UpdateBaseline = parsed.GetValue(UpdateBaseline),
+            Shard = ReadShard(parsed.GetValue(ShardOption)),
+            HostTimeScale = parsed.GetValue(HostTimeScale) is > 0 and var scale ? scale : throw new UsageException("--host-time-scale needs a number above 0."),
+        };
+        if (parsed.GetValue(List))
+        {
+            foreach (ItemInfo item in SuiteRunner.List(options))
+            {
+                Console.Out.WriteLine(item.Name);
+            }
+
+            return ExitCodes.Success;
+        }
+
+        bool live = !parsed.GetValue(Plain) && LiveProgressDisplay.Suits(AnsiConsole.Console);
+        RunResult result = live
+            ? await LiveProgressDisplay.RunAsync(AnsiConsole.Console, observer => SuiteRunner.RunAsync(options, observer, cancellation)).ConfigureAwait(false)
+            : await SuiteRunner.RunAsync(options, new PlainDisplay(Console.Out), cancellation).ConfigureAwait(false);
+        foreach (string written in WriteReports(parsed, result))
+        {
+            Console.Out.WriteLine(written);
+        }
+
+        return result.ExitCode;
+    }
+
+    private static List<string> WriteReports(ParseResult parsed, RunResult result)
+    {
+        var written = new List<string>();
+        if (parsed.GetValue(Report) is { } folder)
+        {
+            written.Add($"report: {ReportFiles.WriteAll(result, folder)}");
+        }
+
+        (Option<string?> Option, Action<RunResult, string> Write)[] files =
+            [(JUnit, ReportFiles.WriteJUnit), (Json, ReportFiles.WriteJson), (Html, ReportFiles.WriteHtml)];
+        foreach ((Option<string?> option, Action<RunResult, string> write) in files)
+        {
+            if (parsed.GetValue(option) is { } path)
+            {
+                write(result, path);
+                written.Add($"{option.Name[2..]}: {path}");
+            }
+        }
+
+        written.AddRange(result.UpdatedBaselines.Select(b => $"baseline: {b}"));
+        return written;
+    }
+
+    private static Shard ReadShard(string? text)
+    {
+        if (text is not null)
+        {
+            return Shard.TryParse(text, out Shard shard) ? shard : throw new UsageException($"--shard needs i/n with i from 1 to n, not \"{text}\".");
+        }
+
+        // Kubernetes numbers the pods of an indexed Job from 0 in JOB_COMPLETION_INDEX; the number of parts has no variable of its own.
+        string? count = Environment.GetEnvironmentVariable("VIRTSHELL_SHARDS");
+        string? index = Environment.GetEnvironmentVariable("JOB_COMPLETION_INDEX");
+        if (count is null || index is null)
+        {
+            return Shard.All;
+        }
+
+        return int.TryParse(index, out int zeroBased) && Shard.TryParse($"{zeroBased + 1}/{count}", out Shard fromEnvironment)
+            ? fromEnvironment
+            : throw new UsageException($"JOB_COMPLETION_INDEX is \"{index}\" and VIRTSHELL_SHARDS \"{count}\": that is no part of a run.");
+    }
+
+    private static int NotNegative(int value, string option) => value >= 0 ? value : throw new UsageException($"{option} needs a number that is not negative.");
+}

@@ -1,0 +1,192 @@
+using System;
+using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Harness;
+using VirtShell.Host;
+
+namespace VirtShell.Cli.Terminals;
+
+/// <summary>Connects a VM's COM1 with a terminal until the VM ends or the user leaves.</summary>
+internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal) : IDisposable
+{
+    private const int Com1 = 1;
+
+    /// <summary>Ctrl+], telnet's escape key: hardly any program in a guest wants it.</summary>
+    private const byte EscapeKey = 0x1D;
+
+    private const int PollMilliseconds = 50;
+
+    private readonly CancellationTokenSource over = new();
+    private bool menu;
+    private bool left;
+
+    /// <summary>True where the user left while the VM was still running.</summary>
+    public async Task<bool> RunAsync(CancellationToken cancellation)
+    {
+        if (terminal.IsInteractive)
+        {
+            Say("Ctrl+] then q quits, Ctrl+] then h shows all keys.");
+            terminal.EnterRawMode();
+        }
+
+        using CancellationTokenRegistration registration = cancellation.Register(over.Cancel);
+        Task output = Task.Run(PumpOutputAsync, CancellationToken.None);
+        Task input = Task.Factory.StartNew(PumpInput, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        try
+        {
+            await vm.WaitForEndAsync(over.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The user left, or the program is asked to end.
+        }
+
+        if (!over.IsCancellationRequested)
+        {
+            // The log is closed at the end, so the last bytes are all written before we go on.
+            await output.ConfigureAwait(false);
+        }
+
+        await over.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(output, input).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        terminal.Restore();
+        return left;
+    }
+
+    public void Dispose()
+    {
+        terminal.Restore();
+        over.Dispose();
+    }
+
+    private async Task PumpOutputAsync()
+    {
+        SerialLog log = vm.Serial;
+        long offset = log.FirstOffset;
+        while (!over.IsCancellationRequested)
+        {
+            byte[] bytes = log.GetBytes(offset);
+            if (bytes.Length > 0)
+            {
+                terminal.Write(bytes);
+                offset += bytes.Length;
+                continue;
+            }
+
+            if (log.IsClosed && log.Length <= offset)
+            {
+                return;
+            }
+
+            await log.WaitForMoreAsync(offset, over.Token).ConfigureAwait(false);
+        }
+    }
+
+    private void PumpInput()
+    {
+        byte[] buffer = new byte[256];
+        while (!over.IsCancellationRequested)
+        {
+            int count = terminal.Read(buffer, PollMilliseconds);
+            if (count < 0)
+            {
+                // The end of piped input ends typing, not the guest.
+                return;
+            }
+
+            if (count == 0)
+            {
+                continue;
+            }
+
+            if (terminal.IsInteractive)
+            {
+                HandleKeys(buffer.AsSpan(0, count));
+            }
+            else
+            {
+                Send(buffer.AsSpan(0, count));
+            }
+        }
+    }
+
+    private void HandleKeys(ReadOnlySpan<byte> keys)
+    {
+        while (!keys.IsEmpty)
+        {
+            if (menu)
+            {
+                menu = false;
+                HandleMenuKey(keys[0]);
+                keys = keys[1..];
+                continue;
+            }
+
+            int escape = keys.IndexOf(EscapeKey);
+            ReadOnlySpan<byte> text = escape < 0 ? keys : keys[..escape];
+            if (!text.IsEmpty)
+            {
+                Send(text);
+            }
+
+            menu = escape >= 0;
+            keys = escape < 0 ? [] : keys[(escape + 1)..];
+        }
+    }
+
+    private void HandleMenuKey(byte key)
+    {
+        switch ((char)key)
+        {
+            case 'q' or 'x' or 'Q' or 'X':
+                left = true;
+                over.Cancel();
+                break;
+            case 'p':
+                Say("power button");
+                Attempt(vm.RequestShutdown);
+                break;
+            case 'r':
+                Say("reset");
+                Attempt(vm.ResetGuest);
+                break;
+            case 's':
+                VmMetrics used = vm.Metrics;
+                Say($"{Units.FormatCount(used.Instructions)} instructions, {Units.FormatDuration(used.GuestTime)} of guest time, {Units.FormatSize(used.PeakMemoryBytes)} of memory");
+                break;
+            case (char)EscapeKey or ']':
+                Send([EscapeKey]);
+                break;
+            default:
+                Say("q quit, p power button, r reset, s statistics, ] send Ctrl+] itself");
+                break;
+        }
+    }
+
+    private void Send(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            vm.SendSerial(Com1, bytes);
+        }
+        catch (VmException)
+        {
+            // The guest ended between the key and here.
+        }
+    }
+
+    private void Attempt(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (VmException e)
+        {
+            Say(e.Message);
+        }
+    }
+
+    private void Say(string text) => terminal.Write(Encoding.UTF8.GetBytes($"\r\n[virtshell: {text}]\r\n"));
+}
