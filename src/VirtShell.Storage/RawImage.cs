@@ -245,7 +245,7 @@ public sealed class RawImage : IBlockDevice
         }
     }
 
-    // One statx(2), about a microsecond: cheap enough to be asked on every access, so that nothing hangs on timing.
+    // One statx(2), microseconds: cheap enough to be asked on every access, so that nothing hangs on timing.
     private void CheckIdentity()
     {
         HostFile.Status now = HostFile.StatusOf(_encodedPath, _path);
