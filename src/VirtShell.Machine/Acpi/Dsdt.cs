@@ -17,7 +17,7 @@ internal static class Dsdt
     public static byte[] Build(uint pciMemoryStart, InterruptRouter interrupts)
     {
         AmlWriter aml = new();
-        aml.NamePackage("\\_S5", 4, p =>
+        aml.NamePackage("_S5", 4, p =>
         {
             p.Integer(AcpiPm.SoftOffType);
             p.Integer(AcpiPm.SoftOffType);
@@ -26,9 +26,9 @@ internal static class Dsdt
         });
 
         // The system says by _PIC whether it uses the I/O APIC.
-        aml.Name("\\PICF", 0);
-        aml.Method("\\_PIC", 1, m => m.StoreArgument0("\\PICF"));
-        aml.Scope("\\_SB", sb => sb.Device("PCI0", pci =>
+        aml.Name("PICF", 0);
+        aml.Method("_PIC", 1, m => m.StoreArgument0("PICF"));
+        aml.Scope("_SB", sb => sb.Device("PCI0", pci =>
         {
             pci.NameId("_HID", "PNP0A03");
             pci.Name("_UID", 0);
@@ -44,7 +44,7 @@ internal static class Dsdt
             pci.NamePackage("PRTP", SlotCount * PinCount, p => Routes(p, interrupts.LegacyIrqOf));
             pci.Method("_PRT", 0, m =>
             {
-                m.If("\\PICF", then => then.Return("PRTA"));
+                m.If("PICF", then => then.Return("PRTA"));
                 m.Return("PRTP");
             });
             pci.Device("ISA", WriteIsaDevices);

@@ -313,14 +313,14 @@ internal sealed class Pic8259
         for (int i = 0; i < 8; i++)
         {
             int bit = 1 << ((i + _firstPriority) & 7);
-            if ((requests & bit) != 0 && !(_specialMask && (_isr & bit) != 0))
-            {
-                return (i + _firstPriority) & 7;
-            }
-
             if ((inService & bit) != 0)
             {
                 return -1;
+            }
+
+            if ((requests & bit) != 0)
+            {
+                return (i + _firstPriority) & 7;
             }
         }
 

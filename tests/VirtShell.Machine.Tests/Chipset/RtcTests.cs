@@ -1,0 +1,155 @@
+using Xunit;
+
+namespace VirtShell.Machine.Tests.Chipset;
+
+public sealed class RtcTests
+{
+    private const long Second = 1_000_000_000;
+    private readonly ChipsetRig _rig = new();
+
+    private byte Read(int register)
+    {
+        _rig.Out(0x70, register);
+        return _rig.In(0x71);
+    }
+
+    private void Write(int register, int value)
+    {
+        _rig.Out(0x70, register);
+        _rig.Out(0x71, value);
+    }
+
+    private string Now() => $"{Read(0x32):x2}{Read(9):x2}-{Read(8):x2}-{Read(7):x2} {Read(4):x2}:{Read(2):x2}:{Read(0):x2} {Read(6)}";
+
+    [Fact]
+    public void TimeIsBcdAndRollsOver()
+    {
+        Assert.Equal("2026-01-31 23:59:57 7", Now());
+        _rig.Advance(3 * Second);
+        Assert.Equal("2026-02-01 00:00:00 1", Now());
+        _rig.Advance(28 * 86400 * Second);
+        Assert.Equal("2026-03-01 00:00:00 1", Now());
+    }
+
+    [Theory]
+    [InlineData(0x02, 0x23)]
+    [InlineData(0x00, 0x91)]
+    [InlineData(0x06, 23)]
+    [InlineData(0x04, 0x8B)]
+    public void HoursFollowRegisterB(int registerB, int expected)
+    {
+        Write(0x0B, registerB);
+        Assert.Equal(expected, Read(4));
+    }
+
+    [Fact]
+    public void SettingTheTimeTakesEffectWhenSetIsCleared()
+    {
+        Write(0x0B, 0x82);
+        Write(0x32, 0x19);
+        Write(9, 0x99);
+        Write(8, 0x12);
+        Write(7, 0x31);
+        Write(4, 0x23);
+        Write(2, 0x59);
+        Write(0, 0x58);
+        _rig.Advance(10 * Second);
+        Assert.Equal("1999-12-31 23:59:58", Now()[..19]);
+        Write(0x0B, 0x02);
+        _rig.Advance(2 * Second);
+        Assert.Equal("2000-01-01 00:00:00 7", Now());
+    }
+
+    [Theory]
+    [InlineData(0x00, 0x00, "0000")]
+    [InlineData(0x99, 0x99, "9999")]
+    [InlineData(0xFF, 0xFF, "9999")]
+    public void NonsenseDatesAreHeldWithinBounds(int century, int year, string expected)
+    {
+        Write(0x0B, 0x82);
+        Write(0x32, century);
+        Write(9, year);
+        Write(8, 0xFF);
+        Write(7, 0x01);
+        Write(0x0B, 0x02);
+        _rig.Advance(100 * Second);
+        Assert.Equal(expected, Now()[..4]);
+    }
+
+    [Fact]
+    public void UpdateInProgressAnnouncesTheUpdate()
+    {
+        Assert.Equal(0x26, Read(0x0A));
+        _rig.Advance(Second - 3_000_000);
+        Assert.Equal(0x26, Read(0x0A));
+        _rig.Advance(1_000_000);
+        Assert.Equal(0xA6, Read(0x0A));
+        Assert.Equal(0x57, Read(0));
+        _rig.Advance(2_000_000);
+        Assert.Equal(0x26, Read(0x0A));
+        Assert.Equal(0x58, Read(0));
+    }
+
+    [Fact]
+    public void PeriodicInterruptsComeAtTheRateAndWaitForRegisterC()
+    {
+        _rig.UsePic();
+        Write(0x0B, 0x42);
+        int interrupts = 0;
+        for (int i = 0; i < 10_000; i++)
+        {
+            _rig.Advance(100_000);
+            if (_rig.Intr)
+            {
+                Assert.Equal(0x38, _rig.Interrupts.Acknowledge());
+                interrupts++;
+                Assert.Equal(0xC0, Read(0x0C) & 0xC0);
+                _rig.Out(0xA0, 0x20);
+                _rig.Out(0x20, 0x20);
+            }
+        }
+
+        Assert.Equal(1024, interrupts);
+        Write(0x0B, 0x42);
+        _rig.Advance(2 * Second);
+        _rig.Interrupts.Acknowledge();
+        _rig.Out(0xA0, 0x20);
+        _rig.Out(0x20, 0x20);
+        _rig.Advance(Second);
+        Assert.False(_rig.Intr);
+    }
+
+    [Fact]
+    public void TheAlarmComesAtItsSecondAndUpdatesEachSecond()
+    {
+        _rig.UsePic();
+        Write(1, 0x05);
+        Write(3, 0x00);
+        Write(5, 0xFF);
+        Read(0x0C);
+        Write(0x0B, 0x22);
+        _rig.Advance((8 * Second) - 1);
+        Assert.False(_rig.Intr);
+        _rig.Advance(1);
+        Assert.True(_rig.Intr);
+        Assert.Equal(0x05, Read(0));
+        Assert.Equal(0xF0, Read(0x0C) | 0x40);
+        Assert.False(_rig.Intr);
+
+        Write(0x0B, 0x12);
+        _rig.Advance(Second);
+        Assert.True(_rig.Intr);
+    }
+
+    [Fact]
+    public void MemorySizeBytesTellTheTruth()
+    {
+        Assert.Equal(640, Read(0x15) | (Read(0x16) << 8));
+        Assert.Equal(65535, Read(0x17) | (Read(0x18) << 8));
+        Assert.Equal((1024 - 16) * 16, Read(0x34) | (Read(0x35) << 8));
+        Assert.Equal(65536, Read(0x5B) | (Read(0x5C) << 8) | (Read(0x5D) << 16));
+        Write(0x40, 0x5A);
+        Assert.Equal(0x5A, Read(0x40));
+        Assert.Equal(0x80, Read(0x0D));
+    }
+}

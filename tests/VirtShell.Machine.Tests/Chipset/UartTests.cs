@@ -1,0 +1,206 @@
+using System.Text;
+using Xunit;
+
+namespace VirtShell.Machine.Tests.Chipset;
+
+public sealed class UartTests
+{
+    private const int Port = 0x3F8;
+    private const long Character = 10 * 1_000_000_000L / 115_200;
+    private readonly ChipsetRig _rig = new();
+
+    private byte Get(int register) => _rig.In(Port + register);
+
+    private void Set(int register, int value) => _rig.Out(Port + register, value);
+
+    [Fact]
+    public void ResetValues()
+    {
+        Assert.Equal(0x60, Get(5));
+        Assert.Equal(0x01, Get(2));
+        Assert.Equal(0xB0, Get(6));
+        Assert.Equal(0, Get(1));
+    }
+
+    [Fact]
+    public void DriversFindA16550A()
+    {
+        // The steps of a probe: IER holds four bits, the loop turns MCR into MSR, IIR tells of FIFOs, the divisor latch hides behind DLAB.
+        Set(1, 0xFF);
+        Assert.Equal(0x0F, Get(1));
+        Set(1, 0);
+        Set(4, 0x1A);
+        Assert.Equal(0x90, Get(6) & 0xF0);
+        Set(4, 0x15);
+        Assert.Equal(0x60, Get(6) & 0xF0);
+        Set(4, 0);
+        Assert.Equal(0xB0, Get(6) & 0xF0);
+        Set(2, 1);
+        Assert.Equal(0xC1, Get(2));
+        Set(3, 0x83);
+        Set(0, 0x0C);
+        Set(1, 0x01);
+        Assert.Equal(0x0C, Get(0));
+        Assert.Equal(0x01, Get(1));
+        Set(3, 0x03);
+        Assert.Equal(0, Get(1));
+        Set(7, 0xA5);
+        Assert.Equal(0xA5, Get(7));
+    }
+
+    [Fact]
+    public void TheLoopHoldsSixteenBytes()
+    {
+        Set(2, 0x07);
+        Set(4, 0x10);
+        for (int i = 0; i < 256; i++)
+        {
+            Set(0, i);
+        }
+
+        int count = 0;
+        while ((Get(5) & 1) != 0)
+        {
+            Assert.Equal(count, Get(0));
+            count++;
+        }
+
+        Assert.Equal(16, count);
+        Assert.Empty(_rig.Sent);
+    }
+
+    [Fact]
+    public void BytesAreReportedAtOnceAndTheLineTakesItsTime()
+    {
+        Set(2, 1);
+        foreach (byte value in "0123456789abcdef"u8)
+        {
+            Set(0, value);
+        }
+
+        Assert.Equal("0123456789abcdef", Encoding.ASCII.GetString([.. _rig.Sent]));
+        Assert.Equal(0, Get(5) & 0x60);
+        _rig.Advance((15 * Character) - 100);
+        Assert.Equal(0, Get(5) & 0x60);
+        _rig.Advance(200);
+        Assert.Equal(0x20, Get(5) & 0x60);
+        _rig.Advance(Character);
+        Assert.Equal(0x60, Get(5) & 0x60);
+    }
+
+    [Fact]
+    public void NothingSentIsLostEvenWhenADriverDoesNotWait()
+    {
+        for (int i = 0; i < 1000; i++)
+        {
+            Set(0, i);
+        }
+
+        Assert.Equal(1000, _rig.Sent.Count);
+        _rig.Advance(3 * Character);
+        Assert.Equal(0x60, Get(5) & 0x60);
+    }
+
+    [Fact]
+    public void TheTransmitInterruptComesWhenEnabledAndWhenTheFifoHasDrained()
+    {
+        _rig.UsePic();
+        Set(2, 1);
+        Set(4, 0x08);
+        Set(1, 0x02);
+        Assert.True(_rig.Intr);
+        Assert.Equal(0xC2, Get(2));
+        Assert.False(_rig.Intr);
+        Assert.Equal(0xC1, Get(2));
+
+        // Disabled and enabled again it is told again.
+        Set(1, 0);
+        Set(1, 2);
+        Assert.Equal(0xC2, Get(2));
+        for (int i = 0; i < 8; i++)
+        {
+            Set(0, 'x');
+        }
+
+        Get(2);
+        Assert.False(_rig.Intr);
+        _rig.Advance((7 * Character) + 100);
+        Assert.True(_rig.Intr);
+        Assert.Equal(0xC2, Get(2));
+    }
+
+    [Fact]
+    public void InterruptsNeedOut2()
+    {
+        _rig.UsePic();
+        Set(1, 2);
+        Assert.False(_rig.Intr);
+        Set(4, 8);
+        Assert.True(_rig.Intr);
+    }
+
+    [Fact]
+    public void InputArrivesAtTheLinesPaceAndTriggersByLevelOrTimeout()
+    {
+        _rig.UsePic();
+        Set(2, 0x81);
+        Set(4, 0x0B);
+        Set(1, 0x01);
+        _rig.Com1.Send("0123456789"u8);
+        _rig.Advance((7 * Character) + 1000);
+        Assert.False(_rig.Intr);
+        _rig.Advance(Character);
+        Assert.True(_rig.Intr);
+        Assert.Equal(0xC4, Get(2));
+        for (int i = 0; i < 8; i++)
+        {
+            Assert.Equal('0' + i, Get(0));
+        }
+
+        Assert.False(_rig.Intr);
+        _rig.Advance((2 * Character) + 1000);
+        Assert.False(_rig.Intr);
+        _rig.Advance(4 * Character);
+        Assert.True(_rig.Intr);
+        Assert.Equal(0xCC, Get(2));
+        Assert.Equal((byte)'8', Get(0));
+        Assert.Equal(0xC1, Get(2));
+        Assert.Equal((byte)'9', Get(0));
+        Assert.Equal(0, Get(5) & 1);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void NoInputIsLostHoweverSlowTheGuest(int fifo)
+    {
+        Set(2, fifo);
+        byte[] text = new byte[500];
+        for (int i = 0; i < text.Length; i++)
+        {
+            text[i] = (byte)i;
+        }
+
+        _rig.Com1.Send(text);
+        for (int i = 0; i < text.Length; i++)
+        {
+            _rig.Advance(i % 7 == 0 ? 50_000_000 : Character + 1);
+            Assert.Equal(1, Get(5) & 0x03);
+            Assert.Equal(text[i], Get(0));
+        }
+    }
+
+    [Fact]
+    public void ModemChangesAreRememberedUntilRead()
+    {
+        _rig.UsePic();
+        Set(4, 0x08);
+        Set(1, 0x08);
+        Get(6);
+        Set(4, 0x18);
+        Assert.Equal(0x00, Get(2));
+        Assert.Equal(0x83, Get(6));
+        Assert.Equal(0x80, Get(6));
+        Assert.Equal(0x01, Get(2));
+    }
+}
