@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Host.Crash;
 
 namespace VirtShell.Host;
 
@@ -43,9 +44,13 @@ public sealed record CrashReport
     /// <summary>The page tables' entries on the way to <see cref="FaultAddress"/>, one line each.</summary>
     public IReadOnlyList<string> PageWalk { get; init; } = [];
 
-    /// <summary>The report for people: at most 100 columns, lines end with a newline.</summary>
-    public string ToText() => throw new NotSupportedException();
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="System.Text.Json.JsonException">The text is damaged.</exception>
+    public static CrashReport FromJson(string json) => CrashReportJson.Parse(json);
 
-    /// <summary>The report as indented JSON; addresses and registers are hexadecimal strings.</summary>
-    public string ToJson() => throw new NotSupportedException();
+    /// <summary>The report for people: at most 100 columns, lines end with a newline.</summary>
+    public string ToText() => CrashReportText.Format(this);
+
+    /// <summary>The report as indented JSON; addresses, registers and stack bytes are hexadecimal strings.</summary>
+    public string ToJson() => CrashReportJson.Format(this);
 }

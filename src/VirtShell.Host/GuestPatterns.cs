@@ -37,7 +37,7 @@ public static partial class GuestPatterns
     [GeneratedRegex(Anchor + @"Kernel panic - not syncing: ", RegexOptions.CultureInvariant)]
     private static partial Regex LinuxPanic();
 
-    [GeneratedRegex(Anchor + @"(?:Oops: (?:[a-z ]+: )?[0-9a-f]{4} \[#\d+\]|(?:general protection fault|invalid opcode|divide error|stack segment|double fault)[^:]*: [0-9a-f]{4} \[#\d+\])", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(Anchor + @"(?:Oops: (?:[A-Za-z ]+: )?[0-9a-f]{4} \[#\d+\]|(?:general protection fault|invalid opcode|divide error|stack segment|double fault)[^:]*: [0-9a-f]{4} \[#\d+\])", RegexOptions.CultureInvariant)]
     private static partial Regex LinuxOops();
 
     [GeneratedRegex(Anchor + @"(?:kernel BUG at \S+:\d+!|BUG: (?:unable to handle|kernel NULL pointer dereference|scheduling while atomic|Bad page state|Bad rss-counter))", RegexOptions.CultureInvariant)]

@@ -1,38 +1,244 @@
 using System;
+using System.Collections.Generic;
+using System.Runtime.CompilerServices;
+using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 
 namespace VirtShell.Host;
 
-/// <summary>Append-only record of what a guest sent on a serial port. Thread-safe.</summary>
+/// <summary>
+/// Append-only record of what a guest sent on a serial port. Any number of readers on any threads beside one writer at
+/// a time. Beyond <see cref="Capacity"/> the beginning is dropped, so that a guest that prints for ever cannot take the
+/// host's memory; <see cref="Length"/> and <see cref="Hash"/> go on counting.
+/// </summary>
 public sealed class SerialLog
 {
+    /// <summary>Default of <see cref="Capacity"/>: 64 MiB, some hundred times the log of a Linux boot.</summary>
+    public const long DefaultCapacity = 64L << 20;
+
+    private const int ChunkBits = 14;
+    private const int ChunkSize = 1 << ChunkBits;
+    private const int FollowPart = 64 * 1024;
+
+    private readonly object _gate = new();
+
+    // The writer fills a chunk first and publishes the length afterwards; readers take the length first. A chunk is
+    // never written twice at the same place, so readers need no lock.
+    private byte[]?[] _chunks = new byte[4][];
+    private long _length;
+    private long _first;
+    private ulong _hash = 0xCBF29CE484222325;
+    private TaskCompletionSource? _more;
+    private volatile bool _waiting;
+    private volatile bool _closed;
+
+    /// <param name="capacity">Most bytes held, rounded up to 16 KiB; at least 32 KiB.</param>
+    public SerialLog(long capacity = DefaultCapacity)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 2L * ChunkSize);
+        Capacity = (capacity + ChunkSize - 1) & ~(ChunkSize - 1L);
+    }
+
+    /// <summary>Most bytes held.</summary>
+    public long Capacity { get; }
+
     /// <summary>Bytes so far.</summary>
-    public long Length => throw new NotSupportedException();
-
-    /// <summary>A copy of the bytes from <paramref name="offset"/> on.</summary>
-    public byte[] GetBytes(long offset = 0) => throw new NotSupportedException();
-
-    /// <summary>The log as text (UTF-8, invalid bytes replaced).</summary>
-    public string GetText(long offset = 0) => throw new NotSupportedException();
+    public long Length => Volatile.Read(ref _length);
 
     /// <summary>Offset of the oldest byte still held: 0 unless the log has outgrown its cap and dropped its beginning.</summary>
-    public long FirstOffset => throw new NotSupportedException();
+    public long FirstOffset => Volatile.Read(ref _first);
 
     /// <summary>Whether no more bytes will come.</summary>
-    public bool IsClosed => throw new NotSupportedException();
+    public bool IsClosed => _closed;
 
     /// <summary>A 64-bit FNV-1a hash of every byte so far, dropped ones included; equal for byte-identical logs. Stable once the log is closed.</summary>
-    public ulong Hash => throw new NotSupportedException();
+    public ulong Hash => Volatile.Read(ref _hash);
 
-    /// <summary>The last <paramref name="lines"/> lines as text, without line ends.</summary>
-    public System.Collections.Generic.IReadOnlyList<string> GetTail(int lines) => throw new NotSupportedException();
+    /// <summary>Host memory that the log takes, in bytes.</summary>
+    internal long MemoryBytes => ((Length + ChunkSize - 1) >> ChunkBits << ChunkBits) - FirstOffset + ((long)Volatile.Read(ref _chunks).Length * IntPtr.Size);
 
-    /// <summary>Bytes from <paramref name="offset"/> on as they arrive; ends when the log is closed.</summary>
-    public System.Collections.Generic.IAsyncEnumerable<byte[]> FollowAsync(long offset = 0, CancellationToken cancellation = default) => throw new NotSupportedException();
+    /// <summary>A copy of the bytes from <paramref name="offset"/> on; begins at <see cref="FirstOffset"/> where that is later.</summary>
+    public byte[] GetBytes(long offset = 0) => GetBytes(offset, long.MaxValue, out _);
 
-    public void Append(byte value) => throw new NotSupportedException();
+    /// <summary>A copy of at most <paramref name="limit"/> bytes from <paramref name="offset"/> on.</summary>
+    /// <param name="start">The offset of the first byte given.</param>
+    public byte[] GetBytes(long offset, long limit, out long start)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        while (true)
+        {
+            long length = Volatile.Read(ref _length);
+            byte[]?[] chunks = Volatile.Read(ref _chunks);
+            start = Math.Min(Math.Max(offset, Volatile.Read(ref _first)), length);
+            byte[] result = new byte[checked((int)Math.Min(length - start, limit))];
+            if (TryCopy(chunks, start, result))
+            {
+                return result;
+            }
+
+            // The writer dropped a chunk in between: begin again behind it.
+        }
+    }
+
+    /// <summary>The log as text (UTF-8, invalid bytes replaced).</summary>
+    public string GetText(long offset = 0) => Encoding.UTF8.GetString(GetBytes(offset));
+
+    /// <summary>The last <paramref name="lines"/> lines as text, without line ends; an unfinished last line counts.</summary>
+    public IReadOnlyList<string> GetTail(int lines)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(lines);
+        long part = Math.Max(4096, lines * 128L);
+        while (true)
+        {
+            byte[] bytes = GetBytes(Math.Max(0, Length - part), long.MaxValue, out long start);
+            string text = Encoding.UTF8.GetString(bytes);
+            string[] all = text.TrimEnd('\r', '\n').Split('\n');
+            bool whole = start <= FirstOffset;
+            if (whole || all.Length > lines)
+            {
+                int skip = Math.Max(0, all.Length - lines);
+                List<string> result = new(all.Length - skip);
+                for (int i = skip; i < all.Length; i++)
+                {
+                    result.Add(all[i].TrimEnd('\r'));
+                }
+
+                return bytes.Length == 0 ? [] : result;
+            }
+
+            part *= 4;
+        }
+    }
+
+    /// <summary>Bytes from <paramref name="offset"/> on as they arrive, in parts of up to 64 KiB; ends when the log is closed.</summary>
+    public async IAsyncEnumerable<byte[]> FollowAsync(long offset = 0, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        while (true)
+        {
+            byte[] part = GetBytes(offset, FollowPart, out long start);
+            if (part.Length > 0)
+            {
+                offset = start + part.Length;
+                yield return part;
+            }
+            else if (_closed && Length <= offset)
+            {
+                yield break;
+            }
+            else
+            {
+                await WaitForMoreAsync(offset, cancellation).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Adds a byte and tells the readers that wait. One writer at a time.</summary>
+    public void Append(byte value)
+    {
+        Write(value);
+        Publish();
+    }
 
     /// <summary>Completes when more than <paramref name="offset"/> bytes are there or the log is closed.</summary>
-    public Task WaitForMoreAsync(long offset, CancellationToken cancellation) => throw new NotSupportedException();
+    public Task WaitForMoreAsync(long offset, CancellationToken cancellation)
+    {
+        lock (_gate)
+        {
+            if (_closed || Length > offset)
+            {
+                return Task.CompletedTask;
+            }
+
+            _more ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting = true;
+
+            // A byte written before the writer could see the flag would otherwise wake nobody until the next one.
+            Interlocked.MemoryBarrier();
+            return Length > offset ? Task.CompletedTask : _more.Task.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>Adds a byte without waking anybody; readers see it at once, those who wait after <see cref="Publish"/>.</summary>
+    internal void Write(byte value)
+    {
+        long at = _length;
+        int within = (int)at & (ChunkSize - 1);
+        byte[] chunk = within == 0 ? AddChunk(at) : _chunks[(int)(at >> ChunkBits)]!;
+        chunk[within] = value;
+        _hash = (_hash ^ value) * 0x100000001B3;
+        Volatile.Write(ref _length, at + 1);
+    }
+
+    /// <summary>Wakes the readers that wait.</summary>
+    internal void Publish()
+    {
+        if (_waiting)
+        {
+            Wake();
+        }
+    }
+
+    /// <summary>Says that no more bytes will come.</summary>
+    internal void Close()
+    {
+        _closed = true;
+        Wake();
+    }
+
+    private static bool TryCopy(byte[]?[] chunks, long start, Span<byte> destination)
+    {
+        int done = 0;
+        while (done < destination.Length)
+        {
+            long at = start + done;
+            int within = (int)at & (ChunkSize - 1);
+            int part = Math.Min(destination.Length - done, ChunkSize - within);
+            byte[]? chunk = chunks[(int)(at >> ChunkBits)];
+            if (chunk is null)
+            {
+                return false;
+            }
+
+            chunk.AsSpan(within, part).CopyTo(destination[done..]);
+            done += part;
+        }
+
+        return true;
+    }
+
+    private byte[] AddChunk(long at)
+    {
+        int index = checked((int)(at >> ChunkBits));
+        if (index == _chunks.Length)
+        {
+            byte[]?[] grown = new byte[_chunks.Length * 2][];
+            _chunks.CopyTo(grown, 0);
+            Volatile.Write(ref _chunks, grown);
+        }
+
+        long first = _first;
+        if (at - first >= Capacity)
+        {
+            Volatile.Write(ref _first, first + ChunkSize);
+            _chunks[(int)(first >> ChunkBits)] = null;
+        }
+
+        byte[] chunk = new byte[ChunkSize];
+        _chunks[index] = chunk;
+        return chunk;
+    }
+
+    private void Wake()
+    {
+        TaskCompletionSource? more;
+        lock (_gate)
+        {
+            more = _more;
+            _more = null;
+            _waiting = false;
+        }
+
+        more?.TrySetResult();
+    }
 }

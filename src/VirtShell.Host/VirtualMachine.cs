@@ -1,111 +1,257 @@
 using System;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Host.Inventory;
+using VirtShell.Host.Running;
 
 namespace VirtShell.Host;
 
 /// <summary>
 /// A VM as people know it: definition, lifecycle, serial log, metrics, crash report. All members are thread-safe.
 /// </summary>
+/// <remarks>
+/// Operations that wait for the machine take effect between two of its quanta. Called from the VM's own thread (a
+/// driver, a <see cref="StateChanged"/> handler) they take effect after that call instead of waiting.
+/// </remarks>
 public sealed partial class VirtualMachine
 {
-    public VmDefinition Definition => throw new NotSupportedException();
+    // A quantum takes milliseconds; this long means that the engine is stuck inside one instruction.
+    private static readonly TimeSpan EnginePatience = TimeSpan.FromSeconds(60);
+    private static readonly SerialLog NoLog = MakeEmptyLog();
 
-    public VmState State => throw new NotSupportedException();
+    private readonly VmHost _host;
+    private readonly object _gate = new();
+    private VmDefinition _definition;
+    private VmState _state;
+    private VmEndKind _end;
+    private int _endCode;
+    private CrashReport? _report;
+    private bool _reportLooked;
+    private MachineRun? _run;
+    private RunLock? _runLock;
+    private bool _shutdownRequested;
+    private CancellationTokenSource? _starting;
+    private TaskCompletionSource? _startDone;
+    private TaskCompletionSource _endSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>How the last run ended; <see cref="EndCode"/> belongs to it.</summary>
-    public VmEndKind End => throw new NotSupportedException();
+    internal VirtualMachine(VmHost host, VmDefinition definition, string? error)
+    {
+        _host = host;
+        _definition = definition;
+        DefinitionError = error;
+        _endSource.SetResult();
+    }
 
-    public int EndCode => throw new NotSupportedException();
-
-    public CrashReport? CrashReport => throw new NotSupportedException();
-
-    /// <summary>The whole output of COM1 of the current or last run.</summary>
-    public SerialLog Serial => throw new NotSupportedException();
-
-    public VmMetrics Metrics => throw new NotSupportedException();
-
-    public string Name => throw new NotSupportedException();
-
-    public Guid Id => throw new NotSupportedException();
-
-    /// <summary>Why the stored definition cannot be used (a damaged file, for example); null where it can. Such a VM can only be removed.</summary>
-    public string? DefinitionError => throw new NotSupportedException();
-
-    /// <summary>The process that runs this VM, when it is not this one; <see cref="State"/> is then Running and every operation is refused.</summary>
-    public int? OwnerProcessId => throw new NotSupportedException();
-
-    /// <summary>When the current or last run was started; null before the first.</summary>
-    public DateTimeOffset? StartedAt => throw new NotSupportedException();
-
-    /// <summary>Restarts after a crash in the current or last run.</summary>
-    public int CrashRestarts => throw new NotSupportedException();
-
-    /// <summary>Estimated host memory of this VM beyond the RAM that its guest has touched, in bytes; 0 while it is off.</summary>
-    public long OverheadBytes => throw new NotSupportedException();
-
-    /// <summary>The output of a port (1 COM1, 2 COM2, 101 first virtio console) in the current or last run; empty where nothing was sent.</summary>
-    public SerialLog GetSerial(int port) => throw new NotSupportedException();
-
-    /// <summary>A report of the VM as it is now, taken between two instructions; the VM must be running or paused.</summary>
-    public CrashReport Inspect() => throw new NotSupportedException();
-
-    /// <summary>Presses the power button and waits. Gives true once the VM is off, false where the time ran out; the VM then goes on (turn it off).</summary>
-    public System.Threading.Tasks.Task<bool> ShutdownAsync(TimeSpan timeout, CancellationToken cancellation = default) => throw new NotSupportedException();
-
-    /// <summary>Waits until COM1's output from <paramref name="fromOffset"/> on matches. Gives null when the VM ended or a limit passed first.</summary>
-    /// <param name="fromOffset">Byte offset in the log at which to begin.</param>
-    /// <param name="guestTimeLimit">Limit in guest time from now; null for none.</param>
-    /// <param name="hostTimeLimit">Limit in host time from now; null for none.</param>
-    public Task<SerialMatch?> WaitForSerialAsync(System.Text.RegularExpressions.Regex pattern, long fromOffset = 0, TimeSpan? guestTimeLimit = null, TimeSpan? hostTimeLimit = null, CancellationToken cancellation = default) => throw new NotSupportedException();
-
-    /// <summary>As the other overload, for plain text compared exactly.</summary>
-    public Task<SerialMatch?> WaitForSerialAsync(string text, long fromOffset = 0, TimeSpan? guestTimeLimit = null, TimeSpan? hostTimeLimit = null, CancellationToken cancellation = default) => throw new NotSupportedException();
-
-    /// <summary>Completes when the VM is in <paramref name="state"/>.</summary>
-    public Task WaitForStateAsync(VmState state, CancellationToken cancellation = default) => throw new NotSupportedException();
-
-    /// <summary>Raised after each change of state, on any thread.</summary>
+    /// <summary>Raised after each change of state, on any thread. An exception from a handler is dropped.</summary>
     public event EventHandler<VmStateChangedEventArgs>? StateChanged;
 
-    /// <summary>Replaces the definition; the VM must be off.</summary>
-    public void Configure(VmDefinition definition) => throw new NotSupportedException();
+    public VmDefinition Definition => Volatile.Read(ref _definition);
 
-    /// <summary>Resolves images, builds the machine and starts it. Returns once it runs.</summary>
-    public void Start(IGuestDriver? driver = null, IProgress<string>? progress = null, CancellationToken cancellation = default) => throw new NotSupportedException();
+    public string Name => Definition.Name;
 
-    /// <summary>Presses the power button; does not wait.</summary>
-    public void RequestShutdown() => throw new NotSupportedException();
+    public Guid Id => Definition.Id;
 
-    /// <summary>Pulls the plug. Returns once the machine is gone.</summary>
-    public void TurnOff() => throw new NotSupportedException();
+    public VmState State
+    {
+        get
+        {
+            VmState state;
+            lock (_gate)
+            {
+                state = _state;
+            }
 
-    public void Pause() => throw new NotSupportedException();
+            return state == VmState.Off && OwnerProcessId is not null ? VmState.Running : state;
+        }
+    }
 
-    public void Resume() => throw new NotSupportedException();
+    /// <summary>Why the stored definition cannot be used (a damaged file, for example); null where it can. Such a VM can only be removed.</summary>
+    public string? DefinitionError { get; internal set; }
 
-    /// <summary>The reset button.</summary>
-    public void ResetGuest() => throw new NotSupportedException();
+    /// <summary>The process that runs this VM, when it is not this host; <see cref="State"/> is then Running and every operation is refused.</summary>
+    public int? OwnerProcessId => _host.Store is { } store && !IsActive ? RunLock.FindOwner(store, Id)?.ProcessId : null;
 
-    public void SendSerial(int port, ReadOnlySpan<byte> bytes) => throw new NotSupportedException();
+    /// <summary>How the last run ended; <see cref="EndCode"/> belongs to it.</summary>
+    public VmEndKind End
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _end;
+            }
+        }
+    }
 
-    /// <summary>Completes when the VM is Off or Crashed.</summary>
-    public Task WaitForEndAsync(CancellationToken cancellation = default) => throw new NotSupportedException();
+    /// <summary>For <see cref="VmEndKind.DebugExit"/> the value that the guest wrote, else 0.</summary>
+    public int EndCode
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _endCode;
+            }
+        }
+    }
 
-    private void OnStateChanged(VmStateChangedEventArgs e) => StateChanged?.Invoke(this, e);
+    /// <summary>The last crash: of the current run (before a restart), of the last run, or of an earlier session; null where there was none.</summary>
+    public CrashReport? CrashReport
+    {
+        get
+        {
+            lock (_gate)
+            {
+                if (_report is null && !_reportLooked && _run is null)
+                {
+                    _reportLooked = true;
+                    _report = _host.LoadCrashReport(Id);
+                }
+
+                return _report;
+            }
+        }
+    }
+
+    /// <summary>The whole output of COM1 of the current or last run.</summary>
+    public SerialLog Serial => GetSerial(1);
+
+    public VmMetrics Metrics => Run?.Metrics ?? default;
+
+    /// <summary>When the current or last run was started; null before the first.</summary>
+    public DateTimeOffset? StartedAt => Run?.StartedAt;
+
+    /// <summary>Restarts after a crash in the current or last run.</summary>
+    public int CrashRestarts => Run?.CrashRestarts ?? 0;
+
+    /// <summary>Estimated host memory of this VM beyond the RAM that its guest has touched, in bytes; 0 while it is off. Boot images, which VMs share, are not counted.</summary>
+    public long OverheadBytes => Run?.OverheadBytes() ?? 0;
+
+    internal bool IsActive
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _state is not (VmState.Off or VmState.Crashed) || _run is { IsKept: true };
+            }
+        }
+    }
+
+    private MachineRun? Run
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _run;
+            }
+        }
+    }
+
+    /// <summary>The output of a port (1 COM1, 2 COM2, 101 first virtio console) in the current or last run; empty where nothing was sent.</summary>
+    public SerialLog GetSerial(int port) => Run?.GetSerial(port) ?? NoLog;
+
+    /// <summary>Replaces the definition; the VM must be off. Its <see cref="VmDefinition.Id"/> stays.</summary>
+    /// <exception cref="VmException">The definition is invalid, its name is taken, or the VM is not off.</exception>
+    public void Configure(VmDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        _host.Configure(this, definition with { Id = Id });
+    }
+
+    /// <summary>A report of the VM as it is now, taken between two instructions; the VM must be running, paused, or kept after a crash.</summary>
+    public CrashReport Inspect()
+    {
+        MachineRun run = RequireMachine("inspected");
+        CrashReport? report = null;
+        Do(run, () => report = run.Inspect());
+        return report ?? throw Refused("Reports of a VM are not made from its own thread.");
+    }
+
+    public override string ToString() => Name;
+
+    internal void SetDefinition(VmDefinition definition, string? error)
+    {
+        Volatile.Write(ref _definition, definition);
+        DefinitionError = error;
+    }
+
+    /// <summary>Throws unless the VM is off, here and elsewhere.</summary>
+    internal void RequireOff(string what)
+    {
+        ThrowIfElsewhere();
+        lock (_gate)
+        {
+            if (_state is not (VmState.Off or VmState.Crashed) || _run is { IsKept: true })
+            {
+                throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is {Words(_state)}; it can be {what} only while it is off. Stop it first.");
+            }
+        }
+    }
+
+    private static SerialLog MakeEmptyLog()
+    {
+        SerialLog log = new();
+        log.Close();
+        return log;
+    }
+
+    private static string Words(VmState state) => state switch
+    {
+        VmState.Off => "off",
+        VmState.Starting => "starting",
+        VmState.Running => "running",
+        VmState.Paused => "paused",
+        VmState.Stopping => "shutting down",
+        _ => "crashed",
+    };
+
+    private VmException Refused(string why) => new(VmErrorKind.InvalidState, $"VM '{Name}': {why}");
+
+    private void ThrowIfElsewhere()
+    {
+        if (OwnerProcessId is { } process)
+        {
+            throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' runs in process {process}; stop it there first.");
+        }
+    }
+
+    private void SetState(VmState after, Func<VmState, bool>? onlyFrom = null)
+    {
+        VmState before;
+        lock (_gate)
+        {
+            before = _state;
+            if (before == after || (onlyFrom is not null && !onlyFrom(before)))
+            {
+                return;
+            }
+
+            _state = after;
+        }
+
+        RaiseStateChanged(before, after);
+    }
+
+    private void RaiseStateChanged(VmState before, VmState after)
+    {
+        if (before == after || StateChanged is not { } handlers)
+        {
+            return;
+        }
+
+        VmStateChangedEventArgs change = new(before, after);
+        foreach (Delegate handler in handlers.GetInvocationList())
+        {
+            try
+            {
+                ((EventHandler<VmStateChangedEventArgs>)handler)(this, change);
+            }
+            catch (Exception)
+            {
+                // A listener's fault is not the VM's.
+            }
+        }
+    }
 }
-
-public sealed class VmStateChangedEventArgs(VmState before, VmState after) : EventArgs
-{
-    public VmState Before { get; } = before;
-
-    public VmState After { get; } = after;
-}
-
-/// <summary>What a run has used so far.</summary>
-/// <param name="Instructions">Retired instructions.</param>
-/// <param name="GuestTime">Guest time since power-on.</param>
-/// <param name="SerialBytes">Bytes sent on COM1.</param>
-/// <param name="PeakMemoryBytes">The most host memory that guest RAM has taken.</param>
-/// <param name="HostTime">Host processor time spent running the VM.</param>
-public readonly record struct VmMetrics(long Instructions, TimeSpan GuestTime, long SerialBytes, long PeakMemoryBytes, TimeSpan HostTime);

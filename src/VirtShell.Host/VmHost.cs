@@ -1,41 +1,297 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Text.Json;
+using VirtShell.Host.Inventory;
+using VirtShell.Host.Scheduling;
+using VirtShell.Images;
 
 namespace VirtShell.Host;
 
 /// <summary>
 /// The inventory of VMs and the scheduler that runs them: a run queue served by one worker for each host core.
-/// Definitions persist below <see cref="HomeFolder"/>. Thread-safe.
+/// Definitions persist below <see cref="HomeFolder"/>, which several processes may share. Thread-safe.
 /// </summary>
 public sealed class VmHost : IDisposable
 {
+    /// <summary>The environment variable that names the home folder.</summary>
+    public const string HomeVariable = "VIRTSHELL_HOME";
+
+    private readonly object _gate = new();
+    private readonly Dictionary<Guid, VirtualMachine> _machines = [];
+    private readonly Dictionary<Guid, FileStamp> _stamps = [];
+    private ImageResolver? _images;
+    private bool _disposed;
+
     /// <param name="homeFolder">Where definitions persist; null for a host whose VMs are forgotten (suites).</param>
     /// <param name="workers">Worker threads; 0 for one each host core.</param>
-    public VmHost(string? homeFolder, int workers = 0) => throw new NotSupportedException(homeFolder + workers);
+    /// <exception cref="VmException">The home folder cannot be made.</exception>
+    public VmHost(string? homeFolder, int workers = 0)
+    {
+        HomeFolder = homeFolder is null ? null : Path.GetFullPath(homeFolder);
+        ImageCacheFolder = Path.Combine(HomeFolder ?? DefaultHomeFolder, "cache", "images");
+        Store = HomeFolder is null ? null : new DefinitionStore(HomeFolder);
+        Scheduler = new Scheduler(workers);
+    }
 
-    public static string DefaultHomeFolder => throw new NotSupportedException();
+    /// <summary>VIRTSHELL_HOME, or a folder in the user's data folder.</summary>
+    public static string DefaultHomeFolder
+    {
+        get
+        {
+            if (Environment.GetEnvironmentVariable(HomeVariable) is { Length: > 0 } home)
+            {
+                return Path.GetFullPath(home);
+            }
 
-    public string? HomeFolder => throw new NotSupportedException();
+            string data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+            return data.Length > 0 ? Path.Combine(data, "virtshell") : Path.Combine(Path.GetTempPath(), "virtshell-" + Environment.UserName);
+        }
+    }
+
+    public string? HomeFolder { get; }
 
     /// <summary>Where resolved images are cached: below the home folder, or the default one for a host without.</summary>
-    public string ImageCacheFolder => throw new NotSupportedException();
+    public string ImageCacheFolder { get; }
 
     /// <summary>Worker threads.</summary>
-    public int Workers => throw new NotSupportedException();
+    public int Workers => Scheduler.Workers;
 
     /// <summary>All VMs by name, those defined by other processes included.</summary>
-    public IReadOnlyList<VirtualMachine> VirtualMachines => throw new NotSupportedException();
+    public IReadOnlyList<VirtualMachine> VirtualMachines
+    {
+        get
+        {
+            lock (_gate)
+            {
+                Refresh();
+                return [.. _machines.Values.OrderBy(vm => vm.Name, StringComparer.OrdinalIgnoreCase)];
+            }
+        }
+    }
 
+    internal DefinitionStore? Store { get; }
+
+    internal Scheduler Scheduler { get; }
+
+    internal ImageResolver Images
+    {
+        get
+        {
+            lock (_gate)
+            {
+                ObjectDisposedException.ThrowIf(_disposed, this);
+                return _images ??= new ImageResolver(ImageCacheFolder);
+            }
+        }
+    }
+
+    /// <summary>Defines a VM.</summary>
     /// <exception cref="VmException">A VM of that name exists, or the definition is invalid.</exception>
-    public VirtualMachine Create(VmDefinition definition) => throw new NotSupportedException();
+    public VirtualMachine Create(VmDefinition definition)
+    {
+        DefinitionRules.Check(definition);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            using FileStream? inventory = Store?.LockInventory();
+            Refresh();
+            RequireFreeName(definition.Name, null);
+            if (_machines.ContainsKey(definition.Id))
+            {
+                // A definition copied from another VM's with "with" carries its identity along.
+                definition = definition with { Id = Guid.NewGuid() };
+            }
 
-    public VirtualMachine? Find(string name) => throw new NotSupportedException();
+            if (Store is not null)
+            {
+                _stamps[definition.Id] = Store.Write(definition);
+            }
 
-    /// <summary>Forgets a VM; it must be off.</summary>
-    public void Remove(VirtualMachine vm) => throw new NotSupportedException();
+            VirtualMachine vm = new(this, definition, null);
+            _machines.Add(definition.Id, vm);
+            return vm;
+        }
+    }
 
-    /// <summary>Turns every running VM off and ends the workers.</summary>
+    /// <summary>The VM of a name, compared without case; null where there is none.</summary>
+    public VirtualMachine? Find(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        lock (_gate)
+        {
+            Refresh();
+            return _machines.Values.FirstOrDefault(vm => vm.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+        }
+    }
+
+    /// <summary>Forgets a VM; it must be off. Its disk images stay.</summary>
+    /// <exception cref="VmException">The VM is not off, or runs in another process.</exception>
+    public void Remove(VirtualMachine vm)
+    {
+        ArgumentNullException.ThrowIfNull(vm);
+        lock (_gate)
+        {
+            if (!_machines.TryGetValue(vm.Id, out VirtualMachine? known) || known != vm)
+            {
+                throw new VmException(VmErrorKind.NotFound, $"VM '{vm.Name}' has been removed already.");
+            }
+
+            vm.RequireOff("removed");
+            Store?.Delete(vm.Id, vm.Name);
+            _machines.Remove(vm.Id);
+            _stamps.Remove(vm.Id);
+        }
+    }
+
+    /// <summary>Turns every running VM off, in the order in which they were started, and ends the workers.</summary>
     public void Dispose()
     {
+        VirtualMachine[] running;
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            running = [.. _machines.Values.Where(vm => vm.IsActive).OrderBy(vm => vm.StartedAt ?? DateTimeOffset.MaxValue)];
+        }
+
+        foreach (VirtualMachine vm in running)
+        {
+            vm.BeginTurnOff();
+        }
+
+        foreach (VirtualMachine vm in running)
+        {
+            try
+            {
+                vm.TurnOff();
+            }
+            catch (VmException)
+            {
+                // One that does not answer must not keep the others, or the session, from ending.
+            }
+        }
+
+        Scheduler.Dispose();
+    }
+
+    internal void Configure(VirtualMachine vm, VmDefinition definition)
+    {
+        DefinitionRules.Check(definition);
+        lock (_gate)
+        {
+            vm.RequireOff("changed");
+            using FileStream? inventory = Store?.LockInventory();
+            Refresh();
+            if (!_machines.ContainsKey(vm.Id))
+            {
+                throw new VmException(VmErrorKind.NotFound, $"VM '{vm.Name}' has been removed.");
+            }
+
+            RequireFreeName(definition.Name, vm);
+            if (Store is not null)
+            {
+                _stamps[definition.Id] = Store.Write(definition);
+            }
+
+            vm.SetDefinition(definition, null);
+        }
+    }
+
+    internal CrashReport? LoadCrashReport(Guid id)
+    {
+        try
+        {
+            return Store is not null && File.Exists(Store.CrashPathOf(id)) ? CrashReport.FromJson(File.ReadAllText(Store.CrashPathOf(id))) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    internal void SaveCrashReport(Guid id, CrashReport report)
+    {
+        try
+        {
+            if (Store is not null)
+            {
+                AtomicFile.Replace(Store.CrashPathOf(id), System.Text.Encoding.UTF8.GetBytes(report.ToJson()));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The report stays in memory; a full disk must not make a crash worse.
+        }
+    }
+
+    internal void DeleteCrashReport(Guid id)
+    {
+        try
+        {
+            if (Store is not null)
+            {
+                File.Delete(Store.CrashPathOf(id));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // An old report that stays is an annoyance, no reason not to start.
+        }
+    }
+
+    private void RequireFreeName(string name, VirtualMachine? except)
+    {
+        if (_machines.Values.Any(vm => vm != except && vm.Name.Equals(name, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new VmException(VmErrorKind.NameInUse, $"A VM named '{name}' exists already (names are compared without case). Choose another name, or remove that VM first.");
+        }
+    }
+
+    /// <summary>Takes over what other processes have defined, changed and removed.</summary>
+    private void Refresh()
+    {
+        if (Store is null)
+        {
+            return;
+        }
+
+        Dictionary<Guid, FileStamp> found = Store.Scan();
+        foreach ((Guid id, FileStamp stamp) in found)
+        {
+            bool isKnown = _machines.TryGetValue(id, out VirtualMachine? vm);
+            if (isKnown && (_stamps[id] == stamp || vm!.IsActive))
+            {
+                // A running VM keeps the definition that it was started with.
+                continue;
+            }
+
+            if (Store.Read(id, stamp) is { } stored)
+            {
+                _stamps[id] = stamp;
+                if (isKnown)
+                {
+                    vm!.SetDefinition(stored.Definition, stored.Error);
+                }
+                else
+                {
+                    _machines.Add(id, new VirtualMachine(this, stored.Definition, stored.Error));
+                }
+            }
+        }
+
+        foreach ((Guid id, VirtualMachine vm) in _machines.ToArray())
+        {
+            if (!found.ContainsKey(id) && !vm.IsActive)
+            {
+                _machines.Remove(id);
+                _stamps.Remove(id);
+            }
+        }
     }
 }

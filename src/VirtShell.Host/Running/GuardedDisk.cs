@@ -1,0 +1,106 @@
+using System;
+using VirtShell.State;
+using VirtShell.Storage;
+
+namespace VirtShell.Host.Running;
+
+/// <summary>
+/// Stands between a machine and a disk: counts accesses (progress, for the hang check) and tells the run when the image
+/// fails underneath. The guest gets its I/O error all the same.
+/// </summary>
+internal sealed class GuardedDisk(IBlockDevice inner, string source) : IStatefulBlockDevice
+{
+    /// <summary>What the user wrote for the image.</summary>
+    public string Source { get; } = source;
+
+    public long Length => inner.Length;
+
+    public bool IsReadOnly => inner.IsReadOnly;
+
+    /// <summary>Called on each access, before it.</summary>
+    public Action? Accessed { get; set; }
+
+    /// <summary>Called when the image failed, with the reason.</summary>
+    public Action<StorageException>? Failed { get; set; }
+
+    /// <summary>Host memory that the guest's changes take, in bytes.</summary>
+    public long StoredBytes => inner is MemoryOverlay overlay ? overlay.StoredBytes : 0;
+
+    public void Read(long offset, Span<byte> destination)
+    {
+        Accessed?.Invoke();
+        try
+        {
+            inner.Read(offset, destination);
+        }
+        catch (Exception e) when (e is not ArgumentOutOfRangeException)
+        {
+            throw Fail(e);
+        }
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        Accessed?.Invoke();
+        try
+        {
+            inner.Write(offset, source);
+        }
+        catch (Exception e) when (e is not ArgumentOutOfRangeException && !inner.IsReadOnly)
+        {
+            throw Fail(e);
+        }
+    }
+
+    public void Flush()
+    {
+        Accessed?.Invoke();
+        try
+        {
+            inner.Flush();
+        }
+        catch (Exception e)
+        {
+            throw Fail(e);
+        }
+    }
+
+    public void Discard(long offset, long length)
+    {
+        Accessed?.Invoke();
+        try
+        {
+            inner.Discard(offset, length);
+        }
+        catch (Exception e) when (e is not ArgumentOutOfRangeException && !inner.IsReadOnly)
+        {
+            throw Fail(e);
+        }
+    }
+
+    public void WriteZeroes(long offset, long length)
+    {
+        Accessed?.Invoke();
+        try
+        {
+            inner.WriteZeroes(offset, length);
+        }
+        catch (Exception e) when (e is not ArgumentOutOfRangeException && !inner.IsReadOnly)
+        {
+            throw Fail(e);
+        }
+    }
+
+    public void Save(StateWriter writer) => (inner as IStatefulBlockDevice)?.Save(writer);
+
+    public void Load(StateReader reader) => (inner as IStatefulBlockDevice)?.Load(reader);
+
+    public void Dispose() => inner.Dispose();
+
+    private StorageException Fail(Exception e)
+    {
+        StorageException failure = e as StorageException ?? new StorageException($"Disk '{Source}' failed: {e.Message}", e);
+        Failed?.Invoke(failure);
+        return failure;
+    }
+}

@@ -1,0 +1,48 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using VirtShell.Images;
+
+namespace VirtShell.Host.Running;
+
+/// <summary>
+/// The content of boot images, shared between the VMs that use the same ones: sixty VMs of one kernel hold it once.
+/// Nothing is kept that no VM holds.
+/// </summary>
+internal static class ImageBytes
+{
+    private static readonly Dictionary<string, WeakReference<byte[]>> Shared = new(StringComparer.Ordinal);
+
+    /// <exception cref="VmException">The file cannot be read.</exception>
+    public static byte[] Read(ResolvedFile file)
+    {
+        lock (Shared)
+        {
+            if (Shared.TryGetValue(file.Sha256, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
+            {
+                return bytes;
+            }
+        }
+
+        byte[] read;
+        try
+        {
+            read = File.ReadAllBytes(file.Path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new VmException(VmErrorKind.ImageNotFound, $"The image '{file.Path}' cannot be read: {e.Message}", e);
+        }
+
+        lock (Shared)
+        {
+            if (Shared.TryGetValue(file.Sha256, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
+            {
+                return bytes;
+            }
+
+            Shared[file.Sha256] = new WeakReference<byte[]>(read);
+            return read;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System;
+using System.Buffers.Binary;
+
+namespace VirtShell.Host.Running;
+
+internal enum KernelKind
+{
+    BzImage,
+    Multiboot,
+}
+
+/// <summary>Tells by content what a kernel file is.</summary>
+internal static class KernelFormat
+{
+    // Linux, Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header".
+    private const int SetupSectsOffset = 0x1F1;
+    private const int SysSizeOffset = 0x1F4;
+    private const int BootFlagOffset = 0x1FE;
+    private const int HeaderMagicOffset = 0x202;
+    private const int LoadFlagsOffset = 0x211;
+    private const ushort BootFlag = 0xAA55;
+    private const uint HeaderMagic = 0x53726448; // "HdrS"
+    private const byte LoadedHigh = 1;
+    private const int SectorSize = 512;
+    private const int Paragraph = 16;
+    private const int DefaultSetupSects = 4;
+
+    // Multiboot Specification 0.6.96, 3.1: the header lies within the first 8192 bytes, 4-byte aligned.
+    private const uint MultibootMagic = 0x1BADB002;
+    private const int MultibootSearch = 8192;
+
+    /// <exception cref="VmException">With <see cref="VmErrorKind.ImageInvalid"/>: neither, or cut short.</exception>
+    public static KernelKind Recognise(ReadOnlySpan<byte> image, string source)
+    {
+        if (image.Length >= LoadFlagsOffset + 1
+            && BinaryPrimitives.ReadUInt16LittleEndian(image[BootFlagOffset..]) == BootFlag
+            && BinaryPrimitives.ReadUInt32LittleEndian(image[HeaderMagicOffset..]) == HeaderMagic)
+        {
+            CheckBzImage(image, source);
+            return KernelKind.BzImage;
+        }
+
+        return HasMultibootHeader(image) ? KernelKind.Multiboot : throw Invalid(source, What(image));
+    }
+
+    private static void CheckBzImage(ReadOnlySpan<byte> image, string source)
+    {
+        if ((image[LoadFlagsOffset] & LoadedHigh) == 0)
+        {
+            throw Invalid(source, "is a zImage, a kernel for the lowest 640 KiB; only bzImage kernels start here. Build the kernel with 'make bzImage'.");
+        }
+
+        int setup = image[SetupSectsOffset] == 0 ? DefaultSetupSects : image[SetupSectsOffset];
+        long paragraphs = BinaryPrimitives.ReadUInt32LittleEndian(image[SysSizeOffset..]);
+        long wanted = ((setup + 1L) * SectorSize) + (paragraphs * Paragraph);
+        if (image.Length < wanted - (Paragraph - 1))
+        {
+            throw Invalid(source, $"is a bzImage cut short: its header tells of {wanted} bytes, the file has {image.Length}. Copy or download it again.");
+        }
+    }
+
+    private static bool HasMultibootHeader(ReadOnlySpan<byte> image)
+    {
+        int end = Math.Min(image.Length, MultibootSearch) - 12;
+        for (int at = 0; at <= end; at += 4)
+        {
+            uint magic = BinaryPrimitives.ReadUInt32LittleEndian(image[at..]);
+            if (magic == MultibootMagic)
+            {
+                uint flags = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 4)..]);
+                uint checksum = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 8)..]);
+                if (unchecked(magic + flags + checksum) == 0)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private static string What(ReadOnlySpan<byte> image) => image switch
+    {
+        { Length: 0 } => "is empty.",
+        [0x7F, (byte)'E', (byte)'L', (byte)'F', ..] => "is an ELF file without a Multiboot header, perhaps an uncompressed 'vmlinux'. Give the compressed 'vmlinuz' (bzImage) instead.",
+        [0x1F, 0x8B, ..] => "is gzip-compressed, perhaps an initramfs. Give the kernel (bzImage or Multiboot image) here and the initramfs as initrd.",
+        [(byte)'0', (byte)'7', (byte)'0', (byte)'7', (byte)'0', ..] => "is a cpio archive, so an initramfs. Give the kernel here and this file as initrd.",
+        { Length: < 0x212 } => $"is only {image.Length} bytes long, too short for a kernel; it may be cut short. Copy or download it again.",
+        _ => "is neither a Linux bzImage nor a Multiboot image. Check that it is a kernel for x86 PCs.",
+    };
+
+    private static VmException Invalid(string source, string what) => new(VmErrorKind.ImageInvalid, $"The kernel '{source}' {what}");
+}

@@ -1,0 +1,178 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Threading;
+using VirtShell.Guests;
+using VirtShell.Images;
+using VirtShell.Machine;
+using VirtShell.Storage;
+using Pc = VirtShell.Machine.Machine;
+
+namespace VirtShell.Host.Running;
+
+/// <summary>What a run is made of: boot images in memory and open disks.</summary>
+internal sealed class MachineBuild : IDisposable
+{
+    // The guest's clock at power-on where time is virtual, so that runs repeat.
+    private static readonly DateTime VirtualClockStart = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    private readonly VmDefinition _definition;
+    private readonly BootImage _boot;
+
+    private MachineBuild(VmDefinition definition, BootImage boot, IReadOnlyList<GuardedDisk> disks)
+    {
+        _definition = definition;
+        _boot = boot;
+        Disks = disks;
+    }
+
+    public IReadOnlyList<GuardedDisk> Disks { get; }
+
+    /// <summary>Resolves everything that <paramref name="definition"/> names.</summary>
+    /// <exception cref="VmException">A part is missing or not usable; the message says what to do.</exception>
+    public static MachineBuild Prepare(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        BootImage boot;
+        try
+        {
+            boot = PrepareBoot(definition, resolver, progress, cancellation);
+        }
+        catch (ImageException e)
+        {
+            throw new VmException(VmErrorKind.ImageNotFound, e.Message, e);
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        List<GuardedDisk> disks = [];
+        try
+        {
+            foreach (VmDisk disk in definition.Disks)
+            {
+                disks.Add(OpenDisk(disk, definition, resolver, progress, cancellation));
+            }
+        }
+        catch
+        {
+            disks.ForEach(disk => disk.Dispose());
+            throw;
+        }
+
+        return new MachineBuild(definition, boot, disks);
+    }
+
+    /// <summary>Builds a machine, switched on.</summary>
+    /// <exception cref="VmException">An image is not usable after all, or the host is out of memory.</exception>
+    public Pc PowerOn()
+    {
+        try
+        {
+            bool isPaced = _definition.Clock == ClockMode.Host;
+            return new Pc(new MachineConfiguration
+            {
+                MemoryBytes = _definition.MemoryBytes,
+                CpuModel = _definition.CpuModel,
+                Clock = _definition.Clock,
+                Seed = _definition.Seed,
+                RtcStart = isPaced ? DateTime.UtcNow : VirtualClockStart,
+                Boot = _boot,
+                Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
+            });
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new VmException(VmErrorKind.OutOfResources, $"VM '{_definition.Name}' cannot have {_definition.MemoryBytes >> 20} MiB of memory: the host gives no more. Stop other VMs, or give this one less.", e);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (GuardedDisk disk in Disks)
+        {
+            disk.Dispose();
+        }
+    }
+
+    private static string DiskName(int index) => string.Create(CultureInfo.InvariantCulture, $"disk{index}");
+
+    private static BootImage PrepareBoot(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        if (definition.Guest is { } name)
+        {
+            BundledGuest guest = GuestCatalog.Find(name)
+                ?? throw new VmException(VmErrorKind.ImageNotFound, $"There is no bundled guest '{name}'. There are: {string.Join(", ", GuestCatalog.All.Select(one => one.Name))}.");
+            return new MultibootBoot(guest.Image, definition.CommandLine);
+        }
+
+        if (definition.Kernel is not { } source)
+        {
+            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel or a bundled guest.");
+        }
+
+        progress?.Report($"Resolving kernel {source}");
+        ResolvedFile kernel = resolver.Resolve(source, definition.BaseFolder, definition.KernelSha256, progress, cancellation);
+        byte[] image = ImageBytes.Read(kernel);
+        if (KernelFormat.Recognise(image, source) == KernelKind.Multiboot)
+        {
+            return definition.Initrd is null && definition.Initramfs is null
+                ? new MultibootBoot(image, definition.CommandLine)
+                : throw new VmException(VmErrorKind.InvalidDefinition, $"The kernel '{source}' is a Multiboot image, which takes no initramfs here. Leave the initramfs out, or give a Linux bzImage.");
+        }
+
+        return new LinuxBoot(image, PrepareInitrd(definition, resolver, progress, cancellation), definition.CommandLine);
+    }
+
+    private static ReadOnlyMemory<byte> PrepareInitrd(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        if (definition.Initrd is { } source)
+        {
+            progress?.Report($"Resolving initramfs {source}");
+            return ImageBytes.Read(resolver.Resolve(source, definition.BaseFolder, null, progress, cancellation));
+        }
+
+        if (definition.Initramfs is { } parts)
+        {
+            progress?.Report("Building the initramfs");
+            return ImageBytes.Read(resolver.BuildInitramfs(parts, definition.BaseFolder, progress, cancellation));
+        }
+
+        return default;
+    }
+
+    private static GuardedDisk OpenDisk(VmDisk disk, VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        bool isFetched = disk.Source.StartsWith("apt:", StringComparison.Ordinal) || disk.Source.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
+        if (isFetched && disk.Access == DiskAccess.ReadWrite)
+        {
+            throw new VmException(VmErrorKind.InvalidDefinition, $"The disk '{disk.Source}' is a shared download and cannot be written. Use it read-only or under an overlay.");
+        }
+
+        try
+        {
+            // A path is not given to the resolver, which would read the whole image to hash it.
+            string path = isFetched
+                ? resolver.Resolve(disk.Source, definition.BaseFolder, null, progress, cancellation).Path
+                : Path.GetFullPath(Path.Combine(definition.BaseFolder, disk.Source));
+            IBlockDevice device = disk.Access switch
+            {
+                DiskAccess.ReadWrite => RawImage.Open(path, readOnly: false),
+                DiskAccess.ReadOnly => RawImage.Open(path, readOnly: true),
+                _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true),
+            };
+            return new GuardedDisk(device, disk.Source);
+        }
+        catch (ImageException e)
+        {
+            throw new VmException(VmErrorKind.ImageNotFound, e.Message, e);
+        }
+        catch (StorageException e)
+        {
+            throw new VmException(VmErrorKind.StorageFailed, e.Message, e);
+        }
+        catch (ArgumentException e)
+        {
+            throw new VmException(VmErrorKind.StorageFailed, string.Create(CultureInfo.InvariantCulture, $"The disk image's path '{disk.Source}' is not a path: {e.Message}"), e);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Cpu.Memory;
+using VirtShell.Host.Scheduling;
+using VirtShell.Machine;
+
+namespace VirtShell.Host.Running;
+
+/// <summary>What is watched while a run goes on: serial output, panics, hangs, metrics.</summary>
+internal sealed partial class MachineRun
+{
+    private readonly object _logGate = new();
+    private readonly GuestTimeWaiters _waiters = new();
+    private readonly SerialLog _com1 = new();
+    private Dictionary<int, SerialLog> _otherLogs = [];
+    private Dictionary<int, PanicWatch>? _panicWatches;
+    private PanicWatch? _panic;
+    private long _panicDeadline = long.MaxValue;
+    private long _lastProgress;
+    private long _skippedBefore;
+    private bool _metricsFrozen;
+
+    // Published for other threads.
+    private long _instructions;
+    private long _guestTime;
+    private long _peakMemory;
+    private long _hostTime;
+    private long _builtBytes;
+
+    /// <summary>Retired instructions, those before a restart included.</summary>
+    public long Instructions => Volatile.Read(ref _instructions);
+
+    /// <summary>Guest time in nanoseconds, that before a restart included.</summary>
+    public long GuestTime => Volatile.Read(ref _guestTime);
+
+    public VmMetrics Metrics => new(
+        Instructions,
+        TimeSpan.FromTicks(GuestTime / TimeSpan.NanosecondsPerTick),
+        _com1.Length,
+        Volatile.Read(ref _peakMemory),
+        TimeSpan.FromTicks(Volatile.Read(ref _hostTime) / TimeSpan.NanosecondsPerTick));
+
+    private string PanicMessage => "Kernel panic: " + (_panic?.Message ?? "seen on a serial port");
+
+    /// <summary>The log of a port; an empty one where nothing was sent.</summary>
+    public SerialLog GetSerial(int port)
+    {
+        if (port == 1)
+        {
+            return _com1;
+        }
+
+        lock (_logGate)
+        {
+            if (!_otherLogs.TryGetValue(port, out SerialLog? log))
+            {
+                log = new SerialLog();
+                if (_over)
+                {
+                    log.Close();
+                }
+
+                // Replaced, not changed: the machine's thread reads it without the lock.
+                _otherLogs = new Dictionary<int, SerialLog>(_otherLogs) { [port] = log };
+            }
+
+            return log;
+        }
+    }
+
+    /// <summary>Completes when the guest has reached a time since the run's start, can never reach it, or the run has ended.</summary>
+    public Task WaitForGuestTime(long nanoseconds)
+    {
+        Task wait = _waiters.Add(nanoseconds);
+        _scheduler.Wake(_entry);
+        return wait;
+    }
+
+    /// <summary>Estimated host memory beyond guest RAM: what building the machine allocated, its page table of kinds, logs and disk overlays.</summary>
+    public long OverheadBytes()
+    {
+        if (_machine is null)
+        {
+            return 0;
+        }
+
+        long bytes = Volatile.Read(ref _builtBytes) + (long)(_definition.MemoryBytes / PhysicalMemory.PageSize) + _com1.MemoryBytes;
+        foreach (SerialLog log in Volatile.Read(ref _otherLogs).Values)
+        {
+            bytes += log.MemoryBytes;
+        }
+
+        foreach (GuardedDisk disk in _build.Disks)
+        {
+            bytes += disk.StoredBytes;
+        }
+
+        return bytes;
+    }
+
+    private void OnSerialOutput(int port, byte value)
+    {
+        if (_pendingEnd != VmEndKind.None)
+        {
+            // The VM is off as of an earlier instruction; what follows until the processor stops did not happen.
+            return;
+        }
+
+        NoteProgress();
+        (port == 1 ? _com1 : GetSerialFast(port)).Write(value);
+        if (_definition.DetectPanics)
+        {
+            WatchForPanic(port, value);
+        }
+
+        if (_driver is not null)
+        {
+            CallDriver(port, value);
+        }
+    }
+
+    private SerialLog GetSerialFast(int port) => Volatile.Read(ref _otherLogs).TryGetValue(port, out SerialLog? log) ? log : GetSerial(port);
+
+    private void WatchForPanic(int port, byte value)
+    {
+        _panicWatches ??= [];
+        if (!_panicWatches.TryGetValue(port, out PanicWatch? watch))
+        {
+            _panicWatches[port] = watch = new PanicWatch();
+        }
+
+        if (!watch.Add(value))
+        {
+            return;
+        }
+
+        _panic ??= watch;
+        if (watch.IsComplete)
+        {
+            SetPendingEnd(VmEndKind.Panic, 0, PanicMessage, null);
+        }
+        else if (_panicDeadline == long.MaxValue)
+        {
+            _panicDeadline = _machine!.Instructions + PanicGrace;
+        }
+    }
+
+    private void NoteProgress()
+    {
+        if (_definition.HangInstructions > 0 && _machine is { } machine)
+        {
+            _lastProgress = machine.Instructions;
+        }
+    }
+
+    /// <summary>Instructions until the next point at which something is looked at: the same points in every run.</summary>
+    private long NextBudget()
+    {
+        long now = _machine!.Instructions;
+        long until = now - (now % Quantum) + Quantum;
+        until = Math.Min(until, _panicDeadline);
+        if (_definition.HangInstructions > 0)
+        {
+            until = Math.Min(until, _lastProgress + _definition.HangInstructions);
+        }
+
+        return Math.Max(1, until - now);
+    }
+
+    private DispatchResult FollowProgress()
+    {
+        long now = _machine!.Instructions;
+        if (now >= _panicDeadline)
+        {
+            return EndSafely(VmEndKind.Panic, 0, PanicMessage, null);
+        }
+
+        if (_definition.HangInstructions > 0)
+        {
+            // Under the virtual clock guest time is instructions plus what was skipped while halted: a guest that waits
+            // for interrupts is alive. Looked at on boundaries only, which do not depend on the host.
+            if (_definition.Clock == ClockMode.Virtual && now % Quantum == 0)
+            {
+                long skipped = _machine.GuestTime - now;
+                if (skipped != _skippedBefore)
+                {
+                    _skippedBefore = skipped;
+                    _lastProgress = now;
+                }
+            }
+
+            if (now - _lastProgress >= _definition.HangInstructions)
+            {
+                return EndSafely(VmEndKind.Hang, 0, $"Hang: no serial output, disk access or wait for an interrupt during {_definition.HangInstructions:N0} instructions.", null);
+            }
+        }
+
+        return DispatchResult.Again;
+    }
+
+    private void ResetWatches()
+    {
+        _panicWatches = null;
+        _panic = null;
+        _panicDeadline = long.MaxValue;
+        _lastProgress = _machine?.Instructions ?? 0;
+        _skippedBefore = 0;
+    }
+
+    private void PublishMetrics()
+    {
+        _com1.Publish();
+        foreach (KeyValuePair<int, SerialLog> log in _otherLogs)
+        {
+            log.Value.Publish();
+        }
+
+        if (_metricsFrozen || _machine is not { } machine)
+        {
+            return;
+        }
+
+        Volatile.Write(ref _instructions, _priorInstructions + machine.Instructions);
+        Volatile.Write(ref _guestTime, _priorGuestTime + machine.GuestTime);
+        _waiters.Reach(GuestTime);
+        if (_dispatches++ % DispatchesPerMemorySample == 0)
+        {
+            SampleMemory();
+        }
+    }
+
+    private void SampleMemory()
+    {
+        if (_machine is { } machine)
+        {
+            Volatile.Write(ref _peakMemory, Math.Max(_peakMemory, (long)machine.Memory.ResidentBytes()));
+        }
+    }
+
+    private void CloseLogs()
+    {
+        _com1.Close();
+        lock (_logGate)
+        {
+            foreach (SerialLog log in _otherLogs.Values)
+            {
+                log.Close();
+            }
+        }
+    }
+}

@@ -1,0 +1,355 @@
+using System;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Host.Inventory;
+using VirtShell.Host.Running;
+
+namespace VirtShell.Host;
+
+/// <summary>Starting, stopping and everything between.</summary>
+public sealed partial class VirtualMachine : IRunOwner
+{
+    /// <summary>Resolves images, builds the machine and starts it. Returns once it runs.</summary>
+    /// <exception cref="VmException">The VM is not off, or cannot be started; the message says what to do.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled, or turned off, while it was starting.</exception>
+    public void Start(IGuestDriver? driver = null, IProgress<string>? progress = null, CancellationToken cancellation = default)
+    {
+        if (DefinitionError is { } error)
+        {
+            throw new VmException(VmErrorKind.InvalidDefinition, error);
+        }
+
+        ThrowIfElsewhere();
+        ReleaseKept();
+        using CancellationTokenSource starting = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        TaskCompletionSource startDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        VmState before;
+        lock (_gate)
+        {
+            if (_state is not (VmState.Off or VmState.Crashed))
+            {
+                throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is {Words(_state)} already; it can be started when it is off.");
+            }
+
+            before = _state;
+            _state = VmState.Starting;
+            _starting = starting;
+            _startDone = startDone;
+        }
+
+        RaiseStateChanged(before, VmState.Starting);
+        RunLock? runLock = null;
+        MachineBuild? build = null;
+        MachineRun? run = null;
+        try
+        {
+            VmDefinition definition = Definition;
+            runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
+            build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
+            run = new MachineRun(definition, this, _host.Scheduler, build, driver);
+            run.PowerOn();
+            starting.Token.ThrowIfCancellationRequested();
+            lock (_gate)
+            {
+                _run = run;
+                _runLock = runLock;
+                _end = VmEndKind.None;
+                _endCode = 0;
+                _report = null;
+                _shutdownRequested = false;
+                _endSource = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _state = VmState.Running;
+                _starting = null;
+                _startDone = null;
+            }
+        }
+        catch
+        {
+            run?.Abandon();
+            if (run is null)
+            {
+                build?.Dispose();
+            }
+
+            runLock?.Dispose();
+            lock (_gate)
+            {
+                _state = VmState.Off;
+                _starting = null;
+                _startDone = null;
+            }
+
+            RaiseStateChanged(VmState.Starting, VmState.Off);
+            startDone.SetResult();
+            throw;
+        }
+
+        _host.DeleteCrashReport(Id);
+
+        // Told before the scheduler has it, so that nobody hears of the end first.
+        RaiseStateChanged(VmState.Starting, VmState.Running);
+        run.Begin();
+        startDone.SetResult();
+    }
+
+    /// <summary>Presses the power button; does not wait.</summary>
+    /// <exception cref="VmException">The VM is not running.</exception>
+    public void RequestShutdown()
+    {
+        MachineRun run = RequireMachine("shut down", VmState.Running, VmState.Stopping);
+        lock (_gate)
+        {
+            _shutdownRequested = true;
+        }
+
+        run.Post(() =>
+        {
+            SetState(VmState.Stopping, static state => state == VmState.Running);
+            run.PressPowerButton();
+        });
+    }
+
+    /// <summary>Pulls the plug. Returns once the machine is gone; does nothing where the VM is off. A crashed VM is Off afterwards; its crash report stays.</summary>
+    public void TurnOff()
+    {
+        ThrowIfElsewhere();
+        while (true)
+        {
+            VmState state;
+            MachineRun? run;
+            Task? starting;
+            lock (_gate)
+            {
+                state = _state;
+                run = _run;
+                starting = _startDone?.Task;
+                _starting?.Cancel();
+            }
+
+            if (state == VmState.Off)
+            {
+                return;
+            }
+
+            if (state == VmState.Crashed && run is not { IsKept: true })
+            {
+                SetState(VmState.Off, static now => now == VmState.Crashed);
+                return;
+            }
+
+            if (starting is null)
+            {
+                BeginTurnOff();
+                if (run!.IsOnThisThread)
+                {
+                    return;
+                }
+            }
+
+            if (!(starting ?? run!.Ended).Wait(EnginePatience))
+            {
+                throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not stop: the engine has not answered for {EnginePatience.TotalSeconds:0} s.");
+            }
+        }
+    }
+
+    /// <summary>Stops the processor between two instructions; guest time under the virtual clock stands still.</summary>
+    /// <exception cref="VmException">The VM is not running.</exception>
+    public void Pause()
+    {
+        MachineRun run = RequireMachine("paused", VmState.Running, VmState.Stopping);
+        Do(run, () =>
+        {
+            run.Pause();
+            SetState(VmState.Paused);
+        });
+    }
+
+    /// <summary>Goes on after <see cref="Pause"/>.</summary>
+    /// <exception cref="VmException">The VM is not paused.</exception>
+    public void Resume()
+    {
+        MachineRun run = RequireMachine("resumed", VmState.Paused);
+        Do(run, () =>
+        {
+            run.Resume();
+            bool isStopping;
+            lock (_gate)
+            {
+                isStopping = _shutdownRequested;
+            }
+
+            SetState(isStopping ? VmState.Stopping : VmState.Running);
+        });
+    }
+
+    /// <summary>The reset button.</summary>
+    /// <exception cref="VmException">The VM is not running or paused.</exception>
+    public void ResetGuest()
+    {
+        MachineRun run = RequireMachine("reset", VmState.Running, VmState.Stopping, VmState.Paused);
+        Do(run, run.ResetGuest);
+    }
+
+    /// <summary>Queues bytes for the guest to read from a port: 1 COM1, 2 COM2, 101 the first virtio console. Does not wait.</summary>
+    /// <exception cref="VmException">The VM is not running or paused.</exception>
+    public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+    {
+        if (port is not (1 or 2 or 101))
+        {
+            throw new ArgumentOutOfRangeException(nameof(port), port, "Ports are 1 (COM1), 2 (COM2) and 101 (the first virtio console).");
+        }
+
+        MachineRun run = RequireMachine("sent input", VmState.Running, VmState.Stopping, VmState.Paused);
+        byte[] copy = bytes.ToArray();
+        run.Post(() => run.SendSerial(port, copy));
+    }
+
+    /// <summary>Asks the machine to go without waiting for it.</summary>
+    internal void BeginTurnOff()
+    {
+        MachineRun? run;
+        bool isKept;
+        lock (_gate)
+        {
+            run = _run;
+            isKept = run is { IsKept: true };
+            _starting?.Cancel();
+        }
+
+        if (run is null)
+        {
+            return;
+        }
+
+        run.Post(() =>
+        {
+            if (run.IsKept)
+            {
+                run.ReleaseKept();
+                ReleaseRunLock();
+                SetState(VmState.Off);
+            }
+            else
+            {
+                run.TurnOff();
+            }
+        });
+    }
+
+    void IRunOwner.GuestWasReset(MachineRun run)
+    {
+        lock (_gate)
+        {
+            _shutdownRequested = false;
+        }
+
+        SetState(VmState.Running, static state => state == VmState.Stopping);
+    }
+
+    void IRunOwner.RunCrashed(MachineRun run, CrashReport report)
+    {
+        lock (_gate)
+        {
+            _report = report;
+            _shutdownRequested = false;
+        }
+
+        _host.SaveCrashReport(Id, report);
+        SetState(VmState.Starting);
+        SetState(VmState.Running);
+    }
+
+    void IRunOwner.RunEnded(MachineRun run, VmEndKind kind, int code, CrashReport? report)
+    {
+        if (report is not null)
+        {
+            _host.SaveCrashReport(Id, report);
+        }
+
+        if (!run.IsKept)
+        {
+            ReleaseRunLock();
+        }
+
+        VmState before;
+        VmState after = report is null ? VmState.Off : VmState.Crashed;
+        TaskCompletionSource ended;
+        lock (_gate)
+        {
+            before = _state;
+            _state = after;
+            _end = kind;
+            _endCode = code;
+            _report = report ?? _report;
+            ended = _endSource;
+        }
+
+        RaiseStateChanged(before, after);
+        ended.TrySetResult();
+    }
+
+    private void ReleaseRunLock()
+    {
+        RunLock? held;
+        lock (_gate)
+        {
+            held = _runLock;
+            _runLock = null;
+        }
+
+        held?.Dispose();
+    }
+
+    private void ReleaseKept()
+    {
+        if (Run is { IsKept: true })
+        {
+            TurnOff();
+        }
+    }
+
+    /// <summary>The run, where the VM is in one of <paramref name="states"/> (or has a machine, where none are given).</summary>
+    private MachineRun RequireMachine(string what, params ReadOnlySpan<VmState> states)
+    {
+        ThrowIfElsewhere();
+        lock (_gate)
+        {
+            bool fits = states.IsEmpty
+                ? _state is VmState.Running or VmState.Paused or VmState.Stopping || _run is { IsKept: true }
+                : states.Contains(_state);
+            if (!fits || _run is null)
+            {
+                string hint = _state switch
+                {
+                    VmState.Off or VmState.Crashed => "Start it first.",
+                    VmState.Paused => "Resume it first.",
+                    VmState.Starting => "Wait until it runs.",
+                    _ => "Pause it first.",
+                };
+                throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is {Words(_state)}, so it cannot be {what}. {hint}");
+            }
+
+            return _run;
+        }
+    }
+
+    private void Do(MachineRun run, Action action)
+    {
+        RunCommand command = run.Post(action);
+        if (run.IsOnThisThread)
+        {
+            return;
+        }
+
+        if (!command.Done.Wait(EnginePatience))
+        {
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+        }
+
+        if (!command.Done.GetAwaiter().GetResult())
+        {
+            throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' ended meanwhile. Start it first.");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+using System;
+
+namespace VirtShell.Host;
+
+/// <summary>What a run has used so far.</summary>
+/// <param name="Instructions">Retired instructions.</param>
+/// <param name="GuestTime">Guest time since power-on.</param>
+/// <param name="SerialBytes">Bytes sent on COM1.</param>
+/// <param name="PeakMemoryBytes">The most host memory that guest RAM has taken.</param>
+/// <param name="HostTime">Host processor time spent running the VM.</param>
+public readonly record struct VmMetrics(long Instructions, TimeSpan GuestTime, long SerialBytes, long PeakMemoryBytes, TimeSpan HostTime);

@@ -1,0 +1,54 @@
+using System;
+using System.Buffers.Binary;
+using System.Linq;
+using VirtShell.Guests;
+using VirtShell.Host.Running;
+using Xunit;
+
+namespace VirtShell.Host.Tests;
+
+public sealed class KernelFormatTests
+{
+    [Fact]
+    public void A_whole_bzImage_is_recognised() => Assert.Equal(KernelKind.BzImage, KernelFormat.Recognise(BzImage(), "k"));
+
+    [Fact]
+    public void Bundled_guests_are_Multiboot() =>
+        Assert.All(GuestCatalog.All, guest => Assert.Equal(KernelKind.Multiboot, KernelFormat.Recognise(guest.Image.Span, guest.Name)));
+
+    [Theory]
+    [InlineData(8191, "cut short")]
+    [InlineData(600, "cut short")]
+    [InlineData(0x20A, "too short")]
+    [InlineData(0, "empty")]
+    public void A_truncated_bzImage_is_told(int length, string word)
+    {
+        VmException error = Assert.Throws<VmException>(() => KernelFormat.Recognise(BzImage().AsSpan(0, length), "boot/vmlinuz"));
+        Assert.Equal(VmErrorKind.ImageInvalid, error.Kind);
+        Assert.Contains("'boot/vmlinuz'", error.Message);
+        Assert.Contains(word, error.Message);
+    }
+
+    [Theory]
+    [InlineData("\u007fELF", "vmlinux")]
+    [InlineData("\u001f\u008b", "initramfs")]
+    [InlineData("070701", "cpio")]
+    [InlineData("hello", "neither")]
+    public void Other_files_are_told_what_they_are(string start, string word)
+    {
+        byte[] file = new byte[4096];
+        start.Select(c => (byte)c).ToArray().CopyTo(file, 0);
+        Assert.Contains(word, Assert.Throws<VmException>(() => KernelFormat.Recognise(file, "k")).Message);
+    }
+
+    private static byte[] BzImage()
+    {
+        byte[] image = new byte[2048 + 8192];
+        image[0x1F1] = 3;
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x1F4), 8192 / 16);
+        BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(0x1FE), 0xAA55);
+        "HdrS"u8.CopyTo(image.AsSpan(0x202));
+        image[0x211] = 1;
+        return image;
+    }
+}

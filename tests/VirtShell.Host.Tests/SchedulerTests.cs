@@ -1,0 +1,172 @@
+using System;
+using System.Collections.Concurrent;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Linq;
+using System.Threading;
+using VirtShell.Host.Scheduling;
+using Xunit;
+
+namespace VirtShell.Host.Tests;
+
+/// <summary>The scheduler by itself, with work that counts its dispatches.</summary>
+public sealed class SchedulerTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 20)]
+    [InlineData(4, 60)]
+    public void All_get_their_turns_and_none_runs_twice_at_once(int workers, int count)
+    {
+        using Scheduler scheduler = new(workers);
+        Work[] all = [.. Enumerable.Range(0, count).Select(_ => new Work(50))];
+        Array.ForEach(all, work => scheduler.Wake(work.Entry));
+        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        Assert.All(all, work => Assert.Equal(50, work.Dispatches));
+        Assert.All(all, work => Assert.False(work.Overlapped));
+    }
+
+    [Fact]
+    public void Turns_go_round()
+    {
+        using Scheduler scheduler = new(1);
+        ConcurrentQueue<int> order = new();
+        using ManualResetEventSlim gate = new();
+        Work blocker = new(1, _ => gate.Wait());
+        scheduler.Wake(blocker.Entry);
+        Work[] all = [.. Enumerable.Range(0, 3).Select(number => new Work(4, _ => order.Enqueue(number)))];
+        Array.ForEach(all, work => scheduler.Wake(work.Entry));
+        gate.Set();
+        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        Assert.Equal([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2], order);
+    }
+
+    [Fact]
+    public void One_that_is_parked_runs_only_when_woken()
+    {
+        using Scheduler scheduler = new(2);
+        Work parked = new(2, result: static _ => DispatchResult.Park);
+        scheduler.Wake(parked.Entry);
+        WaitUntil(() => parked.Dispatches == 1 && parked.Entry.State == EntryState.Parked);
+        Work busy = new(200);
+        scheduler.Wake(busy.Entry);
+        Assert.True(busy.Done.Wait(Patience));
+        Assert.Equal(1, parked.Dispatches);
+        scheduler.Wake(parked.Entry);
+        Assert.True(parked.Done.Wait(Patience));
+    }
+
+    [Fact]
+    public void A_wake_up_during_a_dispatch_is_not_lost()
+    {
+        using Scheduler scheduler = new(1);
+        Work? work = null;
+        work = new Work(100, _ => scheduler.Wake(work!.Entry), static _ => DispatchResult.Park);
+        scheduler.Wake(work.Entry);
+        Assert.True(work.Done.Wait(Patience));
+    }
+
+    [Fact]
+    public void Sleepers_wake_in_the_order_of_their_times_and_not_before()
+    {
+        using Scheduler scheduler = new(1);
+        ConcurrentQueue<int> order = new();
+        long start = Stopwatch.GetTimestamp();
+        long early = 0;
+        List<Work> all = [];
+        foreach (int delay in (int[])[60, 20, 40])
+        {
+            long due = start + (Stopwatch.Frequency * delay / 1000);
+            all.Add(new Work(
+                2,
+                dispatch =>
+                {
+                    if (dispatch == 2)
+                    {
+                        order.Enqueue(delay);
+                        if (Stopwatch.GetTimestamp() < due)
+                        {
+                            Interlocked.Increment(ref early);
+                        }
+                    }
+                },
+                _ => new DispatchResult(DispatchKind.Sleep, due)));
+        }
+
+        all.ForEach(work => scheduler.Wake(work.Entry));
+        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        Assert.Equal([20, 40, 60], order);
+        Assert.Equal(0, Interlocked.Read(ref early));
+    }
+
+    [Fact]
+    public void A_sleeper_can_be_woken_before_its_time()
+    {
+        using Scheduler scheduler = new(1);
+        Work sleeper = new(2, result: static _ => new DispatchResult(DispatchKind.Sleep, long.MaxValue / 2));
+        scheduler.Wake(sleeper.Entry);
+        WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
+        scheduler.Wake(sleeper.Entry);
+        Assert.True(sleeper.Done.Wait(Patience));
+    }
+
+    [Fact]
+    public void A_long_dispatch_is_asked_to_return_while_others_wait()
+    {
+        using Scheduler scheduler = new(1);
+        using ManualResetEventSlim preempted = new();
+        Work hog = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set);
+        Work other = new(1);
+        scheduler.Wake(hog.Entry);
+        WaitUntil(() => hog.Entry.State == EntryState.Running);
+        scheduler.Wake(other.Entry);
+        Assert.True(other.Done.Wait(Patience));
+    }
+
+    private static void WaitUntil(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, Patience));
+
+    private sealed class Work : IRunnable
+    {
+        private readonly int _turns;
+        private readonly Action<int>? _act;
+        private readonly Func<int, DispatchResult>? _result;
+        private readonly Action? _preempt;
+        private int _inside;
+
+        public Work(int turns, Action<int>? act = null, Func<int, DispatchResult>? result = null, Action? preempt = null)
+        {
+            _turns = turns;
+            _act = act;
+            _result = result;
+            _preempt = preempt;
+            Entry = new SchedulerEntry(this);
+        }
+
+        public SchedulerEntry Entry { get; }
+
+        public ManualResetEventSlim Done { get; } = new();
+
+        public int Dispatches { get; private set; }
+
+        public bool Overlapped { get; private set; }
+
+        public DispatchResult Dispatch()
+        {
+            Overlapped |= Interlocked.Exchange(ref _inside, 1) != 0;
+            Dispatches++;
+            _act?.Invoke(Dispatches);
+            Interlocked.Exchange(ref _inside, 0);
+            if (Dispatches < _turns)
+            {
+                return _result?.Invoke(Dispatches) ?? DispatchResult.Again;
+            }
+
+            Done.Set();
+            return DispatchResult.Done;
+        }
+
+        public void Preempt() => _preempt?.Invoke();
+    }
+}
