@@ -7,6 +7,7 @@ using System.Threading;
 using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
+using VirtShell.Machine.Boot;
 using VirtShell.Storage;
 using Pc = VirtShell.Machine.Machine;
 
@@ -79,6 +80,10 @@ internal sealed class MachineBuild : IDisposable
                 Boot = _boot,
                 Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
             });
+        }
+        catch (MachineBootException e)
+        {
+            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel}' cannot be booted: {e.Message}", e);
         }
         catch (OutOfMemoryException e)
         {

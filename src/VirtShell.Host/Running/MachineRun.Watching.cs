@@ -180,8 +180,9 @@ internal sealed partial class MachineRun
         if (_definition.HangInstructions > 0)
         {
             // Under the virtual clock guest time is instructions plus what was skipped while halted: a guest that waits
-            // for interrupts is alive. Looked at on boundaries only, which do not depend on the host.
-            if (_definition.Clock == ClockMode.Virtual && now % Quantum == 0)
+            // for interrupts is alive. Looked at only after instructions that do not depend on the host.
+            bool isDue = now - _lastProgress >= _definition.HangInstructions;
+            if (_definition.Clock == ClockMode.Virtual && (isDue || now % Quantum == 0))
             {
                 long skipped = _machine.GuestTime - now;
                 if (skipped != _skippedBefore)

@@ -27,6 +27,9 @@ internal sealed partial class MachineRun : IRunnable
     /// <summary>After a panic message a kernel may go on this long to print its trace.</summary>
     private const long PanicGrace = 20_000_000;
 
+    /// <summary>In nanoseconds.</summary>
+    private const long ShortestSleep = 500_000;
+
     private const int DispatchesPerMemorySample = 64;
 
     // Fixed configuration.
@@ -49,6 +52,7 @@ internal sealed partial class MachineRun : IRunnable
     private Pc? _machine;
     private bool _started;
     private bool _paused;
+    private bool _halting;
     private bool _over;
     private VmEndKind _pendingEnd;
     private int _pendingCode;
@@ -120,7 +124,14 @@ internal sealed partial class MachineRun : IRunnable
         return command;
     }
 
-    public void Preempt() => StopMachine();
+    public void Preempt()
+    {
+        // Only under the virtual clock can a dispatch be long: there a halted guest's time is skipped, not slept.
+        if (_definition.Clock == ClockMode.Virtual)
+        {
+            StopMachine();
+        }
+    }
 
     public DispatchResult Dispatch()
     {
@@ -148,9 +159,17 @@ internal sealed partial class MachineRun : IRunnable
 
     // ---- Commands: called inside Dispatch -------------------------------------------------------------------------
 
-    public void Pause() => _paused = true;
+    public void Pause()
+    {
+        _paused = true;
+        _halting = _definition.Clock == ClockMode.Host;
+    }
 
-    public void Resume() => _paused = false;
+    public void Resume()
+    {
+        _paused = false;
+        _halting = false;
+    }
 
     public void TurnOff() => SetPendingEnd(VmEndKind.TurnedOff, 0, null, null);
 
@@ -203,9 +222,16 @@ internal sealed partial class MachineRun : IRunnable
             return EndSafely(_pendingEnd, _pendingCode, _pendingReason, _pendingError);
         }
 
-        if (_paused)
+        if (_paused && !_halting)
         {
             return DispatchResult.Park;
+        }
+
+        if (_halting)
+        {
+            // A stop is how the machine learns that host time does not count from here on.
+            _halting = false;
+            _machine!.RequestStop();
         }
 
         MachineExit exit = _machine!.Run(NextBudget());
@@ -219,6 +245,10 @@ internal sealed partial class MachineRun : IRunnable
     {
         switch (exit.Kind)
         {
+            case MachineExitKind.QuantumSpent when _paused:
+            case MachineExitKind.StopRequested when _paused:
+            case MachineExitKind.Idle when _paused:
+                return DispatchResult.Park;
             case MachineExitKind.QuantumSpent:
             case MachineExitKind.StopRequested:
             case MachineExitKind.Breakpoint:
@@ -274,7 +304,8 @@ internal sealed partial class MachineRun : IRunnable
             return DispatchResult.Park;
         }
 
-        double ticks = Math.Max(0, until - now) * (Stopwatch.Frequency / 1e9);
+        // At least a moment: a guest that is ahead of the host's clock is idle until now.
+        double ticks = Math.Max(ShortestSleep, until - now) * (Stopwatch.Frequency / 1e9);
         return new DispatchResult(DispatchKind.Sleep, Stopwatch.GetTimestamp() + (long)Math.Min(ticks, long.MaxValue / 4));
     }
 
