@@ -7,7 +7,6 @@ using System.Threading;
 using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
-using VirtShell.Machine.Boot;
 using VirtShell.Storage;
 using Pc = VirtShell.Machine.Machine;
 
