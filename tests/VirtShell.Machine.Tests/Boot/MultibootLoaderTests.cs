@@ -1,0 +1,146 @@
+using System;
+using System.Buffers.Binary;
+using System.Text;
+using Iced.Intel;
+using Xunit;
+
+namespace VirtShell.Machine.Tests.Boot;
+
+public sealed class MultibootLoaderTests
+{
+    private static readonly Action<Assembler> Code = a =>
+    {
+        a.nop();
+        a.hlt();
+    };
+
+    [Theory]
+    [InlineData("flat", 0x10_0020)]
+    [InlineData("elf32", 0x10_000C)]
+    [InlineData("elf64", 0x10_000C)]
+    [InlineData("elf64-as-386", 0x10_000C)]
+    public void EveryFormatIsEnteredByTheContract(string format, int entry)
+    {
+        byte[] image = format switch
+        {
+            "flat" => MultibootImages.Flat(Code),
+            "elf32" => MultibootImages.Elf(wide: false, Code),
+            "elf64" => MultibootImages.Elf(wide: true, Code, machine: 62),
+            _ => MultibootImages.Elf(wide: true, Code),
+        };
+        using Machine machine = new(Configuration(image, "one two"));
+        Assert.Equal(0x2BAD_B002ul, machine.Cpu.GetRegister(0));
+        unsafe
+        {
+            Assert.Equal((ulong)entry, machine.Cpu.State->Rip);
+        }
+
+        Assert.Equal(0xF490, machine.Memory.ReadUInt16((ulong)entry));
+        ulong info = machine.Cpu.GetRegister(3);
+        Assert.Equal(0x24Du, machine.Memory.ReadUInt32(info));
+        Assert.Equal(639u, machine.Memory.ReadUInt32(info + 4));
+        Assert.Equal(63u * 1024, machine.Memory.ReadUInt32(info + 8));
+        byte[] line = new byte[8];
+        machine.Memory.Read(machine.Memory.ReadUInt32(info + 16), line);
+        Assert.Equal("one two\0", Encoding.ASCII.GetString(line));
+        byte[] name = new byte[9];
+        machine.Memory.Read(machine.Memory.ReadUInt32(info + 64), name);
+        Assert.Equal("VirtShell", Encoding.ASCII.GetString(name));
+        uint length = machine.Memory.ReadUInt32(info + 44);
+        ulong map = machine.Memory.ReadUInt32(info + 48);
+        Assert.Equal(6u * 24, length);
+        Assert.Equal(20u, machine.Memory.ReadUInt32(map));
+        Assert.Equal(0x9FC00ul, machine.Memory.ReadUInt64(map + 12));
+        Assert.Equal(1u, machine.Memory.ReadUInt32(map + 20));
+    }
+
+    [Theory]
+    [InlineData("none", "no Multiboot header")]
+    [InlineData("demand", "demands features")]
+    [InlineData("not-elf", "not an ELF file")]
+    [InlineData("cut-flat", "cut short")]
+    [InlineData("cut-elf", "cut short")]
+    [InlineData("arm", "not for x86")]
+    [InlineData("contradiction", "contradict")]
+    [InlineData("bss", "not free memory")]
+    [InlineData("low", "not free memory")]
+    [InlineData("headers", "program headers")]
+    [InlineData("command-line", "at most 4095")]
+    public void DamagedImagesAreExplained(string damage, string message)
+    {
+        byte[] image = damage is "cut-elf" or "arm" or "headers" or "not-elf" ? MultibootImages.Elf(false, Code, (ushort)(damage == "arm" ? 40 : 3)) : MultibootImages.Flat(Code);
+        string line = damage == "command-line" ? new string('x', 5000) : "";
+        switch (damage)
+        {
+            case "none":
+                image[8] ^= 1;
+                break;
+            case "demand":
+                Flags(image, 0x1_0010);
+                break;
+            case "not-elf":
+                image[0] = 0;
+                break;
+            case "cut-flat":
+                BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(20), 0x20_0000);
+                break;
+            case "cut-elf":
+                BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(52 + 4), 0x1_0000);
+                break;
+            case "contradiction":
+                BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(12), 0x20_0000);
+                break;
+            case "bss":
+                BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(24), 0x7000_0000);
+                break;
+            case "low":
+                foreach (int offset in new[] { 12, 16 })
+                {
+                    BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(offset), 0x2000);
+                }
+
+                BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(20), 0);
+                break;
+            case "headers":
+                BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(28), 0xFFFF_0000);
+                break;
+        }
+
+        MachineBootException error = Assert.Throws<MachineBootException>(() => new Machine(Configuration(image, line)));
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void RandomDamageNeverGivesAnotherError(bool elf)
+    {
+        Random random = new(11);
+        byte[] whole = elf ? MultibootImages.Elf(true, Code) : MultibootImages.Flat(Code);
+        for (int i = 0; i < 150; i++)
+        {
+            byte[] image = whole.AsSpan(0, random.Next(4) == 0 ? random.Next(whole.Length) : whole.Length).ToArray();
+            for (int n = random.Next(6); n > 0 && image.Length > 0; n--)
+            {
+                image[random.Next(elf || image.Length <= 12 ? 0 : 12, image.Length)] = (byte)random.Next(256);
+            }
+
+            try
+            {
+                using Machine machine = new(Configuration(image, "x"));
+            }
+            catch (MachineBootException)
+            {
+            }
+        }
+    }
+
+    private static void Flags(byte[] image, uint flags)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(4), flags);
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(8), unchecked(0u - 0x1BAD_B002 - flags));
+    }
+
+    private static MachineConfiguration Configuration(byte[] image, string line) =>
+        new() { MemoryBytes = 64 << 20, Boot = new MultibootBoot(image, line) };
+}
