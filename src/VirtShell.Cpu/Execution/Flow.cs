@@ -38,6 +38,12 @@ public static unsafe class Flow
     /// <summary>Retires one slice of a repeated instruction and comes back to the same instruction.</summary>
     public static Op* Again(CpuState* s, Op* o)
     {
+        if (s->Budget > 0)
+        {
+            s->Budget--;
+            return o;
+        }
+
         s->Rip = RipOf(s, o);
         s->Budget += o->Remaining - 1;
         return null;

@@ -22,6 +22,13 @@ internal static unsafe class HandlerTable
         AluHandlers.Register();
         BranchHandlers.Register();
         StackHandlers.Register();
+        ShiftHandlers.Register();
+        MultiplyHandlers.Register();
+        StringHandlers.Register();
+        BitHandlers.Register();
+        ExchangeHandlers.Register();
+        FlagHandlers.Register();
+        MiscHandlers.Register();
     }
 
     /// <summary>Enters a handler that has no memory operand, or finds its memory operands itself.</summary>
