@@ -32,4 +32,9 @@ public interface ICpuBus
 
     /// <summary>CR8: bits 7:4 of the local APIC's task priority register, as a number from 0 to 15.</summary>
     byte TaskPriority { get; set; }
+
+    /// <summary>Level of the FERR# output: an unmasked x87 exception is pending while CR0.NE is clear. A PC routes its rising edge to IRQ 13.</summary>
+    void SetFloatingPointError(bool asserted)
+    {
+    }
 }

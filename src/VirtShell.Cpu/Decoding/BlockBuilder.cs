@@ -2,6 +2,7 @@ using System;
 using Iced.Intel;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions;
+using VirtShell.Cpu.Instructions.X87;
 using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Decoding;
@@ -222,6 +223,12 @@ internal sealed unsafe class BlockBuilder
             }
         }
 
+        if (X87Opcodes.Contains(code))
+        {
+            // x87 instructions have no immediate; FOP records opcode and ModRM byte.
+            op->Imm = _reader.X87Opcode(offset);
+        }
+
         flags |= memory ? OpFlags.Memory : 0;
         if ((memory && instruction.MemorySegment == Register.SS) || (!memory && instruction.IsStackInstruction))
         {
@@ -323,6 +330,17 @@ internal sealed unsafe class BlockBuilder
             FetchFailed = false;
         }
 
+        /// <summary>The x87 opcode as FOP has it (SDM vol. 1, 8.1.9) of the instruction that was read from an offset.</summary>
+        public ushort X87Opcode(int offset)
+        {
+            while ((Peek(offset) & 0xF8) != X87Opcodes.Escape)
+            {
+                offset++;
+            }
+
+            return (ushort)(((Peek(offset) & 7) << 8) | Peek(offset + 1));
+        }
+
         public override int ReadByte()
         {
             int at = Position++;
@@ -339,6 +357,8 @@ internal sealed unsafe class BlockBuilder
 
             return _second[at - 4096];
         }
+
+        private byte Peek(int at) => at < 4096 ? _page[at] : _second[at - 4096];
 
         private bool OpenSecond()
         {

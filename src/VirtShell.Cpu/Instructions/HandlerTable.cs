@@ -3,6 +3,8 @@ using Iced.Intel;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions.Integer;
+using VirtShell.Cpu.Instructions.Mmx;
+using VirtShell.Cpu.Instructions.X87;
 
 namespace VirtShell.Cpu.Instructions;
 
@@ -29,6 +31,8 @@ internal static unsafe class HandlerTable
         ExchangeHandlers.Register();
         FlagHandlers.Register();
         MiscHandlers.Register();
+        X87Handlers.Register();
+        MmxHandlers.Register();
     }
 
     /// <summary>Enters a handler that has no memory operand, or finds its memory operands itself.</summary>

@@ -15,6 +15,9 @@ public static class Float80Convert
     private const ulong BcdIndefiniteLow = 0xC000_0000_0000_0000;
     private const ulong BcdLimit = 1_000_000_000_000_000_000;
 
+    /// <summary>The packed BCD indefinite, as ten bytes.</summary>
+    public static Float80 BcdIndefinite => new(BcdIndefiniteHigh, BcdIndefiniteLow);
+
     public static Float80 FromInt64(long value)
     {
         if (value == 0)
