@@ -17,6 +17,7 @@ namespace VirtShell.Images.Apt;
 internal sealed class AptClient(ImageCache cache)
 {
     private readonly HashSet<string> _updated = [];
+    private readonly Dictionary<(string Name, string? Version, string Architecture), (AptPackage Package, string DebPath)> _known = [];
     private readonly string? _aptGet = HostCommand.Find("apt-get");
     private readonly string? _aptCache = HostCommand.Find("apt-cache");
     private readonly string? _aptConfig = HostCommand.Find("apt-config");
@@ -35,6 +36,13 @@ internal sealed class AptClient(ImageCache cache)
 
         using (cache.Lock("apt", progress, cancellation))
         {
+            // One process keeps to one version of a package, however long it runs.
+            var key = (name, version, architecture);
+            if (_known.TryGetValue(key, out var found) && File.Exists(found.DebPath))
+            {
+                return found;
+            }
+
             var complaint = string.Empty;
             foreach (var attempt in Attempts(architecture))
             {
@@ -50,7 +58,7 @@ internal sealed class AptClient(ImageCache cache)
 
                 if (TryDownload(package, attempt.Environment, progress, cancellation, out var deb, out var problem))
                 {
-                    return (package, deb);
+                    return _known[key] = (package, deb);
                 }
 
                 complaint = problem;
@@ -80,7 +88,15 @@ internal sealed class AptClient(ImageCache cache)
     private AptPackage? Show(string name, string? version, KeyValuePair<string, string>[] environment, CancellationToken cancellation)
     {
         var what = version is null ? name : $"{name}={version}";
-        var result = HostCommand.Run(HostCommand.Prepare(_aptCache!, ["show", "--no-all-versions", what], environment: environment), cancellation);
+        List<string> arguments = ["show", "--no-all-versions"];
+        if (environment.Length == 0)
+        {
+            // Many containers turn apt's binary caches off, which makes each question cost a second; keep them here.
+            var folder = cache.Sub("apt", "host");
+            arguments.AddRange(["-o", $"Dir::Cache::pkgcache={folder}/pkgcache.bin", "-o", $"Dir::Cache::srcpkgcache={folder}/srcpkgcache.bin"]);
+        }
+
+        var result = HostCommand.Run(HostCommand.Prepare(_aptCache!, [.. arguments, what], environment: environment), cancellation);
 
         // A package that others merely provide has no stanza of its own name.
         return result.ExitCode == 0 && AptPackage.Parse(result.Output) is { } package && package.Name == name ? package : null;

@@ -40,9 +40,11 @@ internal sealed class KernelModules
     {
         List<string> order = [];
         HashSet<string> seen = [];
-        foreach (var name in names)
+        List<string> canonical = [.. names.Select(Canonical)];
+        _store.Fetch([.. canonical.Select(name => _pathByName.GetValueOrDefault(name)).OfType<string>()]);
+        foreach (var name in canonical)
         {
-            Visit(Canonical(name), isOptional: false, order, seen);
+            Visit(name, isOptional: false, order, seen);
         }
 
         return [.. order.Select(path => (Uncompressed(path), Content(path)))];

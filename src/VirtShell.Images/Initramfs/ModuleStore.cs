@@ -79,11 +79,19 @@ internal sealed class PackageModuleStore : ModuleStore
 
     public override IReadOnlyList<string> Fetch(IReadOnlyList<string> paths)
     {
+        var wanted = paths.Select(Entry).ToList();
+        if (_contents.HasAll(wanted))
+        {
+            return _contents.Extract(wanted, _progress, _cancellation);
+        }
+
         // A pass over the package costs far more than a few small files, and modules depend on their neighbours first.
         var folders = paths.Select(Folder).ToHashSet(StringComparer.Ordinal);
         var neighbours = Paths.Where(path => folders.Contains(Folder(path))).Except(paths);
-        return _contents.Extract([.. paths.Concat(neighbours).Select(path => _contents.Find(_prefix + path)!)], _progress, _cancellation)[..paths.Count];
+        return _contents.Extract([.. wanted, .. neighbours.Select(Entry)], _progress, _cancellation)[..paths.Count];
     }
+
+    private PackageEntry Entry(string path) => _contents.Find(_prefix + path)!;
 
     private static string Folder(string path) => path[..path.LastIndexOf('/')];
 }

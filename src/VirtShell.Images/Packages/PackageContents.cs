@@ -32,6 +32,9 @@ internal sealed class PackageContents
     private const string IndexName = "index.tsv";
     private const int MaximumLinks = 8;
 
+    /// <summary>Packages below this many bytes are unpacked whole.</summary>
+    private const int SmallPackage = 4 << 20;
+
     private readonly ImageCache _cache;
     private readonly string _deb;
     private readonly string _hash;
@@ -66,6 +69,7 @@ internal sealed class PackageContents
                 progress?.Report($"Unpacking {title}");
                 var contents = new PackageContents(cache, deb, hash, title, []);
                 List<PackageEntry> entries = [];
+                var isSmall = new FileInfo(deb).Length < SmallPackage;
                 DebArchive.ReadFiles(
                     deb,
                     entry =>
@@ -74,8 +78,7 @@ internal sealed class PackageContents
                         {
                             entries.Add(known);
 
-                            // Nearly everybody who opens a kernel package wants the kernel: spare the second pass.
-                            if (known.Kind == PackageEntryKind.File && known.Path.StartsWith("boot/vmlinuz", StringComparison.Ordinal))
+                            if (known.Kind == PackageEntryKind.File && (isSmall || IsLikelyWanted(known.Path)))
                             {
                                 contents.Store(known, entry);
                             }
@@ -97,6 +100,9 @@ internal sealed class PackageContents
     }
 
     public PackageEntry? Find(string path) => _byPath.GetValueOrDefault(path);
+
+    /// <summary>Whether all of these are unpacked already.</summary>
+    public bool HasAll(IEnumerable<PackageEntry> entries) => entries.All(entry => File.Exists(LocalPath(FollowLinks(entry))));
 
     /// <summary>Unpacks what is not yet there; the local paths, in the same order.</summary>
     public List<string> Extract(IReadOnlyList<PackageEntry> entries, IProgress<string>? progress, CancellationToken cancellation)
@@ -160,6 +166,12 @@ internal sealed class PackageContents
     private string LocalPath(PackageEntry entry) => Path.Combine(Folder, "files", entry.Path);
 
     private void Store(PackageEntry known, TarEntry entry) => _cache.WriteWhole(LocalPath(known), stream => entry.DataStream?.CopyTo(stream));
+
+    /// <summary>What nearly everybody who opens a kernel package asks for next; every pass over one costs seconds.</summary>
+    private static bool IsLikelyWanted(string path) =>
+        path.StartsWith("boot/vmlinuz", StringComparison.Ordinal)
+        || (path.Contains("lib/modules/", StringComparison.Ordinal)
+            && (path.Contains("/modules.", StringComparison.Ordinal) || path.Contains("/kernel/drivers/virtio/", StringComparison.Ordinal) || path.Contains("/virtio_blk.ko", StringComparison.Ordinal)));
 
     private static PackageEntry? ToEntry(TarEntry entry)
     {
