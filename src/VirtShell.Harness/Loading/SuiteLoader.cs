@@ -63,7 +63,7 @@ internal static class SuiteLoader
     public static LoadedSuite Parse(string text, string file)
     {
         var diagnostics = new Diagnostics(file);
-        SuiteNode? root = NodeReader.Read(new StringReader(text), diagnostics);
+        SuiteNode? root = NodeReader.Read(text, diagnostics);
         if (root is null)
         {
             diagnostics.ThrowIfAny();

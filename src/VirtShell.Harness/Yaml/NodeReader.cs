@@ -17,6 +17,8 @@ internal sealed class NodeReader
 
     private const string MergeKey = "<<";
 
+    private const string Advice = "Check the indentation (spaces, no tabs) and quote text that holds \": \", \" #\", \"{\" or \"[\".";
+
     private readonly Parser parser;
     private readonly Diagnostics diagnostics;
     private readonly Dictionary<string, Anchor> anchors = new(StringComparer.Ordinal);
@@ -36,9 +38,9 @@ internal sealed class NodeReader
     }
 
     /// <summary>The document's root, or null where the text is no single YAML document (which is then diagnosed).</summary>
-    public static SuiteNode? Read(TextReader text, Diagnostics diagnostics)
+    public static SuiteNode? Read(string text, Diagnostics diagnostics)
     {
-        var reader = new NodeReader(text, diagnostics);
+        var reader = new NodeReader(new StringReader(text), diagnostics);
         try
         {
             return reader.ReadDocument();
@@ -49,10 +51,31 @@ internal sealed class NodeReader
         }
         catch (YamlException e)
         {
-            diagnostics.Add(Place(e.Start), Explain(e));
+            // The start is that of the construct; the end is where it stopped making sense.
+            Yaml.Mark place = Place(e.End.Line > e.Start.Line ? e.End : e.Start);
+            diagnostics.Add(TabIndentation(text, e) ?? place, Explain(e));
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        {
+            // The parser's scanner gives up in this way on some malformed flow collections.
+            Yaml.Mark place = reader.parser.Current is { } last ? Place(last.End) : new Yaml.Mark(1, 1);
+            diagnostics.Add(place, $"not valid YAML after this place. {Advice}");
         }
 
         return null;
+    }
+
+    /// <summary>The first tab that indents, where the parser complains of one but cannot say where.</summary>
+    private static Yaml.Mark? TabIndentation(string text, YamlException e)
+    {
+        if (!e.Message.Contains("tab", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        string[] lines = text.Split('\n');
+        int line = Array.FindIndex(lines, l => l.AsSpan().TrimStart(' ').StartsWith("\t"));
+        return line < 0 ? null : new Yaml.Mark(line + 1, lines[line].IndexOf('\t', StringComparison.Ordinal) + 1);
     }
 
     private sealed class SuiteLimitException(Yaml.Mark place, string message) : Exception(message)
@@ -65,7 +88,7 @@ internal sealed class NodeReader
     private static string Explain(YamlException e)
     {
         string reason = (e.InnerException as YamlException)?.Message ?? e.Message;
-        return $"not valid YAML: {reason.TrimEnd('.')}. Check the indentation (spaces, no tabs) and quote text that holds \": \", \" #\", \"{{\" or \"[\".";
+        return $"not valid YAML: {reason.TrimEnd('.')}. {Advice}";
     }
 
     private SuiteNode? ReadDocument()
