@@ -58,7 +58,6 @@ public sealed class NewVMCommand : VmCmdlet
 
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [CpuModelTransformation]
-    [ArgumentCompleter(typeof(CpuModelCompleter))]
     public CpuModel CpuModel { get; set; } = CpuModel.X86_64_V3;
 
     [Parameter(ValueFromPipelineByPropertyName = true)]

@@ -56,7 +56,6 @@ public sealed class SetVMCommand : VmTargetCmdlet
 
     [Parameter]
     [CpuModelTransformation]
-    [ArgumentCompleter(typeof(CpuModelCompleter))]
     public CpuModel CpuModel { get; set; }
 
     [Parameter]

@@ -33,7 +33,15 @@ public sealed class StopVMCommand : VmTargetCmdlet
 
     protected override void ProcessVm(VirtualMachine vm)
     {
-        if (vm.State is VmState.Off or VmState.Crashed)
+        if (vm.State == VmState.Crashed)
+        {
+            // Nothing is left to ask: what is still held of the machine is let go. The crash report stays.
+            if (Confirm("turn off", vm.Name))
+            {
+                Pull(vm);
+            }
+        }
+        else if (vm.State == VmState.Off)
         {
             WriteWarning($"'{vm.Name}' is already off.");
             Give(vm);

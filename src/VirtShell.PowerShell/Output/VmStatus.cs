@@ -24,7 +24,7 @@ internal static class VmStatus
             VmState.Starting => "Starting",
             VmState.Running => "Operating normally",
             VmState.Stopping => "Shutting down",
-            VmState.Paused => vm.CrashReport is null ? "Paused" : $"Held: {Describe(vm.End, vm.EndCode)}",
+            VmState.Paused => "Paused",
             _ => Describe(vm.End, vm.EndCode),
         };
     }

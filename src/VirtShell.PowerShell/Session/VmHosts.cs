@@ -43,7 +43,7 @@ internal static class VmHosts
             hosts = [.. Hosts.Values];
         }
 
-        return [.. hosts.SelectMany(h => h.VirtualMachines).Where(vm => vm.OwnerProcessId is null && IsOn(vm.State)).OrderBy(vm => vm.StartedAt)];
+        return [.. hosts.SelectMany(Inventory).Where(vm => vm.OwnerProcessId is null && IsOn(vm.State)).OrderBy(vm => vm.StartedAt)];
     }
 
     internal static bool IsOn(VmState state) => state is VmState.Starting or VmState.Running or VmState.Paused or VmState.Stopping;
@@ -85,6 +85,20 @@ internal static class VmHosts
         foreach (VmHost host in hosts)
         {
             host.Dispose();
+        }
+    }
+
+    private static IReadOnlyList<HostVm> Inventory(VmHost host)
+    {
+        try
+        {
+            return host.VirtualMachines;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or VmException)
+        {
+            // The home folder is gone or cannot be read. Disposing the host still turns off what runs.
+            Trace.WriteLine(e.Message);
+            return [];
         }
     }
 
