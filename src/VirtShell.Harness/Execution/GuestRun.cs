@@ -78,10 +78,10 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
     {
         VmException or ImageException or StorageException => e.Message,
         AggregateException { InnerException: { } inner } => Explain(inner),
-        _ => $"{e.GetType().Name}: {e.Message} {DefectHint}",
+        _ => $"{e.GetType().Name}: {e.Message.TrimEnd('.')}. {DefectHint}",
     };
 
-    public static string ExplainEngineFault(CrashReport? report) => $"The engine failed while serving this guest: {report?.EngineError ?? report?.Summary ?? "no details are known"}. {DefectHint}";
+    public static string ExplainEngineFault(CrashReport? report) => $"The engine failed while serving this guest: {(report?.EngineError ?? report?.Summary ?? "no details are known").TrimEnd('.')}. {DefectHint}";
 
     private static async Task<bool> WaitAsync(VirtualMachine vm, Action<string?, VmMetrics>? watch, CancellationToken limit, CancellationToken cancellation)
     {

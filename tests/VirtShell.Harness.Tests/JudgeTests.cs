@@ -1,0 +1,132 @@
+using System;
+using System.IO;
+using System.Linq;
+using System.Text;
+using VirtShell.Harness.Execution;
+using VirtShell.Harness.Loading;
+using VirtShell.Harness.Steps;
+using VirtShell.Host;
+using Xunit;
+
+namespace VirtShell.Harness.Tests;
+
+public sealed class JudgeTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Theory]
+    [InlineData("instructions: {max: 1000}", Outcome.Passed)]
+    [InlineData("instructions: {max: 999}", Outcome.Failed)]
+    [InlineData("instructions: {min: 1000, max: 2000}", Outcome.Passed)]
+    [InlineData("instructions: {min: 1001}", Outcome.Failed)]
+    [InlineData("instructions: {exactly: 1000}", Outcome.Passed)]
+    [InlineData("guest-time: {max: 2s}", Outcome.Passed)]
+    [InlineData("guest-time: {max: 1s}", Outcome.Failed)]
+    [InlineData("serial-bytes: {exactly: 12}", Outcome.Passed)]
+    [InlineData("peak-memory: {max: 1M}", Outcome.Passed)]
+    public void Bounds(string metric, Outcome outcome)
+    {
+        Judge judge = JudgeOf($"assert: {{metrics: {{{metric}}}}}", null);
+
+        Assert.Equal(outcome, judge.Assertions.Where(a => a.Name != "no crash").Max(a => a.Outcome));
+    }
+
+    [Theory]
+    [InlineData(1000, "0%", Outcome.Passed)]
+    [InlineData(1001, "0%", Outcome.Failed)]
+    [InlineData(1009, "1%", Outcome.Passed)]
+    [InlineData(990, "1%", Outcome.Failed)]
+    [InlineData(1111, "10%", Outcome.Passed)]
+    public void Baselines(long baseline, string tolerance, Outcome outcome)
+    {
+        BaselineFile file = BaselineFile.Load(Path.Combine(folder, "b.json"));
+        file.Set("s / t", "instructions", baseline);
+
+        Judge judge = JudgeOf($"assert: {{metrics: {{instructions: {{tolerance: {tolerance}}}}}}}", file);
+
+        Assert.Equal(outcome, judge.Assertions[^1].Outcome);
+        Assert.Equal(baseline, judge.Metrics.First(m => m.Name == "instructions").Baseline);
+    }
+
+    [Fact]
+    public void A_missing_baseline_says_how_to_write_one()
+    {
+        Judge judge = JudgeOf("assert: {metrics: {instructions: {tolerance: 0}}}", BaselineFile.Load(Path.Combine(folder, "none.json")));
+
+        Assert.Equal(Outcome.Failed, judge.Assertions[^1].Outcome);
+        Assert.Contains("--update-baseline", judge.Assertions[^1].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Baseline_files_come_back_and_are_sorted()
+    {
+        string path = Path.Combine(folder, "b.json");
+        BaselineFile file = BaselineFile.Load(path);
+        file.Set("z", "instructions", 5);
+        file.Set("a", "serial-bytes", 7);
+        file.Save();
+
+        Assert.Equal(5, BaselineFile.Load(path).Find("z", "instructions"));
+        Assert.Null(BaselineFile.Load(path).Find("z", "serial-bytes"));
+        string text = File.ReadAllText(path);
+        Assert.True(text.IndexOf("\"a\"", StringComparison.Ordinal) < text.IndexOf("\"z\"", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("not json")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("{\"version\": 2, \"items\": {}}")]
+    [InlineData("{\"version\": 1, \"items\": {\"a\": {\"b\": \"c\"}}}")]
+    [InlineData("{\"version\": 1, \"items\": 5}")]
+    public void A_broken_baseline_is_a_clear_error(string text)
+    {
+        string path = Path.Combine(folder, "b.json");
+        File.WriteAllText(path, text);
+
+        SuiteException error = Assert.Throws<SuiteException>(() => BaselineFile.Load(path));
+        Assert.StartsWith(path, error.Message, StringComparison.Ordinal);
+        Assert.Contains("--update-baseline", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Serial_patterns_are_wanted_in_order()
+    {
+        Assert.All(JudgeOf("assert: {serial: [Hello, {regex: 'w.*d'}]}", null).Assertions, a => Assert.Equal(Outcome.Passed, a.Outcome));
+
+        Judge wrong = JudgeOf("assert: {serial: [world, Hello, x]}", null);
+        Assert.Equal([Outcome.Passed, Outcome.Passed, Outcome.Failed, Outcome.Skipped], wrong.Assertions.Select(a => a.Outcome));
+    }
+
+    [Theory]
+    [InlineData(VmEndKind.PowerOff, Outcome.Passed)]
+    [InlineData(VmEndKind.TripleFault, Outcome.Failed)]
+    [InlineData(VmEndKind.Panic, Outcome.Failed)]
+    [InlineData(VmEndKind.Hang, Outcome.Failed)]
+    public void Without_a_word_any_end_but_a_crash_is_right(VmEndKind end, Outcome outcome) =>
+        Assert.Equal(outcome, JudgeOf(string.Empty, null, end).Assertions[0].Outcome);
+
+    [Fact]
+    public void Differences_between_runs_are_told()
+    {
+        var alone = new GuestOutcome { Serial = Encoding.ASCII.GetBytes("one two"), Metrics = new VmMetrics(10, default, 7, 0, default) };
+
+        Assert.Null(NeighbourCheck.Difference(alone, alone with { }));
+        Assert.Contains("at byte 4", NeighbourCheck.Difference(alone, alone with { Serial = Encoding.ASCII.GetBytes("one six") }), StringComparison.Ordinal);
+        Assert.Contains("11 beside", NeighbourCheck.Difference(alone, alone with { Metrics = new VmMetrics(11, default, 7, 0, default) }), StringComparison.Ordinal);
+        Assert.Contains("triple fault beside", NeighbourCheck.Difference(alone, alone with { End = VmEndKind.TripleFault }), StringComparison.Ordinal);
+        Assert.Equal("broken", NeighbourCheck.Difference(alone, new GuestOutcome { Error = "broken" }));
+    }
+
+    private static Judge JudgeOf(string assert, BaselineFile? baseline, VmEndKind end = VmEndKind.PowerOff)
+    {
+        LoadedItem item = SuiteLoader.Parse($"suite: s\nbaseline: b.json\ntests:\n  - name: t\n    vm: hello\n    {assert}\n", "s.yaml").Items[0];
+        var judge = new Judge(item, baseline, updateBaseline: false);
+        judge.JudgeRun(
+            new GuestOutcome { End = end, Serial = Encoding.ASCII.GetBytes("Hello world\n"), Metrics = new VmMetrics(1000, TimeSpan.FromSeconds(1.5), 12, 1 << 19, default) },
+            new ScriptDriver(item.Test, "salt", []));
+        return judge;
+    }
+}

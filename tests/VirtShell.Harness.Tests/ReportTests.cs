@@ -1,0 +1,127 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using VirtShell.Harness.Reports;
+using VirtShell.Host;
+using Xunit;
+
+namespace VirtShell.Harness.Tests;
+
+public sealed class ReportTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void JUnit_is_well_formed_for_any_serial_bytes()
+    {
+        byte[] all = [.. Enumerable.Range(0, 256).Select(i => (byte)i)];
+        var random = new Random(7);
+        byte[] noise = new byte[200_000];
+        random.NextBytes(noise);
+        RunResult run = Run(Item(0, Outcome.Passed, all), Item(1, Outcome.Failed, noise, "]]> & <tag> \x01 \uFFFF"), Item(2, Outcome.Error, []), Item(3, Outcome.Cancelled, []));
+
+        XElement root = XDocument.Load(Write(run, ReportFiles.WriteJUnit)).Root!;
+
+        Assert.Equal(("4", "1", "1", "1"), (root.Attribute("tests")!.Value, root.Attribute("failures")!.Value, root.Attribute("errors")!.Value, root.Attribute("skipped")!.Value));
+        Assert.Equal(4, root.Descendants("testcase").Count());
+        Assert.Contains("]]> & <tag>", root.Descendants("failure").Single().Value, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Json_holds_everything_and_parses()
+    {
+        RunResult run = Run(Item(0, Outcome.Failed, [0, 1, 2, 255], crash: Crash()));
+
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Write(run, ReportFiles.WriteJson)));
+        JsonElement item = document.RootElement.GetProperty("items")[0];
+
+        Assert.Equal("failed", item.GetProperty("outcome").GetString());
+        Assert.Equal("triple-fault", item.GetProperty("end").GetString());
+        Assert.Equal("0xdead0000", item.GetProperty("crash").GetProperty("registers").GetProperty("RIP").GetString());
+        Assert.Equal(1000, item.GetProperty("metrics").GetProperty("instructions").GetProperty("value").GetInt64());
+    }
+
+    [Fact]
+    public void Html_needs_nothing_else_and_holds_no_live_content_of_guests()
+    {
+        byte[] evil = Encoding.UTF8.GetBytes("<script>alert(1)</script><img src=http://x/y>\x1b]0;t\x07 &amp; \0");
+        RunResult run = Run(Item(0, Outcome.Failed, evil, "<b>&", Crash()), Item(1, Outcome.Passed, evil));
+
+        string page = File.ReadAllText(Write(run, ReportFiles.WriteHtml));
+
+        Assert.DoesNotContain("<script>alert", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<img", page, StringComparison.Ordinal);
+        Assert.DoesNotMatch(new Regex("(src|href)=\"(?!#)"), page);
+        Assert.DoesNotContain(page, c => char.IsControl(c) && c is not '\n' and not '\t');
+        Assert.Contains("&lt;script&gt;alert(1)", page, StringComparison.Ordinal);
+        foreach (string element in new[] { "div", "section", "details", "table", "ol", "ul", "pre", "header", "dl" })
+        {
+            Assert.Equal(Regex.Count(page, $"<{element}[ >]"), Regex.Count(page, $"</{element}>"));
+        }
+    }
+
+    [Fact]
+    public void All_reports_and_serial_logs_are_written_byte_for_byte()
+    {
+        byte[] serial = [1, 2, 3, 0, 255];
+        string page = ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, serial)), Path.Combine(folder, "deep", "er"));
+
+        Assert.True(File.Exists(page));
+        string log = Assert.Single(Directory.GetFiles(Path.Combine(folder, "deep", "er", "serial")));
+        Assert.Equal(serial, File.ReadAllBytes(log));
+        Assert.Equal("001-suite-test-0-128m.log", Path.GetFileName(log));
+    }
+
+    [Theory]
+    [InlineData(new[] { Outcome.Passed }, 0)]
+    [InlineData(new[] { Outcome.Passed, Outcome.Failed }, 1)]
+    [InlineData(new[] { Outcome.Failed, Outcome.Error }, 2)]
+    public void Exit_codes(Outcome[] outcomes, int code) => Assert.Equal(code, Run([.. outcomes.Select((o, i) => Item(i, o, []))]).ExitCode);
+
+    private static RunResult Run(params ItemResult[] items) => new() { StartedAt = DateTimeOffset.UnixEpoch, Duration = TimeSpan.FromSeconds(2), Items = items };
+
+    private static ItemResult Item(int index, Outcome outcome, byte[] serial, string message = "", CrashReport? crash = null) => new()
+    {
+        Item = new ItemInfo(index, "suite.yaml", "suite", "test", $"suite / test ({index}, 128M)", [new("index", $"{index}"), new("memory", "128M")]),
+        Outcome = outcome,
+        Message = message,
+        Duration = TimeSpan.FromSeconds(1),
+        End = crash is null ? VmEndKind.PowerOff : VmEndKind.TripleFault,
+        Serial = serial,
+        CrashReport = crash,
+        Steps = [new StepResult { Number = 1, Description = "expect <x>", Outcome = outcome, Output = "a\x1bb", GuestTime = TimeSpan.FromSeconds(1) }],
+        Assertions = [new AssertionResult("end is <poweroff>", outcome, "a & b")],
+        Metrics = [new MetricResult { Name = "instructions", Value = 1000, Display = "1 K", Baseline = 990 }],
+        Configuration = [new KeyValuePair<string, string>("guest", "<hello>")],
+    };
+
+    private static CrashReport Crash() => new()
+    {
+        VmName = "vm",
+        Kind = VmEndKind.TripleFault,
+        Summary = "Triple fault <at> 0xdead0000.",
+        At = DateTimeOffset.UnixEpoch,
+        Instructions = 1000,
+        GuestTime = TimeSpan.FromSeconds(1),
+        Mode = "32-bit",
+        Registers = [new("RAX", 0), new("RIP", 0xdead0000)],
+        Disassembly = ["   nop", "=> ud2"],
+        StackAddress = 0x1000,
+        StackBytes = [.. Enumerable.Range(0, 40).Select(i => (byte)i)],
+        SerialTail = ["x"],
+    };
+
+    private string Write(RunResult run, Action<RunResult, string> write)
+    {
+        string path = Path.Combine(folder, "report");
+        write(run, path);
+        return path;
+    }
+}

@@ -1,0 +1,125 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using VirtShell.Host;
+
+namespace VirtShell.Harness.Tests;
+
+/// <summary>
+/// Plays the guest's side of a driver's contract: output at given guest times, answers to what is typed. It knows nothing of
+/// machines; it is there to try the script's state machine alone.
+/// </summary>
+internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
+{
+    private readonly SortedDictionary<(long Time, int Sequence), Action> events = [];
+    private readonly StringBuilder typed = new();
+    private long alarm = long.MaxValue;
+    private int sequence;
+    private bool ended;
+
+    public long GuestTime { get; private set; }
+
+    public long Instructions => GuestTime;
+
+    public VmEndKind End { get; private set; }
+
+    public string Typed => typed.ToString();
+
+    public bool ButtonPressed { get; private set; }
+
+    /// <summary>Called for what is typed.</summary>
+    public Action<ScriptedGuest, string>? OnTyped { get; set; }
+
+    public Action<ScriptedGuest>? OnButton { get; set; }
+
+    /// <summary>Output some milliseconds from now.</summary>
+    public ScriptedGuest Say(long milliseconds, string text, int port = 1) => At(milliseconds, () =>
+    {
+        foreach (byte value in Encoding.UTF8.GetBytes(text))
+        {
+            if (ended)
+            {
+                return;
+            }
+
+            driver.OnSerial(this, port, value);
+            GuestTime += 100;
+        }
+    });
+
+    public ScriptedGuest EndWith(long milliseconds, VmEndKind end) => At(milliseconds, () => Finish(end));
+
+    public VmEndKind Run(long limitMilliseconds = 1_000_000)
+    {
+        driver.OnStart(this);
+        while (!ended)
+        {
+            long next = events.Count > 0 ? First().Time : long.MaxValue;
+            if (alarm <= next && alarm < limitMilliseconds * 1_000_000)
+            {
+                GuestTime = Math.Max(GuestTime, alarm);
+                alarm = long.MaxValue;
+                driver.OnAlarm(this);
+            }
+            else if (next != long.MaxValue)
+            {
+                (long Time, int Sequence) key = First();
+                Action action = events[key];
+                events.Remove(key);
+                GuestTime = Math.Max(GuestTime, key.Time);
+                action();
+            }
+            else
+            {
+                Finish(VmEndKind.Hang);
+            }
+        }
+
+        driver.OnEnd(this, End);
+        return End;
+    }
+
+    public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+    {
+        string text = Encoding.UTF8.GetString(bytes);
+        typed.Append(text);
+        OnTyped?.Invoke(this, text);
+    }
+
+    public void PressPowerButton()
+    {
+        ButtonPressed = true;
+        OnButton?.Invoke(this);
+    }
+
+    public void SetAlarm(long guestTime) => alarm = guestTime;
+
+    public void CancelAlarm() => alarm = long.MaxValue;
+
+    public void TurnOff(VmEndKind end = VmEndKind.TurnedOff) => Finish(end);
+
+    private ScriptedGuest At(long milliseconds, Action action)
+    {
+        events[(GuestTime + (milliseconds * 1_000_000), sequence++)] = action;
+        return this;
+    }
+
+    private (long Time, int Sequence) First()
+    {
+        foreach ((long, int) key in events.Keys)
+        {
+            return key;
+        }
+
+        throw new InvalidOperationException();
+    }
+
+    private void Finish(VmEndKind end)
+    {
+        if (!ended)
+        {
+            ended = true;
+            End = end;
+        }
+    }
+}
