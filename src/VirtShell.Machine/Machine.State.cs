@@ -17,6 +17,7 @@ public sealed partial class Machine
     public void Reset()
     {
         Cpu.Reset();
+        Cpu.DropCaches();
         Memory.ClearRam();
         _exit = null;
         PowerOn();
@@ -54,6 +55,7 @@ public sealed partial class Machine
         StateReader machine = reader.Section("machine", StateVersion);
         _exit = null;
         _hostPaced = false;
+        Cpu.DropCaches();
         Memory.Load(machine);
         Cpu.Load(machine.Section("processor", 1));
         _clock.Load(machine.Section("clock", 1));

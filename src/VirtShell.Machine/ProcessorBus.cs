@@ -8,6 +8,9 @@ public sealed partial class Machine
     /// <summary>What stands between the processor and the machine: its bus on one side, its interrupt pins on the other.</summary>
     private sealed class ProcessorBus(Machine machine) : ICpuBus, IProcessorPins
     {
+        // Sound: the state lives as long as the processor, which calls here.
+        private unsafe ulong TscOffset => machine.Cpu.State->TscOffset;
+
         public byte TaskPriority
         {
             get => machine._interrupts.LocalApic.TaskPriority;
@@ -26,9 +29,29 @@ public sealed partial class Machine
 
         public ulong ReadTimestampCounter() => (ulong)machine._clock.Now;
 
-        public bool TryReadMsr(uint index, out ulong value) => machine._interrupts.LocalApic.TryReadMsr(index, out value);
+        // The deadline is a value of the guest's TSC, which may stand off from ours.
+        public bool TryReadMsr(uint index, out ulong value)
+        {
+            bool known = machine._interrupts.LocalApic.TryReadMsr(index, out value);
+            if (index == LocalApic.MsrTscDeadline && value != 0)
+            {
+                value += TscOffset;
+            }
 
-        public bool TryWriteMsr(uint index, ulong value) => machine._interrupts.LocalApic.TryWriteMsr(index, value);
+            return known;
+        }
+
+        public bool TryWriteMsr(uint index, ulong value)
+        {
+            if (index == LocalApic.MsrTscDeadline && value != 0)
+            {
+                ulong offset = TscOffset;
+                bool passed = (long)(value - offset) <= 0 && offset != 0;
+                value = passed ? 1 : value - offset;
+            }
+
+            return machine._interrupts.LocalApic.TryWriteMsr(index, value);
+        }
 
         public void SetInterruptRequest(bool asserted) => machine.Cpu.SetInterruptRequest(asserted);
 

@@ -3,8 +3,10 @@ namespace VirtShell.Machine.Interrupts;
 /// <summary>Register access of the local APIC, by MMIO and by MSR (Intel SDM 3A, tables 11-1 and 11-6).</summary>
 public sealed partial class LocalApic
 {
+    /// <summary>IA32_TSC_DEADLINE.</summary>
+    public const uint MsrTscDeadline = 0x6E0;
+
     private const uint MsrApicBase = 0x1B;
-    private const uint MsrTscDeadline = 0x6E0;
     private const uint MsrX2First = 0x800;
     private const uint MsrX2Last = 0x8FF;
 
