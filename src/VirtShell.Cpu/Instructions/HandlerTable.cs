@@ -3,6 +3,7 @@ using Iced.Intel;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions.Integer;
+using VirtShell.Cpu.Instructions.Simd;
 using VirtShell.Cpu.Instructions.Mmx;
 using VirtShell.Cpu.Instructions.X87;
 
@@ -31,6 +32,8 @@ internal static unsafe class HandlerTable
         ExchangeHandlers.Register();
         FlagHandlers.Register();
         MiscHandlers.Register();
+        SseMoveHandlers.Register();
+        SseIntegerHandlers.Register();
         X87Handlers.Register();
         MmxHandlers.Register();
     }
