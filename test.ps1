@@ -69,6 +69,13 @@ foreach ($folder in Get-ChildItem -Directory -Path tests/*.Tests) {
     if (-not $isEmpty) {
         '{0,-32} {1,5} passed {2,3} failed {3,3} skipped  {4,4:0} s' -f $name, $count['Passed'], $count['Failed'], $count['Skipped'], $watch.Elapsed.TotalSeconds
     }
+    # Why tests were skipped, each reason once.
+    $reasons = for ($i = 0; $i -lt $log.Count - 1; $i++) {
+        if ($log[$i] -match ' \[SKIP\]$') {
+            $log[$i + 1] -replace '^\[xUnit[^\]]*\] +', ''
+        }
+    }
+    $reasons | Group-Object | ForEach-Object { "    $($_.Count) skipped: $($_.Name)" }
     if ($count['Failed'] -gt 0) {
         $log | Where-Object { $_ -and $_ -notmatch '^ +Passed |^\[xUnit|^(Starting|A total|Test Run|Total tests| +(Passed|Failed|Skipped):)' } | ForEach-Object { "    $_" }
     }

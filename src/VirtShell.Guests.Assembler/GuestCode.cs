@@ -216,6 +216,9 @@ internal sealed partial class GuestCode
             0x00CF_9B00_0000_FFFF,
             0x00CF_9300_0000_FFFF,
             0x00AF_9B00_0000_FFFF,
+            0x00CF_FB00_0000_FFFF,
+            0x00CF_F300_0000_FFFF,
+            0x0000_8900_0000_0000 | (Layout.TssSize - 1) | ((ulong)Layout.Tss << 16),
         ];
         var table = new byte[descriptors.Length * sizeof(ulong)];
         for (var i = 0; i < descriptors.Length; i++)

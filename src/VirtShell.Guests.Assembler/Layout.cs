@@ -36,6 +36,14 @@ internal static class Layout
     /// <summary>256 gates of 8 bytes.</summary>
     public const uint Idt = 0x0016_1000;
 
+    /// <summary>A 32-bit task-state segment, for guests that leave ring 0.</summary>
+    public const uint Tss = 0x0016_2000;
+
+    public const int TssSize = 0x68;
+
+    /// <summary>A dword for each interrupt vector.</summary>
+    public const uint VectorCounts = 0x0016_3000;
+
     public const uint StackTop = 0x0017_0000;
 
     /// <summary>Page tables: up to 16 pages of 4 KiB.</summary>
@@ -49,4 +57,7 @@ internal static class Layout
     public const ushort CodeSelector = 0x08;
     public const ushort DataSelector = 0x10;
     public const ushort LongCodeSelector = 0x18;
+    public const ushort UserCodeSelector = 0x20 | 3;
+    public const ushort UserDataSelector = 0x28 | 3;
+    public const ushort TssSelector = 0x30;
 }

@@ -19,6 +19,7 @@ internal static class Program
         new Compute(),
         new MemoryHog(),
         new PortStorm(),
+        new Fuzz(),
         new TripleFault(),
         new WildJump(),
         new PageFault(),

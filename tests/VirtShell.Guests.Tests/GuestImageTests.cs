@@ -22,6 +22,7 @@ public sealed class GuestImageTests
     [InlineData("compute")]
     [InlineData("memory-hog")]
     [InlineData("port-storm")]
+    [InlineData("fuzz")]
     [InlineData("triple-fault")]
     [InlineData("wild-jump")]
     [InlineData("page-fault")]
