@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Collections.ObjectModel;
+using System.IO;
 using System.Linq;
 using System.Management.Automation;
 using VirtShell.Harness;
@@ -100,6 +101,14 @@ public sealed class InvokeVMTestCommand : VmCmdlet
 
     private void Add(string path)
     {
+        string literal = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path);
+        if (File.Exists(literal))
+        {
+            // Also a file whose name holds wildcard characters, as the pipeline may bring it.
+            _suites.Add(literal);
+            return;
+        }
+
         Collection<string> found;
         try
         {

@@ -34,7 +34,17 @@ public abstract class VmCmdlet : PSCmdlet, IDisposable
         }
     }
 
-    protected override void StopProcessing() => _stopping.Cancel();
+    protected override void StopProcessing()
+    {
+        try
+        {
+            _stopping.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Ctrl+C came just as the cmdlet ended by itself.
+        }
+    }
 
     /// <summary>Does something that may fail as users meet it; a failure becomes an error record about <paramref name="target"/>.</summary>
     protected bool Attempt(object? target, Action action)
