@@ -1,0 +1,181 @@
+using System;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Threading.Tasks;
+using Xunit;
+
+namespace VirtShell.EndToEnd.Tests;
+
+/// <summary>The console program as a process: what it prints, where, and its exit code.</summary>
+public sealed class ProgramTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-e2e-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task A_good_suite_exits_0_and_writes_reports()
+    {
+        string report = Path.Combine(folder, "report");
+        (int code, string output, string error) = await RunAsync(["test", Write("s.yaml", "suite: s\ntests:\n  - name: t\n    vm: hello\n    assert: {end: poweroff}\n"), "--report", report]);
+
+        Assert.True(code == 0, output + error);
+        Assert.Contains("1 passed, 0 failed", output, StringComparison.Ordinal);
+        Assert.All(new[] { "report.html", "report.json", "junit.xml" }, f => Assert.True(File.Exists(Path.Combine(report, f))));
+        Assert.Equal(string.Empty, error);
+    }
+
+    [Fact]
+    public async Task A_failing_suite_exits_1()
+    {
+        (int code, string output, _) = await RunAsync(["test", Write("s.yaml", "suite: s\ntests:\n  - name: t\n    vm: triple-fault\n")]);
+
+        Assert.Equal(1, code);
+        Assert.Contains("FAIL  s / t", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_broken_suite_exits_2_with_places_on_the_error_stream()
+    {
+        string path = Write("broken.yaml", "suite: s\ntests:\n  - name: t\n    vm: {gest: hello}\n");
+        (int code, string output, string error) = await RunAsync(["test", path]);
+
+        Assert.Equal(2, code);
+        Assert.Equal(string.Empty, output);
+        Assert.Contains($"{path}:4:10: unknown key \"gest\" in a vm; did you mean \"guest\"?", error, StringComparison.Ordinal);
+        AssertClear(error);
+    }
+
+    [Fact]
+    public async Task A_missing_kernel_exits_2_and_disturbs_nothing_else()
+    {
+        string path = Write("s.yaml", "suite: s\ntests:\n  - name: missing\n    vm: {kernel: no/such/bzImage}\n  - name: fine\n    vm: hello\n    assert: {end: poweroff}\n");
+        (int code, string output, string error) = await RunAsync(["test", path]);
+
+        Assert.Equal(2, code);
+        Assert.Contains("ERROR s / missing", output, StringComparison.Ordinal);
+        Assert.Contains("no/such/bzImage", output, StringComparison.Ordinal);
+        Assert.Contains("PASS  s / fine", output, StringComparison.Ordinal);
+        AssertClear(output + error);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(100)]
+    [InlineData(700)]
+    [InlineData(20_000)]
+    public async Task A_truncated_kernel_is_a_clear_error(int length)
+    {
+        byte[] kernel = new byte[length];
+
+        // The marks of a bzImage (Documentation/arch/x86/boot.rst): boot flag at 1FE, "HdrS" at 202, protocol 2.15, 40 setup sectors.
+        if (length > 0x260)
+        {
+            kernel[0x1F1] = 40;
+            kernel[0x1FE] = 0x55;
+            kernel[0x1FF] = 0xAA;
+            "HdrS"u8.CopyTo(kernel.AsSpan(0x202));
+            kernel[0x206] = 0x0F;
+            kernel[0x207] = 0x02;
+            kernel[0x211] = 1;
+        }
+
+        string path = Path.Combine(folder, "bzImage");
+        await File.WriteAllBytesAsync(path, kernel);
+        (int code, string output, string error) = await RunAsync(["run", "--kernel", path]);
+
+        Assert.True(code == 2, $"{code}: {output}{error}");
+        Assert.Contains("bzImage", error, StringComparison.Ordinal);
+        AssertClear(error);
+    }
+
+    [Fact]
+    public async Task Piped_input_reaches_the_guest()
+    {
+        (int code, string output, string error) = await RunAsync(["run", "--guest", "echo", "--stats"], "echo piped through\rexit\r");
+
+        Assert.True(code == 0, output + error);
+        Assert.Contains("piped through\r\n", output, StringComparison.Ordinal);
+        Assert.Contains("instructions", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_crash_is_told_and_exits_1()
+    {
+        (int code, string output, string error) = await RunAsync(["run", "--guest", "triple-fault"]);
+
+        Assert.Equal(1, code);
+        Assert.Contains("About to triple-fault.", output, StringComparison.Ordinal);
+        Assert.Contains("crashed", error, StringComparison.Ordinal);
+        AssertClear(error);
+    }
+
+    [Theory]
+    [InlineData("tst")]
+    [InlineData("run")]
+    [InlineData("run --guest helo")]
+    [InlineData("run --guest hello --kernel x")]
+    [InlineData("run --guest hello --memory lots")]
+    [InlineData("run --guest hello --cpu none")]
+    [InlineData("run --guest hello --disk no/such/disk.img")]
+    [InlineData("test")]
+    [InlineData("test no/such/suite.yaml")]
+    [InlineData("test pipelines --shard 5/4")]
+    public async Task Wrong_use_is_one_clear_line_and_exits_2(string arguments)
+    {
+        (int code, string output, string error) = await RunAsync(arguments.Split(' '));
+
+        Assert.True(code == 2, $"{code}: {output}{error}");
+        Assert.Single(error.TrimEnd().Split('\n'));
+        AssertClear(error);
+    }
+
+    [Theory]
+    [InlineData("--version", "0.1")]
+    [InlineData("guests", "triple-fault")]
+    [InlineData("schema", "\"$schema\"")]
+    [InlineData("--help", "Runs suites")]
+    public async Task Information_is_printed(string arguments, string expected)
+    {
+        (int code, string output, _) = await RunAsync(arguments.Split(' '));
+
+        Assert.Equal(0, code);
+        Assert.Contains(expected, output, StringComparison.Ordinal);
+    }
+
+    private static void AssertClear(string text)
+    {
+        Assert.DoesNotContain("   at ", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("Exception", text, StringComparison.Ordinal);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(string[] arguments, string? input = null)
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "virtshell.dll");
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", arguments.Prepend(program))
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        if (input is not null)
+        {
+            await process.StandardInput.WriteAsync(input);
+        }
+
+        process.StandardInput.Close();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await error);
+    }
+
+    private string Write(string name, string text)
+    {
+        string path = Path.Combine(folder, name);
+        File.WriteAllText(path, text);
+        return path;
+    }
+}
