@@ -1,11 +1,87 @@
 using System;
+using System.Collections.Generic;
 using Iced.Intel;
 
 namespace VirtShell.Cpu;
 
-/// <summary>What each <see cref="CpuModel"/> offers.</summary>
+/// <summary>Properties of a model that no single instruction stands for.</summary>
+[Flags]
+internal enum ModelTraits : uint
+{
+    None = 0,
+    Vme = 1,
+    DebugExtensions = 1 << 1,
+    Pse = 1 << 2,
+    Pae = 1 << 3,
+    MachineCheck = 1 << 4,
+    Apic = 1 << 5,
+    Mtrr = 1 << 6,
+    Pge = 1 << 7,
+    Pat = 1 << 8,
+    Pse36 = 1 << 9,
+    NoExecute = 1 << 10,
+    GigabytePages = 1 << 11,
+    LahfIn64 = 1 << 12,
+    Pcid = 1 << 13,
+    X2Apic = 1 << 14,
+    TscDeadline = 1 << 15,
+    InvariantTsc = 1 << 16,
+    Smep = 1 << 17,
+    Erms = 1 << 18,
+    Umip = 1 << 19,
+    ArchCapabilities = 1 << 20,
+    SelfSnoop = 1 << 21,
+}
+
+/// <summary>What each <see cref="CpuModel"/> offers: one list of features per model, from which CPUID, the decoder and the writable control bits all follow.</summary>
 internal static class CpuFeatures
 {
+    private static readonly CpuidFeature[] I486 =
+    [
+        CpuidFeature.INTEL8086, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486,
+        CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.CPUID, CpuidFeature.PAUSE,
+    ];
+
+    private static readonly CpuidFeature[] Pentium3 =
+    [
+        CpuidFeature.TSC, CpuidFeature.MSR, CpuidFeature.CX8, CpuidFeature.SEP, CpuidFeature.CMOV, CpuidFeature.MMX,
+        CpuidFeature.FXSR, CpuidFeature.SSE, CpuidFeature.RDPMC, CpuidFeature.MULTIBYTENOP,
+    ];
+
+    private static readonly CpuidFeature[] Qemu64 =
+    [
+        CpuidFeature.SSE2, CpuidFeature.SSE3, CpuidFeature.X64, CpuidFeature.SYSCALL, CpuidFeature.CLFSH,
+        CpuidFeature.CMPXCHG16B, CpuidFeature.PREFETCHW, CpuidFeature.RDTSCP,
+    ];
+
+    private static readonly CpuidFeature[] V2 =
+    [
+        CpuidFeature.SSSE3, CpuidFeature.SSE4_1, CpuidFeature.SSE4_2, CpuidFeature.POPCNT,
+        CpuidFeature.AES, CpuidFeature.PCLMULQDQ, CpuidFeature.XSAVE,
+    ];
+
+    private static readonly CpuidFeature[] V3 =
+    [
+        CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.FMA, CpuidFeature.F16C,
+        CpuidFeature.LZCNT, CpuidFeature.MOVBE, CpuidFeature.FSGSBASE, CpuidFeature.INVPCID, CpuidFeature.RDRAND,
+        CpuidFeature.RDSEED, CpuidFeature.ADX, CpuidFeature.SHA, CpuidFeature.SMAP, CpuidFeature.XSAVEOPT, CpuidFeature.XSAVEC,
+        CpuidFeature.CLFLUSHOPT, CpuidFeature.RDPID,
+    ];
+
+    private const ModelTraits I486Traits = ModelTraits.Vme;
+
+    private const ModelTraits Pentium3Traits = I486Traits | ModelTraits.DebugExtensions | ModelTraits.Pse | ModelTraits.Pae
+        | ModelTraits.MachineCheck | ModelTraits.Apic | ModelTraits.Mtrr | ModelTraits.Pge | ModelTraits.Pat | ModelTraits.Pse36;
+
+    private const ModelTraits Qemu64Traits = Pentium3Traits | ModelTraits.NoExecute | ModelTraits.LahfIn64 | ModelTraits.X2Apic
+        | ModelTraits.TscDeadline | ModelTraits.InvariantTsc | ModelTraits.SelfSnoop | ModelTraits.ArchCapabilities;
+
+    private const ModelTraits V2Traits = Qemu64Traits | ModelTraits.Pcid;
+
+    private const ModelTraits V3Traits = V2Traits | ModelTraits.GigabytePages | ModelTraits.Smep | ModelTraits.Erms | ModelTraits.Umip;
+
+    private static readonly HashSet<CpuidFeature>[] Sets = BuildSets();
+
     /// <summary>Family, model and stepping as in CPUID leaf 1 EAX and in EDX at reset.</summary>
     public static uint Signature(CpuModel model) => model switch
     {
@@ -16,12 +92,93 @@ internal static class CpuFeatures
         _ => 0x306C3,
     };
 
+    public static bool Has(CpuModel model, CpuidFeature feature) => Sets[(int)model].Contains(feature);
+
+    public static bool Has(CpuModel model, ModelTraits trait) => (Traits(model) & trait) != 0;
+
+    public static ModelTraits Traits(CpuModel model) => model switch
+    {
+        CpuModel.I486 => I486Traits,
+        CpuModel.Pentium3 => Pentium3Traits,
+        CpuModel.Qemu64 => Qemu64Traits,
+        CpuModel.X86_64_V2 => V2Traits,
+        _ => V3Traits,
+    };
+
     /// <summary>For each of Iced's codes: whether the model has the instruction; the others are #UD.</summary>
     public static bool[] SupportedCodes(CpuModel model)
     {
-        _ = model;
-        bool[] supported = new bool[Enum.GetValues<Code>().Length];
-        Array.Fill(supported, true);
+        HashSet<CpuidFeature> set = Sets[(int)model];
+        Code[] codes = Enum.GetValues<Code>();
+        bool[] supported = new bool[codes.Length];
+        foreach (Code code in codes)
+        {
+            bool all = true;
+            foreach (CpuidFeature feature in code.CpuidFeatures())
+            {
+                all &= set.Contains(feature);
+            }
+
+            supported[(int)code] = all;
+        }
+
         return supported;
+    }
+
+    /// <summary>How encodings decode that are something else on processors without a feature: TZCNT is BSF, LZCNT is BSR, CET's hints are NOPs.</summary>
+    public static DecoderOptions DecoderOptionsOf(CpuModel model)
+    {
+        DecoderOptions options = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
+        options |= Has(model, CpuidFeature.BMI1) ? 0 : DecoderOptions.NoMPFX_0FBC;
+        options |= Has(model, CpuidFeature.LZCNT) ? 0 : DecoderOptions.NoMPFX_0FBD;
+        return options;
+    }
+
+    /// <summary>CR4 bits that the model lets be set.</summary>
+    public static ulong Cr4Bits(CpuModel model)
+    {
+        ulong bits = 0;
+        bits |= Has(model, ModelTraits.Vme) ? ControlBits.Cr4Vme | ControlBits.Cr4Pvi : 0;
+        bits |= Has(model, CpuidFeature.TSC) ? ControlBits.Cr4Tsd : 0;
+        bits |= Has(model, ModelTraits.DebugExtensions) ? ControlBits.Cr4De : 0;
+        bits |= Has(model, ModelTraits.Pse) ? ControlBits.Cr4Pse : 0;
+        bits |= Has(model, ModelTraits.Pae) ? ControlBits.Cr4Pae : 0;
+        bits |= Has(model, ModelTraits.MachineCheck) ? ControlBits.Cr4Mce : 0;
+        bits |= Has(model, ModelTraits.Pge) ? ControlBits.Cr4Pge : 0;
+        bits |= Has(model, CpuidFeature.RDPMC) ? ControlBits.Cr4Pce : 0;
+        bits |= Has(model, CpuidFeature.FXSR) ? ControlBits.Cr4Osfxsr : 0;
+        bits |= Has(model, CpuidFeature.SSE) ? ControlBits.Cr4Osxmmexcpt : 0;
+        bits |= Has(model, ModelTraits.Umip) ? ControlBits.Cr4Umip : 0;
+        bits |= Has(model, CpuidFeature.FSGSBASE) ? ControlBits.Cr4FsGsBase : 0;
+        bits |= Has(model, ModelTraits.Pcid) ? ControlBits.Cr4Pcide : 0;
+        bits |= Has(model, CpuidFeature.XSAVE) ? ControlBits.Cr4Osxsave : 0;
+        bits |= Has(model, ModelTraits.Smep) ? ControlBits.Cr4Smep : 0;
+        bits |= Has(model, CpuidFeature.SMAP) ? ControlBits.Cr4Smap : 0;
+        return bits;
+    }
+
+    /// <summary>EFER bits that software may change.</summary>
+    public static ulong EferBits(CpuModel model)
+    {
+        ulong bits = Has(model, CpuidFeature.X64) ? ControlBits.EferSyscall | ControlBits.EferLongEnable : 0;
+        return bits | (Has(model, ModelTraits.NoExecute) ? ControlBits.EferNoExecute : 0);
+    }
+
+    /// <summary>XCR0 bits that the model has: x87, SSE, AVX.</summary>
+    public static ulong Xcr0Bits(CpuModel model) =>
+        !Has(model, CpuidFeature.XSAVE) ? 0UL : Has(model, CpuidFeature.AVX) ? 7UL : 3UL;
+
+    private static HashSet<CpuidFeature>[] BuildSets()
+    {
+        HashSet<CpuidFeature>[] sets = new HashSet<CpuidFeature>[5];
+        HashSet<CpuidFeature> all = [];
+        CpuidFeature[][] steps = [I486, Pentium3, Qemu64, V2, V3];
+        for (int i = 0; i < steps.Length; i++)
+        {
+            all.UnionWith(steps[i]);
+            sets[i] = [.. all];
+        }
+
+        return sets;
     }
 }

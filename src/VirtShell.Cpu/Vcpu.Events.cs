@@ -1,21 +1,52 @@
+using VirtShell.Cpu.Execution;
+
 namespace VirtShell.Cpu;
 
 /// <summary>Interrupts, NMI, traps and single-stepping at instruction boundaries (SDM Vol. 3A §6.9).</summary>
 public sealed unsafe partial class Vcpu
 {
-    /// <summary>DR7 arms an instruction breakpoint.</summary>
-    private bool InstructionBreakpointsArmed => false;
+    private const ulong Dr6SingleStep = 1 << 14;
 
-    /// <summary>Notes a data access while every access takes the slow path, for data breakpoints.</summary>
-    internal void NoteDataAccess(ulong linear, int size, bool write)
-    {
-    }
+    /// <summary>Between the delivery of an NMI and the next IRET (SDM Vol. 3A §6.7.1).</summary>
+    private bool _nmiBlocked;
 
-    /// <summary>Decides whether data accesses must take the slow path: alignment checks or data breakpoints in force.</summary>
-    private void UpdateSlowAccess()
+    /// <summary>DR6 bits of the debug trap that waits.</summary>
+    private ulong _pendingDebug;
+
+    /// <summary>A handler was entered by the instruction being stepped: its single-step trap is lost.</summary>
+    private bool _stepTrapSuppressed;
+
+    /// <summary>Retired count at which RF, as loaded by IRET, is in force: it covers one instruction only.</summary>
+    private long _resumeAt = -1;
+
+    /// <summary>RFLAGS with RF as it is in force now.</summary>
+    internal uint CurrentFlags()
     {
         CpuState* s = _s;
-        Mmu.ForceSlow = s->Cpl == 3 && (s->FlagsRest & Flags.AlignmentCheck) != 0 && (s->Cr0 & ControlBits.Cr0AlignmentMask) != 0;
+        if ((s->FlagsRest & Flags.Resume) != 0 && _resumeAt != InstructionsRetired)
+        {
+            s->FlagsRest &= ~Flags.Resume;
+        }
+
+        return Flags.Get(s);
+    }
+
+    /// <summary>IRET ends the blocking of NMIs, and its RF covers the next instruction.</summary>
+    internal void AfterInterruptReturn(long retiredAfter)
+    {
+        _nmiBlocked = false;
+        _resumeAt = retiredAfter;
+        if ((_s->Pending & PendingEvents.Nmi) != 0)
+        {
+            _s->StopBelow = ulong.MaxValue;
+        }
+    }
+
+    /// <summary>Latches a debug trap for the next boundary.</summary>
+    internal void LatchDebugTrap(ulong dr6)
+    {
+        _pendingDebug |= dr6;
+        SetPending(PendingEvents.DebugTrap);
     }
 
     /// <summary>Handles what waits for a boundary. False: the run ends for <paramref name="exit"/>.</summary>
@@ -29,13 +60,32 @@ public sealed unsafe partial class Vcpu
         }
 
         long retired = s->RunEnd - s->Budget;
+        if ((s->Pending & PendingEvents.DebugTrap) != 0 && s->DebugShadowAt != retired)
+        {
+            ClearPending(PendingEvents.DebugTrap);
+            s->Halted = 0;
+            s->Dr[6] |= _pendingDebug;
+            _pendingDebug = 0;
+            Deliver(Vector.Debug, EventKind.Trap, false, 0);
+            return true;
+        }
+
+        if ((s->Pending & PendingEvents.Nmi) != 0 && !_nmiBlocked && s->DebugShadowAt != retired)
+        {
+            ClearPending(PendingEvents.Nmi);
+            _nmiBlocked = true;
+            s->Halted = 0;
+            Deliver(Vector.Nmi, EventKind.External, false, 0);
+            return true;
+        }
+
         if ((s->Pending & PendingEvents.Interrupt) != 0 && (s->FlagsRest & Flags.Interrupt) != 0 && s->ShadowAt != retired)
         {
             int vector = Bus.AcknowledgeInterrupt();
             if (vector >= 0)
             {
                 s->Halted = 0;
-                DeliverInterrupt(vector);
+                Deliver(vector, EventKind.External, false, 0);
             }
             else
             {
@@ -50,18 +100,38 @@ public sealed unsafe partial class Vcpu
     private void StepWatched()
     {
         CpuState* s = _s;
-        bool shadow = (s->Pending & ~PendingEvents.Interrupt) == 0 && (s->FlagsRest & (Flags.Trap | Flags.Interrupt)) == 0;
-        if (shadow && !InstructionBreakpointsArmed)
+        bool trap = (s->FlagsRest & Flags.Trap) != 0;
+        bool waits = (s->Pending & PendingEvents.DebugTrap) != 0
+            || ((s->Pending & PendingEvents.Nmi) != 0 && !_nmiBlocked)
+            || ((s->Pending & PendingEvents.Interrupt) != 0 && (s->FlagsRest & Flags.Interrupt) != 0);
+        if (!trap && !waits && !InstructionBreakpointsArmed)
         {
-            // Only an interrupt waits, and it is masked: whatever unmasks it leaves dispatch.
+            // What waits is masked, and whatever unmasks it leaves dispatch.
             Dispatch();
             return;
         }
 
+        if (InstructionBreakpointsArmed)
+        {
+            CheckInstructionBreakpoints();
+        }
+
+        long before = s->RunEnd - s->Budget;
+        _stepTrapSuppressed = false;
         Step(1);
+        long after = s->RunEnd - s->Budget;
+        if (trap && after > before && !_stepTrapSuppressed && s->DebugShadowAt != after)
+        {
+            LatchDebugTrap(Dr6SingleStep);
+        }
     }
 
-    private void DeliverInterrupt(int vector) => throw new System.NotSupportedException($"Interrupt {vector}.");
+    private void ClearPending(PendingEvents events) =>
+        System.Threading.Interlocked.And(ref *(uint*)&_s->Pending, ~(uint)events);
 
-    private void DeliverFault() => throw new System.NotSupportedException($"Exception {_faultVector} at {_s->Rip:x}.");
+    private void DeliverFault()
+    {
+        int vector = _faultVector;
+        Deliver(vector, EventKind.Fault, _faultHasError, _faultError);
+    }
 }

@@ -1,3 +1,6 @@
+using System;
+using System.Runtime.InteropServices;
+
 namespace VirtShell.Cpu;
 
 /// <summary>Reset state and the entry states of direct boot.</summary>
@@ -58,11 +61,21 @@ public sealed unsafe partial class Vcpu
             s->MsrStar = s->MsrLstar = s->MsrCstar = s->MsrFmask = s->MsrKernelGsBase = 0;
             s->MsrSysenterCs = s->MsrSysenterEsp = s->MsrSysenterEip = s->MsrTscAux = 0;
             s->TscOffset = s->TscAdjust = 0;
+            s->XInUse = 0;
+            NativeMemory.Clear(CpuState.Vector(s, 0), 16 * 32);
+            Array.Clear(_mtrrVariable);
+            Array.Clear(_mtrrFixed);
+            _mtrrDefType = 0;
+            _miscEnable = MiscEnableReset;
+            _mcgStatus = 0;
         }
 
+        _nmiBlocked = false;
+        _pendingDebug = 0;
+        _resumeAt = -1;
         Mmu.FlushAll();
         Mmu.SwitchPcid(0, flush: true);
-        UpdateMode();
+        UpdateBreakpoints();
     }
 
     /// <summary>Puts the processor into flat 32-bit protected mode, paging off, interrupts off, at <paramref name="eip"/>: CS, and DS ES FS GS SS as given, base 0, limit 4 GiB. For direct boot.</summary>

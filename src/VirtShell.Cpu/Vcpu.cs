@@ -36,6 +36,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         Bus = bus;
         Model = model;
         Seed = seed;
+        _randomState = seed;
         _s = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         NativeMemory.Clear(_s, (nuint)sizeof(CpuState));
         // Weak: a processor that nobody holds any more can be collected although its state names it.
@@ -44,7 +45,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         Mmu = new Mmu(_s, memory, bus);
         _code = new CodeCache(_s, memory, Mmu);
         Mmu.Code = _code;
-        _builder = new BlockBuilder(_s, memory, Mmu, _code, CpuFeatures.SupportedCodes(model));
+        _builder = new BlockBuilder(_s, memory, Mmu, _code, CpuFeatures.SupportedCodes(model), CpuFeatures.DecoderOptionsOf(model));
         memory.CodeWritten = _code.OnStore;
         Reset();
     }

@@ -23,7 +23,7 @@ internal sealed unsafe class BlockBuilder
     private readonly Decoder _decoder32;
     private readonly Decoder _decoder64;
 
-    public BlockBuilder(CpuState* state, PhysicalMemory memory, Mmu mmu, CodeCache cache, bool[] supported)
+    public BlockBuilder(CpuState* state, PhysicalMemory memory, Mmu mmu, CodeCache cache, bool[] supported, DecoderOptions options)
     {
         _s = state;
         _memory = memory;
@@ -31,9 +31,9 @@ internal sealed unsafe class BlockBuilder
         _cache = cache;
         _supported = supported;
         _reader = new PageReader(this);
-        _decoder16 = Decoder.Create(16, _reader);
-        _decoder32 = Decoder.Create(32, _reader);
-        _decoder64 = Decoder.Create(64, _reader);
+        _decoder16 = Decoder.Create(16, _reader, options);
+        _decoder32 = Decoder.Create(32, _reader, options);
+        _decoder64 = Decoder.Create(64, _reader, options);
     }
 
     /// <summary>
@@ -127,7 +127,7 @@ internal sealed unsafe class BlockBuilder
 
     private static bool EndsBlock(in Instruction instruction) =>
         instruction.FlowControl != FlowControl.Next || instruction.Code is Code.Hlt or Code.Mov_cr_r32 or Code.Mov_cr_r64
-            or Code.Wrmsr or Code.Lmsw_rm16 or Code.Lmsw_r32m16 or Code.Lmsw_r64m16 or Code.Invlpg_m or Code.INVALID;
+            or Code.Wrmsr or Code.Mov_dr_r32 or Code.Mov_dr_r64 or Code.Lmsw_rm16 or Code.Lmsw_r32m16 or Code.Lmsw_r64m16 or Code.Invlpg_m or Code.INVALID;
 
     private void Fill(Op* op, in Instruction instruction, int offset, CodeMode mode)
     {

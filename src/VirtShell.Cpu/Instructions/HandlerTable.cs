@@ -6,6 +6,7 @@ using VirtShell.Cpu.Instructions.Integer;
 using VirtShell.Cpu.Instructions.Simd;
 using VirtShell.Cpu.Instructions.Mmx;
 using VirtShell.Cpu.Instructions.X87;
+using VirtShell.Cpu.Instructions.Privileged;
 
 namespace VirtShell.Cpu.Instructions;
 
@@ -36,6 +37,12 @@ internal static unsafe class HandlerTable
         SseIntegerHandlers.Register();
         X87Handlers.Register();
         MmxHandlers.Register();
+        SegmentHandlers.Register();
+        FarHandlers.Register();
+        ControlRegisterHandlers.Register();
+        TableHandlers.Register();
+        SystemCallHandlers.Register();
+        InformationHandlers.Register();
     }
 
     /// <summary>Enters a handler that has no memory operand, or finds its memory operands itself.</summary>

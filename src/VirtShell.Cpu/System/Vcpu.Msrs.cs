@@ -1,0 +1,269 @@
+using Iced.Intel;
+
+namespace VirtShell.Cpu;
+
+/// <summary>RDMSR and WRMSR (SDM Vol. 4). What is not listed here is asked of the bus; what that refuses is #GP(0).</summary>
+public sealed unsafe partial class Vcpu
+{
+    /// <summary>
+    /// IA32_ARCH_CAPABILITIES: an interpreter speculates on nothing, so the processor says of each known side channel that it
+    /// does not have it. RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
+    /// PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
+    /// </summary>
+    private const ulong ArchCapabilitiesValue = 1 | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 13) | (1 << 14)
+        | (1 << 15) | (1 << 20) | (1 << 24) | (1 << 26) | (1 << 27) | (1UL << 62);
+
+    /// <summary>Eight variable ranges, fixed ranges, write combining.</summary>
+    private const ulong MtrrCapValue = 0x508;
+
+    /// <summary>Fast strings; branch trace storage and PEBS unavailable.</summary>
+    private const ulong MiscEnableReset = 1 | (1 << 11) | (1 << 12);
+    private const ulong MicrocodeRevision = 1UL << 32;
+    private const int FixedMtrrs = 11;
+
+    private readonly ulong[] _mtrrVariable = new ulong[16];
+    private readonly ulong[] _mtrrFixed = new ulong[FixedMtrrs];
+    private ulong _mtrrDefType;
+    private ulong _miscEnable = MiscEnableReset;
+    private ulong _mcgStatus;
+
+    /// <summary>The TSC as RDTSC reads it.</summary>
+    internal ulong TimestampCounter => Bus.ReadTimestampCounter() + _s->TscOffset;
+
+    internal bool TryReadMsr(uint index, out ulong value)
+    {
+        CpuState* s = _s;
+        if (HasMsr(index))
+        {
+            switch (index)
+            {
+                case Msr.Tsc:
+                    value = TimestampCounter;
+                    return true;
+                case Msr.TscAdjust:
+                    value = s->TscAdjust;
+                    return true;
+                case Msr.PlatformId or Msr.EblCrPowerOn or Msr.McgCap or Msr.DebugControl:
+                    value = 0;
+                    return true;
+                case Msr.FeatureControl:
+                    value = 1;
+                    return true;
+                case Msr.BiosSignatureId:
+                    value = MicrocodeRevision;
+                    return true;
+                case Msr.PlatformInfo:
+                    value = (ulong)(ProcessorClock.BaseMegahertz / ProcessorClock.BusMegahertz) << 8;
+                    return true;
+                case Msr.ArchCapabilities:
+                    value = ArchCapabilitiesValue;
+                    return true;
+                case Msr.SysenterCs:
+                    value = s->MsrSysenterCs;
+                    return true;
+                case Msr.SysenterEsp:
+                    value = s->MsrSysenterEsp;
+                    return true;
+                case Msr.SysenterEip:
+                    value = s->MsrSysenterEip;
+                    return true;
+                case Msr.McgStatus:
+                    value = _mcgStatus;
+                    return true;
+                case Msr.MiscEnable:
+                    value = _miscEnable;
+                    return true;
+                case Msr.Pat:
+                    value = s->MsrPat;
+                    return true;
+                case Msr.MtrrCap:
+                    value = MtrrCapValue;
+                    return true;
+                case Msr.MtrrDefType:
+                    value = _mtrrDefType;
+                    return true;
+                case >= Msr.MtrrPhysBase0 and <= Msr.MtrrPhysLast:
+                    value = _mtrrVariable[index - Msr.MtrrPhysBase0];
+                    return true;
+                case Msr.Efer:
+                    value = s->Efer;
+                    return true;
+                case Msr.Star:
+                    value = s->MsrStar;
+                    return true;
+                case Msr.Lstar:
+                    value = s->MsrLstar;
+                    return true;
+                case Msr.Cstar:
+                    value = s->MsrCstar;
+                    return true;
+                case Msr.Fmask:
+                    value = s->MsrFmask;
+                    return true;
+                case Msr.FsBase:
+                    value = s->Fs.Base;
+                    return true;
+                case Msr.GsBase:
+                    value = s->Gs.Base;
+                    return true;
+                case Msr.KernelGsBase:
+                    value = s->MsrKernelGsBase;
+                    return true;
+                case Msr.TscAux:
+                    value = s->MsrTscAux;
+                    return true;
+                default:
+                    int place = FixedMtrr(index);
+                    if (place >= 0)
+                    {
+                        value = _mtrrFixed[place];
+                        return true;
+                    }
+
+                    break;
+            }
+        }
+
+        return Bus.TryReadMsr(index, out value);
+    }
+
+    internal bool TryWriteMsr(uint index, ulong value)
+    {
+        CpuState* s = _s;
+        if (!HasMsr(index))
+        {
+            return Bus.TryWriteMsr(index, value);
+        }
+
+        switch (index)
+        {
+            case Msr.Tsc:
+                MoveTimestamp(value - TimestampCounter);
+                return true;
+            case Msr.TscAdjust:
+                MoveTimestamp(value - s->TscAdjust);
+                return true;
+            case Msr.BiosSignatureId or Msr.BiosUpdateTrigger or Msr.EblCrPowerOn or Msr.PlatformId:
+                return true;
+            case Msr.DebugControl:
+                // Branch records and single-stepping on branches are not there.
+                return value == 0;
+            case Msr.SysenterCs:
+                s->MsrSysenterCs = value;
+                return true;
+            case Msr.SysenterEsp:
+                return Set(&s->MsrSysenterEsp, value, IsCanonical(value));
+            case Msr.SysenterEip:
+                return Set(&s->MsrSysenterEip, value, IsCanonical(value));
+            case Msr.McgStatus:
+                _mcgStatus = 0;
+                return value == 0;
+            case Msr.MiscEnable:
+                _miscEnable = (value & ~MiscEnableReset) | (MiscEnableReset & ~1UL) | (value & 1);
+                return true;
+            case Msr.Pat:
+                return Set(&s->MsrPat, value, IsPatValid(value));
+            case Msr.MtrrDefType:
+                _mtrrDefType = value & 0xCFF;
+                return true;
+            case >= Msr.MtrrPhysBase0 and <= Msr.MtrrPhysLast:
+                if ((value >> ControlBits.PhysicalBits) != 0)
+                {
+                    return false;
+                }
+
+                _mtrrVariable[index - Msr.MtrrPhysBase0] = value;
+                return true;
+            case Msr.Efer:
+                WriteEfer(value);
+                return true;
+            case Msr.Star:
+                s->MsrStar = value;
+                return true;
+            case Msr.Lstar:
+                return Set(&s->MsrLstar, value, IsCanonical(value));
+            case Msr.Cstar:
+                return Set(&s->MsrCstar, value, IsCanonical(value));
+            case Msr.Fmask:
+                return Set(&s->MsrFmask, value, value <= uint.MaxValue);
+            case Msr.FsBase:
+                return SetBase(&s->Fs.Base, value);
+            case Msr.GsBase:
+                return SetBase(&s->Gs.Base, value);
+            case Msr.KernelGsBase:
+                return Set(&s->MsrKernelGsBase, value, IsCanonical(value));
+            case Msr.TscAux:
+                return Set(&s->MsrTscAux, value, value <= uint.MaxValue);
+            default:
+                int place = FixedMtrr(index);
+                if (place < 0)
+                {
+                    return Bus.TryWriteMsr(index, value);
+                }
+
+                _mtrrFixed[place] = value;
+                return true;
+        }
+    }
+
+    private static bool Set(ulong* field, ulong value, bool valid)
+    {
+        if (valid)
+        {
+            *field = value;
+        }
+
+        return valid;
+    }
+
+    /// <summary>Index of a fixed-range MTRR; -1 for other numbers.</summary>
+    private static int FixedMtrr(uint index) => index switch
+    {
+        Msr.MtrrFix64K => 0,
+        Msr.MtrrFix16K80000 => 1,
+        Msr.MtrrFix16KA0000 => 2,
+        >= Msr.MtrrFix4KC0000 and <= Msr.MtrrFix4KF8000 => (int)(3 + index - Msr.MtrrFix4KC0000),
+        _ => -1,
+    };
+
+    /// <summary>Each of eight bytes: a memory type other than 2, 3 and those above 7 (SDM Vol. 3A §11.12.2).</summary>
+    private static bool IsPatValid(ulong value)
+    {
+        for (int i = 0; i < 8; i++)
+        {
+            if ((value >> (i * 8) & 0xFF) is 2 or 3 or > 7)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether the model has a register that this class implements.</summary>
+    private bool HasMsr(uint index) => index switch
+    {
+        Msr.Efer => CpuFeatures.Has(Model, ModelTraits.NoExecute) || CpuFeatures.Has(Model, CpuidFeature.X64),
+        >= Msr.Star and <= Msr.KernelGsBase => CpuFeatures.Has(Model, CpuidFeature.X64),
+        Msr.TscAux => CpuFeatures.Has(Model, CpuidFeature.RDTSCP) || CpuFeatures.Has(Model, CpuidFeature.RDPID),
+        Msr.ArchCapabilities => CpuFeatures.Has(Model, ModelTraits.ArchCapabilities),
+        Msr.Pat => CpuFeatures.Has(Model, ModelTraits.Pat),
+        Msr.MtrrCap or (>= Msr.MtrrPhysBase0 and <= Msr.MtrrFix4KF8000) or Msr.MtrrDefType => CpuFeatures.Has(Model, ModelTraits.Mtrr),
+        Msr.TscAdjust => CpuFeatures.Has(Model, CpuidFeature.FSGSBASE),
+        Msr.PlatformInfo or Msr.FeatureControl => CpuFeatures.Has(Model, CpuidFeature.X64),
+        _ => true,
+    };
+
+    private void MoveTimestamp(ulong delta)
+    {
+        _s->TscOffset += delta;
+        _s->TscAdjust += delta;
+    }
+
+    private bool SetBase(ulong* field, ulong value)
+    {
+        bool valid = Set(field, value, IsCanonical(value));
+        UpdateSegmentBases();
+        return valid;
+    }
+}
