@@ -4,7 +4,7 @@ using VirtShell.Cpu.Execution;
 
 namespace VirtShell.Cpu.Instructions.Privileged;
 
-/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC, RDRAND, RDSEED.</summary>
+/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC, RDRAND, RDSEED, and the reserved NOPs.</summary>
 internal static unsafe class InformationHandlers
 {
     public static void Register()
@@ -23,7 +23,17 @@ internal static unsafe class InformationHandlers
         HandlerTable.Add(Code.Rdseed_r16, &Random<W16>);
         HandlerTable.Add(Code.Rdseed_r32, &Random<W32>);
         HandlerTable.Add(Code.Rdseed_r64, &Random<W64>);
+        HandlerTable.Add(Code.Reservednop_rm16_r16_0F0D, &ReservedNop);
+        HandlerTable.Add(Code.Reservednop_rm32_r32_0F0D, &ReservedNop);
+        HandlerTable.Add(Code.Reservednop_rm64_r64_0F0D, &ReservedNop);
+        for (Code code = Code.Reservednop_rm16_r16_0F18; code <= Code.Reservednop_rm64_r64_0F1F; code++)
+        {
+            HandlerTable.Add(code, &ReservedNop);
+        }
     }
+
+    // Hint encodings that no feature of ours gives a meaning, ENDBR among them: no access, no fault.
+    private static Op* ReservedNop(CpuState* s, Op* o) => o + 1;
 
     private static Op* ReadCpuid(CpuState* s, Op* o)
     {
