@@ -12,15 +12,14 @@ internal static class InstructionForms
     /// <summary>Memory operands stand at this register.</summary>
     public const Register MemoryBase = Register.RDI;
 
-    /// <summary>Instructions whose effect is the comparison's own frame, or which have tests of their own.</summary>
+    /// <summary>Other makers' extensions, and the conversions that belong to SSE.</summary>
     private static readonly HashSet<Code> s_excluded =
     [
-        Code.Frstor_m94byte, Code.Fnsave_m94byte, Code.Frstor_m108byte, Code.Fnsave_m108byte, Code.Fldenv_m14byte, Code.Fldenv_m28byte,
-        Code.Fnstenv_m14byte, Code.Fnstenv_m28byte, Code.Femms, Code.Frstpm, Code.Cvtpi2ps_xmm_mmm64, Code.Cvtpi2pd_xmm_mmm64,
+        Code.Femms, Code.Frstpm, Code.Cvtpi2ps_xmm_mmm64, Code.Cvtpi2pd_xmm_mmm64,
         Code.Cvttps2pi_mm_xmmm64, Code.Cvttpd2pi_mm_xmmm128, Code.Cvtps2pi_mm_xmmm64, Code.Cvtpd2pi_mm_xmmm128, Code.Fnstdw_AX, Code.Fnstsg_AX,
     ];
 
-    /// <summary>Every x87 instruction but those that load and store the whole state.</summary>
+    /// <summary>Every x87 instruction.</summary>
     public static IReadOnlyList<Code> X87 { get; } = Enum.GetValues<Code>().Where(IsX87).ToArray();
 
     /// <summary>Every instruction with an MMX operand, and EMMS.</summary>

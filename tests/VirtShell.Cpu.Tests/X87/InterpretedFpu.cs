@@ -80,7 +80,7 @@ internal sealed unsafe class InterpretedFpu : IDisposable
         s->Gpr[7] = BlockAddress + FpuBlock.MemoryOffset;
         Flags.SetStatus(s, (uint)block->FlagsBefore);
         Unsafe.CopyBlock(CpuState.Vector(s, 1), block->VectorBefore, 16);
-        _memory.Write(BlockAddress + FpuBlock.MemoryOffset, new ReadOnlySpan<byte>(block->Memory, 64));
+        _memory.Write(BlockAddress + FpuBlock.MemoryOffset, new ReadOnlySpan<byte>(block->Memory, FpuBlock.MemorySize));
     }
 
     private void Store(CpuState* s, FpuBlock* block)
@@ -112,7 +112,7 @@ internal sealed unsafe class InterpretedFpu : IDisposable
         block->RegistersAfter[1] = s->Gpr[1];
         block->FlagsAfter = Flags.Get(s);
         Unsafe.CopyBlock(block->VectorAfter, CpuState.Vector(s, 1), 16);
-        _memory.Read(BlockAddress + FpuBlock.MemoryOffset, new Span<byte>(block->Memory, 64));
+        _memory.Read(BlockAddress + FpuBlock.MemoryOffset, new Span<byte>(block->Memory, FpuBlock.MemorySize));
     }
 
     private static Float80* Register(CpuState* s, int number) => (Float80*)((byte*)s->Fpr + ((number & 7) * 16));
