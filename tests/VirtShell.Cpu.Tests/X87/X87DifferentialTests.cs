@@ -20,6 +20,7 @@ public sealed unsafe class X87DifferentialTests
 
     /// <summary>What FIP holds before: if it is still there, the instruction does not record itself.</summary>
     private const uint UntouchedPointer = 0x1111_1111;
+    private const byte AddressSizePrefix = 0x67;
     private const int ReportLimit = 6;
 
     /// <summary>Results that hardware of different makers rounds differently in the last place, with their C1.</summary>
@@ -68,13 +69,16 @@ public sealed unsafe class X87DifferentialTests
         foreach ((byte[] bytes, Instruction instruction) in forms)
         {
             using NativeCode native = NativeFpu.Wrap(bytes);
-            using var interpreter = new InterpretedFpu(bytes);
+            using var flat = new InterpretedFpu(bytes);
+
+            // The same with an address-size prefix: the handler for segmented and truncated addresses.
+            using var general = new InterpretedFpu([AddressSizePrefix, .. bytes]);
             for (int i = 0; i < Math.Max(1, count / forms.Length) && failures < ReportLimit; i++)
             {
                 Fill(start, samples);
                 *ours = *start;
                 RunOnHost(native, code, start, host);
-                ExitReason reason = interpreter.Run(ours);
+                ExitReason reason = ((i & 1) == 0 ? flat : general).Run(ours);
                 string? difference = reason != ExitReason.BudgetSpent ? $"the interpreter ended with {reason}" : Difference(code, host, ours);
                 if (difference is not null)
                 {
