@@ -261,8 +261,9 @@ internal static unsafe class XsaveHandlers
     {
         Check(s);
         ulong value = (uint)s->Gpr[0] | (s->Gpr[2] << 32);
+        bool avx = CpuFeatures.Has(CpuState.Of(s).Model, CpuidFeature.AVX);
         bool valid = (value & XsaveArea.X87) != 0
-            && (value & ~XsaveArea.Supported) == 0
+            && (value & ~(avx ? XsaveArea.Supported : XsaveArea.Supported & ~XsaveArea.Avx)) == 0
             && (value & (XsaveArea.Sse | XsaveArea.Avx)) != XsaveArea.Avx;
         if (s->Cpl != 0 || (uint)s->Gpr[1] != 0 || !valid)
         {
