@@ -1,0 +1,39 @@
+using System;
+using System.Diagnostics;
+using System.Globalization;
+using System.Linq;
+using VirtShell.Benchmarks;
+using VirtShell.Cpu;
+using VirtShell.Cpu.Memory;
+
+// Integer loops in 64-bit mode with 4-level paging on, in the bare processor: millions of guest instructions for each
+// second of processor time (not of wall-clock time, so that a busy host disturbs little). Median of five.
+const long Instructions = 100_000_000;
+const int Rounds = 5;
+Console.WriteLine($"{"loop",-18}{"median",10}{"least",10}{"most",10}   million instructions per second of processor time");
+foreach ((string name, byte[] code) in LoopPrograms.All)
+{
+    using PhysicalMemory memory = new(64UL << 20);
+    memory.Write(LoopPrograms.Entry, code);
+    memory.WriteUInt64(0x1000, 0x2003);
+    memory.WriteUInt64(0x2000, 0x3003);
+    for (ulong i = 0; i < 32; i++)
+    {
+        memory.WriteUInt64(0x3000 + (i * 8), (i << 21) | 0x83);
+    }
+
+    using Vcpu cpu = new(memory, new EmptyBus(), CpuModel.X86_64_V3);
+    cpu.EnterLong64(LoopPrograms.Entry, 0x1000, 0x10, 0x18, 0, 0);
+    cpu.SetRegister(4, 0x400000);
+    cpu.Run(Instructions);
+    double[] speeds = new double[Rounds];
+    for (int round = 0; round < Rounds; round++)
+    {
+        TimeSpan before = Process.GetCurrentProcess().TotalProcessorTime;
+        cpu.Run(Instructions);
+        speeds[round] = Instructions / 1e6 / (Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds;
+    }
+
+    Array.Sort(speeds);
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-18}{speeds[Rounds / 2],10:F0}{speeds.First(),10:F0}{speeds.Last(),10:F0}"));
+}
