@@ -132,6 +132,7 @@ public sealed unsafe partial class Vcpu
     private void DeliverFault()
     {
         int vector = _faultVector;
+        FaultRaised?.Invoke(vector, _faultError);
         Deliver(vector, EventKind.Fault, _faultHasError, _faultError);
     }
 }

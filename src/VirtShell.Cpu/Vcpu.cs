@@ -68,6 +68,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Linear addresses before whose instruction <see cref="Run"/> stops with <see cref="ExitReason.Breakpoint"/>.</summary>
     public ISet<ulong> Breakpoints { get; } = new HashSet<ulong>();
 
+    /// <summary>Called for each fault (vector, error code) before it is delivered, RIP at its instruction; for debugging.</summary>
+    public Action<int, uint>? FaultRaised { get; set; }
+
     /// <summary>Counters of the engine.</summary>
     public EngineStatistics Statistics => new(_code.BlocksBuilt, _code.BlocksInvalidated, _code.Flushes, Mmu.Misses);
 

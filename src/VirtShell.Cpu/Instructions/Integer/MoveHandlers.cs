@@ -35,6 +35,17 @@ internal static unsafe class MoveHandlers
         HandlerTable.Add(Code.Lea_r32_m, null, &Lea<W32>, &Lea<W32>);
         HandlerTable.Add(Code.Lea_r64_m, null, &LeaFlat, &Lea<W64>);
 
+        // The whole range 0F18h–0F1Fh is NOP where no extension takes it; models without CET decode it as reserved NOP.
+        for (Code reserved = Code.Reservednop_rm16_r16_0F18; reserved <= Code.Reservednop_rm64_r64_0F1F; reserved++)
+        {
+            HandlerTable.Add(reserved, &Nop);
+        }
+
+        foreach (Code reserved in new[] { Code.Reservednop_rm16_r16_0F0D, Code.Reservednop_rm32_r32_0F0D, Code.Reservednop_rm64_r64_0F0D })
+        {
+            HandlerTable.Add(reserved, &Nop);
+        }
+
         foreach (Code nop in new[] { Code.Nopw, Code.Nopd, Code.Nopq, Code.Nop_rm16, Code.Nop_rm32, Code.Nop_rm64, Code.Pause, Code.Endbr32, Code.Endbr64 })
         {
             HandlerTable.Add(nop, &Nop);
