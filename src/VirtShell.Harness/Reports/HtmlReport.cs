@@ -222,14 +222,17 @@ internal static class HtmlReport
             writer.WriteLine($"<pre>{E(error)}</pre>");
         }
 
-        writer.WriteLine($"<pre>{E(CrashText.Registers(crash))}</pre><pre>");
-        foreach (string line in crash.Disassembly)
+        if (crash.Registers.Count > 0)
         {
-            string text = E(line);
-            writer.WriteLine(line.StartsWith("=>", StringComparison.Ordinal) ? $"<mark>{text}</mark>" : text);
+            writer.WriteLine($"<pre>{E(CrashText.Registers(crash))}</pre>");
         }
 
-        writer.WriteLine("</pre>");
+        if (crash.Disassembly.Count > 0)
+        {
+            IEnumerable<string> lines = crash.Disassembly.Select(l => l.StartsWith("=>", StringComparison.Ordinal) ? $"<mark>{E(l)}</mark>" : E(l));
+            writer.WriteLine($"<pre>{string.Join('\n', lines)}</pre>");
+        }
+
         if (crash.StackBytes.Length > 0)
         {
             writer.WriteLine($"<details><summary>Stack</summary><pre>{E(CrashText.Stack(crash))}</pre></details>");

@@ -132,6 +132,8 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnEnd(IGuestControl control1, VmEndKind end)
     {
+        // From here on the control only answers questions.
+        turnedOff = true;
         foreach (PortState port in ports.Values)
         {
             port.Text.Finish();
