@@ -8,7 +8,6 @@ using System.Threading.Tasks;
 using VirtShell.Cli.Terminals;
 using VirtShell.Cpu;
 using VirtShell.Guests;
-using VirtShell.Harness.Reports;
 using VirtShell.Harness;
 using VirtShell.Host;
 using VirtShell.Machine;
@@ -84,7 +83,7 @@ internal static class RunCommand
 
         if (vm.CrashReport is { } crash)
         {
-            Console.Error.WriteLine(Harness.Printable.Log(CrashText.Format(crash)).TrimEnd());
+            Console.Error.WriteLine(Harness.Printable.Log(crash.ToText()).TrimEnd());
         }
 
         switch (vm.End)

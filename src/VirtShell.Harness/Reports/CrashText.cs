@@ -7,37 +7,11 @@ using VirtShell.Host;
 
 namespace VirtShell.Harness.Reports;
 
-/// <summary>A crash report as plain text.</summary>
-public static class CrashText
+/// <summary>The parts of a crash report that are laid out in columns.</summary>
+internal static class CrashText
 {
     private const int BytesPerRow = 16;
     private const int RegistersPerRow = 4;
-
-    public static string Format(CrashReport crash)
-    {
-        ArgumentNullException.ThrowIfNull(crash);
-        var text = new StringBuilder();
-        text.Append(crash.Summary).Append('\n');
-        text.Append(CultureInfo.InvariantCulture, $"{crash.Kind}, {crash.Mode}, after {crash.Instructions} instructions, {Units.FormatDuration(crash.GuestTime)} of guest time\n\n");
-        text.Append(Registers(crash)).Append('\n');
-        foreach (string line in crash.Disassembly)
-        {
-            text.Append(line).Append('\n');
-        }
-
-        string stack = Stack(crash);
-        if (stack.Length > 0)
-        {
-            text.Append('\n').Append(stack);
-        }
-
-        if (crash.EngineError is { } error)
-        {
-            text.Append('\n').Append("Engine: ").Append(error).Append('\n');
-        }
-
-        return text.ToString();
-    }
 
     public static string Registers(CrashReport crash)
     {

@@ -233,6 +233,12 @@ internal static class HtmlReport
             writer.WriteLine($"<pre>{string.Join('\n', lines)}</pre>");
         }
 
+        if (crash.PageWalk.Count > 0)
+        {
+            string walked = crash.FaultAddress is { } address ? $"Page walk of 0x{address:x}" : "Page walk";
+            writer.WriteLine($"<details><summary>{walked}</summary><pre>{E(string.Join('\n', crash.PageWalk))}</pre></details>");
+        }
+
         if (crash.StackBytes.Length > 0)
         {
             writer.WriteLine($"<details><summary>Stack</summary><pre>{E(CrashText.Stack(crash))}</pre></details>");

@@ -97,7 +97,7 @@ internal static class JUnitReport
         if (item.CrashReport is { } crash)
         {
             xml.WriteStartElement("system-err");
-            xml.WriteString(Printable.Log(CrashText.Format(crash)));
+            xml.WriteString(Printable.Log(crash.ToText()));
             xml.WriteEndElement();
         }
 

@@ -1,4 +1,3 @@
-using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Text.Encodings.Web;
@@ -78,7 +77,8 @@ internal static class JsonReport
         json.WriteEndObject();
         if (item.CrashReport is { } crash)
         {
-            WriteCrash(json, crash);
+            json.WritePropertyName("crash");
+            json.WriteRawValue(crash.ToJson());
         }
 
         json.WriteString("serial", item.SerialText);
@@ -112,38 +112,6 @@ internal static class JsonReport
         }
 
         json.WriteEndArray();
-    }
-
-    private static void WriteCrash(Utf8JsonWriter json, CrashReport crash)
-    {
-        json.WriteStartObject("crash");
-        json.WriteString("kind", JsonNamingPolicy.KebabCaseLower.ConvertName(crash.Kind.ToString()));
-        json.WriteString("summary", crash.Summary);
-        json.WriteString("mode", crash.Mode);
-        json.WriteNumber("instructions", crash.Instructions);
-        json.WriteNumber("guest-time", crash.GuestTime.TotalSeconds);
-        json.WriteStartObject("registers");
-        foreach (KeyValuePair<string, ulong> register in crash.Registers)
-        {
-            json.WriteString(register.Key, $"0x{register.Value:x}");
-        }
-
-        json.WriteEndObject();
-        json.WriteStartArray("disassembly");
-        foreach (string line in crash.Disassembly)
-        {
-            json.WriteStringValue(line);
-        }
-
-        json.WriteEndArray();
-        json.WriteString("stack-address", $"0x{crash.StackAddress:x}");
-        json.WriteString("stack-bytes", Convert.ToHexStringLower(crash.StackBytes));
-        if (crash.EngineError is not null)
-        {
-            json.WriteString("engine-error", crash.EngineError);
-        }
-
-        json.WriteEndObject();
     }
 
     private static void WritePairs(Utf8JsonWriter json, string name, IReadOnlyList<KeyValuePair<string, string>> pairs)
