@@ -182,7 +182,9 @@ internal static class Cpuid
             case 1:
                 uint eax = CpuFeatures.Has(model, CpuidFeature.XSAVEOPT) ? 1u : 0;
                 bool compact = CpuFeatures.Has(model, CpuidFeature.XSAVEC);
-                return new CpuidLeaf(eax | (compact ? 2u : 0), compact ? SizeOf(xcr0) : 0, 0, 0);
+
+                // XSAVEC, and XGETBV with ECX = 1.
+                return new CpuidLeaf(eax | (compact ? 6u : 0), compact ? SizeOf(xcr0) : 0, 0, 0);
             case 2:
                 return (supported & 4) != 0 ? new CpuidLeaf(XsaveAvxSize, XsaveLegacySize, 0, 0) : default;
             default:

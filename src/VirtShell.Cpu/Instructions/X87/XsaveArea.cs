@@ -8,9 +8,6 @@ internal static class XsaveArea
     public const ulong Sse = 1 << 1;
     public const ulong Avx = 1 << 2;
 
-    /// <summary>Every component that this processor has.</summary>
-    public const ulong Supported = X87 | Sse | Avx;
-
     /// <summary>XCOMP_BV bit 63: the area is in compacted format.</summary>
     public const ulong Compacted = 1UL << 63;
 

@@ -246,7 +246,7 @@ internal static unsafe class XsaveHandlers
     {
         Check(s);
         uint index = (uint)s->Gpr[1];
-        if (index > 1)
+        if (index > 1 || (index == 1 && !CpuFeatures.Has(CpuState.Of(s).Model, CpuidFeature.XSAVEC)))
         {
             Fault.GeneralProtection(s);
         }
@@ -261,9 +261,8 @@ internal static unsafe class XsaveHandlers
     {
         Check(s);
         ulong value = (uint)s->Gpr[0] | (s->Gpr[2] << 32);
-        bool avx = CpuFeatures.Has(CpuState.Of(s).Model, CpuidFeature.AVX);
         bool valid = (value & XsaveArea.X87) != 0
-            && (value & ~(avx ? XsaveArea.Supported : XsaveArea.Supported & ~XsaveArea.Avx)) == 0
+            && (value & ~CpuFeatures.Xcr0Bits(CpuState.Of(s).Model)) == 0
             && (value & (XsaveArea.Sse | XsaveArea.Avx)) != XsaveArea.Avx;
         if (s->Cpl != 0 || (uint)s->Gpr[1] != 0 || !valid)
         {
