@@ -85,6 +85,7 @@ public sealed unsafe partial class Vcpu
         CpuState* s = _s;
         s->Cr0 = ControlBits.Cr0Protection | ControlBits.Cr0ExtensionType;
         EnterFlat(codeSelector, dataSelector, gdtBase, gdtLimit, SegmentRegister.Big);
+        SetFirmwareMtrrs();
         s->Rip = eip;
         UpdateMode();
     }
@@ -99,6 +100,7 @@ public sealed unsafe partial class Vcpu
         s->Cr4 = ControlBits.Cr4Pae;
         s->Efer = ControlBits.EferLongEnable | ControlBits.EferLongActive;
         EnterFlat(codeSelector, dataSelector, gdtBase, gdtLimit, SegmentRegister.Long);
+        SetFirmwareMtrrs();
         s->Rip = rip;
         UpdateMode();
     }

@@ -206,6 +206,14 @@ public sealed unsafe partial class Vcpu
         }
     }
 
+    /// <summary>Memory types as firmware leaves them for an operating system: everything write-back, MTRRs and fixed ranges on.</summary>
+    private void SetFirmwareMtrrs()
+    {
+        const ulong WriteBack = 0x0606_0606_0606_0606;
+        _mtrrDefType = 0xC06;
+        System.Array.Fill(_mtrrFixed, WriteBack);
+    }
+
     private static bool Set(ulong* field, ulong value, bool valid)
     {
         if (valid)
