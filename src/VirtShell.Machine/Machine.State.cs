@@ -2,7 +2,6 @@ using System;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
-using VirtShell.Machine.Timers;
 using VirtShell.State;
 
 namespace VirtShell.Machine;
@@ -82,9 +81,6 @@ public sealed partial class Machine
                     break;
                 case LocalApic apic:
                     apic.InitializeAsFirmware();
-                    break;
-                case Pit8254 pit:
-                    pit.InitializeAsFirmware();
                     break;
                 default:
                     break;

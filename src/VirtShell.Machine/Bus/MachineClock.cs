@@ -98,6 +98,16 @@ public sealed class MachineClock
         }
     }
 
+    /// <summary>Lets time pass within the running instruction, as if the bus had kept the processor waiting: up to <paramref name="nanoseconds"/>, but not past the next event. For devices that a guest polls while they are busy.</summary>
+    public void StallUntil(long nanoseconds)
+    {
+        SkipTo(Math.Min(nanoseconds, NextDue));
+        if (_count > 0)
+        {
+            DeadlineMoved?.Invoke(NextDue);
+        }
+    }
+
     public void Save(StateWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);

@@ -87,6 +87,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     private byte _scratch;
     private bool _transmitPending;
     private bool _timeoutPending;
+    private bool _polled;
 
     /// <param name="name">"com1", "com2", …</param>
     /// <param name="bus">Where the ports are claimed.</param>
@@ -148,7 +149,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         _ier = _fcr = _lcr = _mcr = _lineErrors = _scratch = 0;
         _lcr = 3;
         _msr = MsrConnected;
-        _transmitPending = _timeoutPending = false;
+        _transmitPending = _timeoutPending = _polled = false;
         _irq(false);
         FeedReceiver();
     }
@@ -166,7 +167,15 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
 
     public uint ReadPort(ushort port, int size)
     {
-        switch (port - _port)
+        int register = port - _port;
+        bool polledBefore = _polled;
+        _polled = register == Lsr;
+        if (polledBefore && _polled)
+        {
+            WaitForTransmitter();
+        }
+
+        switch (register)
         {
             case Data when (_lcr & LcrDlab) != 0:
                 return (byte)_divisor;
@@ -197,6 +206,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     public void WritePort(ushort port, int size, uint value)
     {
         byte written = (byte)value;
+        _polled = false;
         switch (port - _port)
         {
             case Data when (_lcr & LcrDlab) != 0:
@@ -228,6 +238,17 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
                 break;
             default:
                 break;
+        }
+    }
+
+    // A driver that reads the line status again and again waits for the line. Each read then takes as long as the line does,
+    // so that a console at 115200 baud costs its guest time, but no instructions.
+    private void WaitForTransmitter()
+    {
+        long emptied = IsHoldingEmpty ? _sendingUntil : _sendingUntil - CharacterTime;
+        if (emptied > _clock.Now)
+        {
+            _clock.StallUntil(emptied);
         }
     }
 

@@ -18,6 +18,7 @@ public sealed partial class Uart16550
         writer.Write("registers", [_ier, _fcr, _lcr, _mcr, _lineErrors, _msr, _scratch]);
         writer.Write("transmit-pending", _transmitPending);
         writer.Write("timeout-pending", _timeoutPending);
+        writer.Write("polled", _polled);
         _transmitted.Save(writer, "transmitted");
         _received.Save(writer, "received");
         _timedOut.Save(writer, "timed-out");
@@ -43,6 +44,7 @@ public sealed partial class Uart16550
         (_lineErrors, _msr, _scratch) = (registers[4], registers[5], registers[6]);
         _transmitPending = reader.ReadBoolean("transmit-pending");
         _timeoutPending = reader.ReadBoolean("timeout-pending");
+        _polled = reader.ReadBoolean("polled");
         _transmitted.Load(reader, "transmitted", _clock);
         _received.Load(reader, "received", _clock);
         _timedOut.Load(reader, "timed-out", _clock);

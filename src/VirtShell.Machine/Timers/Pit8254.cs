@@ -57,15 +57,7 @@ public sealed class Pit8254 : IDevice, IPortHandler
         _channels[1].Reset(gate: true);
         _channels[2].Reset(gate: false);
         _portB = 0;
-        _irq0(false);
-    }
-
-    /// <summary>Starts counter 0 as PC firmware does: mode 2 over 65536 ticks, 18.2 Hz.</summary>
-    public void InitializeAsFirmware()
-    {
-        WritePort(ControlPort, 1, 0x34);
-        WritePort(FirstPort, 1, 0);
-        WritePort(FirstPort, 1, 0);
+        _irq0(_channels[0].Output(Tick));
     }
 
     public uint ReadPort(ushort port, int size)

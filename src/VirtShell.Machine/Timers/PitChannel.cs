@@ -39,9 +39,10 @@ internal sealed class PitChannel
 
     private bool IsTriggeredByGate => _mode is 1 or 5;
 
+    /// <summary>The datasheet leaves the state at power-on open; ours is mode 3 without a count, so that OUT is high and programming it makes no edge.</summary>
     public void Reset(bool gate)
     {
-        _mode = 0;
+        _mode = 3;
         _bcd = false;
         _access = 3;
         _count = 0x10000;

@@ -88,14 +88,14 @@ internal sealed class ChipsetRig : IProcessorPins
     /// <summary>Lets guest time pass, firing events at their times.</summary>
     public void Advance(long nanoseconds)
     {
-        long end = _retired + nanoseconds;
+        long end = Clock.Now + nanoseconds;
         while (Clock.NextDue <= end)
         {
-            _retired = Math.Max(_retired, Clock.NextDue);
+            _retired += Math.Max(0, Clock.NextDue - Clock.Now);
             Clock.FireNext();
         }
 
-        _retired = end;
+        _retired += end - Clock.Now;
     }
 
     /// <summary>Programs the 8259s as Linux does (vectors 30h and 38h) with the given masks, and opens virtual wire.</summary>

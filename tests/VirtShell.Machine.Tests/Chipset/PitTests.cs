@@ -26,6 +26,9 @@ public sealed class PitTests
 
             _line = level;
         });
+
+        // OUT is high from power-on.
+        _rises.Clear();
     }
 
     private byte In(int port) => (byte)_bus.ReadPort((ushort)port, 1);

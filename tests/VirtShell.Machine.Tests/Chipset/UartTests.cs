@@ -1,4 +1,5 @@
 using System.Text;
+using VirtShell.Machine.Bus;
 using Xunit;
 
 namespace VirtShell.Machine.Tests.Chipset;
@@ -9,7 +10,14 @@ public sealed class UartTests
     private const long Character = 10 * 1_000_000_000L / 115_200;
     private readonly ChipsetRig _rig = new();
 
-    private byte Get(int register) => _rig.In(Port + register);
+    // Reading another register in between keeps two reads of the line status from being a poll.
+    private byte Get(int register)
+    {
+        _rig.In(Port + 7);
+        return _rig.In(Port + register);
+    }
+
+    private void TimerEventAt(long time) => _rig.Clock.Schedule(new TimerEvent(() => { }), time);
 
     private void Set(int register, int value) => _rig.Out(Port + register, value);
 
@@ -86,6 +94,31 @@ public sealed class UartTests
         Assert.Equal(0x20, Get(5) & 0x60);
         _rig.Advance(Character);
         Assert.Equal(0x60, Get(5) & 0x60);
+    }
+
+    [Fact]
+    public void PollingTheLineStatusTakesTheLinesTime()
+    {
+        Set(2, 1);
+        foreach (byte value in "0123456789abcdef"u8)
+        {
+            Set(0, value);
+        }
+
+        Assert.Equal(0, _rig.In(Port + 5) & 0x60);
+        Assert.Equal(0L, _rig.Clock.Now);
+        Assert.Equal(0x20, _rig.In(Port + 5) & 0x60);
+        Assert.Equal(15 * Character, _rig.Clock.Now);
+        Assert.Equal(0x60, _rig.In(Port + 5) & 0x60);
+        Assert.Equal(16 * Character, _rig.Clock.Now);
+
+        // Not past what else is due.
+        Set(0, 'x');
+        Set(0, 'y');
+        TimerEventAt(_rig.Clock.Now + 100);
+        _rig.In(Port + 5);
+        Assert.Equal(0, _rig.In(Port + 5) & 0x20);
+        Assert.Equal((16 * Character) + 100, _rig.Clock.Now);
     }
 
     [Fact]

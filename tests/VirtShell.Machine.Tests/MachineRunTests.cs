@@ -1,0 +1,334 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using Iced.Intel;
+using VirtShell.Machine.Tests.Boot;
+using Xunit;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace VirtShell.Machine.Tests;
+
+public sealed class MachineRunTests
+{
+    private const long Millisecond = 1_000_000;
+
+    [Fact]
+    public void TheDebugExitPortEndsTheRunWithItsValue()
+    {
+        using Machine machine = Create(a => Exit(a, 0x1234_5678));
+        Assert.Equal(new MachineExit(MachineExitKind.DebugExit, 0x1234_5678), machine.Run(1000));
+        Assert.Equal(3, machine.Instructions);
+    }
+
+    [Theory]
+    [InlineData(0x3F8, 1)]
+    [InlineData(0x2F8, 2)]
+    [InlineData(0xE9, 200)]
+    public void BytesAreReportedWithTheirPort(int port, int number)
+    {
+        using Machine machine = Create(a =>
+        {
+            a.mov(dx, (ushort)port);
+            a.mov(al, (byte)0x78);
+            a.@out(dx, al);
+            Exit(a, 0);
+        });
+        List<(int, byte)> seen = [];
+        machine.SerialOutput = (p, b) => seen.Add((p, b));
+        machine.Run(1000);
+        Assert.Equal([(number, (byte)'x')], seen);
+    }
+
+    [Fact]
+    public void S5SwitchesOffAndTheInstructionBehindItHasNotRun()
+    {
+        using Machine machine = Create(a =>
+        {
+            a.mov(dx, 0x604);
+            a.mov(eax, 0x2000);
+            a.@out(dx, ax);
+            Exit(a, 1);
+        });
+        Assert.Equal(MachineExitKind.PowerOff, machine.Run(1000).Kind);
+        Assert.Equal(3, machine.Instructions);
+    }
+
+    [Theory]
+    [InlineData(0x64, 0xFE)]
+    [InlineData(0x92, 0x03)]
+    [InlineData(0xCF9, 0x06)]
+    public void ResetsAreAskedForAndStartTheImageAgain(int port, int value)
+    {
+        using Machine machine = Create(a =>
+        {
+            a.mov(ebx, __dword_ptr[0x20_0000]);
+            a.mov(__dword_ptr[0x20_0000], 1);
+            a.mov(dx, (ushort)port);
+            a.mov(al, (byte)value);
+            a.@out(dx, al);
+            Exit(a, 0);
+        });
+        Assert.Equal(MachineExitKind.ResetRequested, machine.Run(1000).Kind);
+        long instructions = machine.Instructions;
+        machine.Reset();
+        Assert.Equal(0u, machine.Memory.ReadUInt32(0x20_0000));
+        Assert.Equal(instructions, machine.Instructions);
+        Assert.Equal(MachineExitKind.ResetRequested, machine.Run(1000).Kind);
+        Assert.Equal(0ul, machine.Cpu.GetRegister(3));
+        Assert.Equal(2 * instructions, machine.Instructions);
+    }
+
+    [Fact]
+    public void HaltingWithInterruptsOffIsForEver()
+    {
+        using Machine machine = Create(a =>
+        {
+            a.cli();
+            a.hlt();
+        });
+        Assert.Equal(MachineExitKind.HaltedForever, machine.Run(1000).Kind);
+    }
+
+    [Fact]
+    public void AWildExceptionIsATripleFault()
+    {
+        using Machine machine = Create(a => a.ud2());
+        Assert.Equal(MachineExitKind.TripleFault, machine.Run(1000).Kind);
+        Assert.Equal(MachineExitKind.TripleFault, machine.Run(1000).Kind);
+    }
+
+    [Fact]
+    public void HaltSkipsToTheTimerAndTimeIsExact()
+    {
+        using Machine machine = Create(a => Ticker(a, ticks: 100));
+        MachineExit exit = machine.Run(1_000_000);
+        Assert.Equal(MachineExitKind.DebugExit, exit.Kind);
+
+        // A hundred periods of 11932 ticks of 1.193182 MHz.
+        Assert.InRange(machine.GuestTime, 1_000 * Millisecond, 1_000 * Millisecond + (20 * Millisecond / 100));
+        Assert.InRange(machine.Instructions, 500, 2000);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(1000)]
+    public void HowARunIsCutIntoQuantaChangesNothing(long quantum)
+    {
+        using Machine whole = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Machine cut = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        whole.Run(long.MaxValue);
+        long rounds = 0;
+        while (cut.Run(quantum * 97).Kind == MachineExitKind.QuantumSpent)
+        {
+            rounds++;
+        }
+
+        Assert.True(rounds > 0);
+        Assert.Equal(whole.Instructions, cut.Instructions);
+        Assert.Equal(whole.GuestTime, cut.GuestTime);
+        Assert.Equal(whole.Memory.Hash(), cut.Memory.Hash());
+    }
+
+    [Fact]
+    public void TheLimitIsExact()
+    {
+        using Machine machine = Create(Spin);
+        Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(12_345).Kind);
+        Assert.Equal(12_345, machine.Instructions);
+        Assert.Equal(12_345, machine.GuestTime);
+    }
+
+    [Fact]
+    public void TheAlarmComesAtItsInstruction()
+    {
+        using Machine machine = Create(Spin);
+        List<long> at = [];
+        machine.SetAlarm(5_000, () =>
+        {
+            at.Add(machine.Instructions);
+            machine.SetAlarm(6_000, () => at.Add(machine.Instructions));
+        });
+        machine.Run(10_000);
+        Assert.Equal([5_000, 6_000], at);
+        machine.SetAlarm(11_000, () => at.Add(0));
+        machine.SetAlarm(0, null);
+        machine.Run(10_000);
+        Assert.Equal(2, at.Count);
+    }
+
+    [Fact]
+    public void AStopIsTakenSoonAndOnce()
+    {
+        using Machine machine = Create(Spin);
+        machine.SetAlarm(5_000, machine.RequestStop);
+        Assert.Equal(MachineExitKind.StopRequested, machine.Run(10_000_000).Kind);
+        Assert.Equal(5_000, machine.Instructions);
+        Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(10_000).Kind);
+        Assert.Equal(15_000, machine.Instructions);
+    }
+
+    [Fact]
+    public void AnIdleGuestWaitsForInputAndEchoesIt()
+    {
+        using Machine machine = Create(Echo);
+        StringBuilder seen = new();
+        machine.SerialOutput = (_, b) => seen.Append((char)b);
+        Assert.Equal(new MachineExit(MachineExitKind.Idle, IdleUntil: long.MaxValue), machine.Run(1_000_000));
+        machine.SendSerial(1, "a line that is longer than the FIFO of the UART"u8);
+        Assert.Equal(MachineExitKind.Idle, machine.Run(1_000_000).Kind);
+        Assert.Equal("a line that is longer than the FIFO of the UART", seen.ToString());
+        Assert.Throws<ArgumentOutOfRangeException>(() => machine.SendSerial(9, "x"u8));
+    }
+
+    [Fact]
+    public void TheHostClockReturnsIdleWithTheNextEvent()
+    {
+        using Machine machine = Create(a => Ticker(a, ticks: 3), ClockMode.Host);
+        MachineExit exit;
+        int idles = 0;
+        while ((exit = machine.Run(1_000_000)).Kind != MachineExitKind.DebugExit)
+        {
+            Assert.Equal(MachineExitKind.Idle, exit.Kind);
+            Assert.True(exit.IdleUntil > machine.GuestTime);
+            System.Threading.Thread.Sleep(1);
+            idles++;
+        }
+
+        Assert.True(idles > 0);
+        Assert.True(machine.GuestTime >= 30 * Millisecond);
+    }
+
+    [Fact]
+    public void ThePowerButtonReachesAGuestThatListens()
+    {
+        using Machine machine = Create(a =>
+        {
+            a.mov(al, 0xF1);
+            a.@out(0xB2, al);
+            a.mov(dx, 0x602);
+            a.mov(eax, 0x100);
+            a.@out(dx, ax);
+            a.mov(dx, 0x600);
+            Label wait = a.CreateLabel();
+            a.Label(ref wait);
+            a.@in(ax, dx);
+            a.test(eax, 0x100);
+            a.jz(wait);
+            Exit(a, 7);
+        });
+        Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(1000).Kind);
+        machine.PressPowerButton();
+        Assert.Equal(new MachineExit(MachineExitKind.DebugExit, 7), machine.Run(1000));
+    }
+
+    private static Machine Create(Action<Assembler> code, ClockMode clock = ClockMode.Virtual) =>
+        new(new MachineConfiguration { MemoryBytes = 8 << 20, Clock = clock, Boot = new MultibootBoot(MultibootImages.Flat(code), "") });
+
+    private static void Exit(Assembler a, int code)
+    {
+        a.mov(dx, 0x501);
+        a.mov(eax, code);
+        a.@out(dx, eax);
+    }
+
+    private static void Spin(Assembler a)
+    {
+        Label loop = a.CreateLabel();
+        a.Label(ref loop);
+        a.inc(eax);
+        a.jmp(loop);
+    }
+
+    private static void Out(Assembler a, int port, int value)
+    {
+        a.mov(al, (byte)value);
+        a.mov(dx, (ushort)port);
+        a.@out(dx, al);
+    }
+
+    // A stack, an IDT at 300000h whose entry 'vector' leads to the handler written here, and the first 8259.
+    private static void SetUp(Assembler a, int vector, Action handler)
+    {
+        Label behind = a.CreateLabel();
+        a.mov(esp, 0x40_0000);
+        a.call(behind);
+        handler();
+        a.Label(ref behind);
+        a.pop(ecx);
+        a.mov(eax, cs);
+        a.shl(eax, 16);
+        a.mov(ebx, 0x30_0000 + (8 * vector));
+        a.mov(ax, cx);
+        a.mov(__dword_ptr[ebx], eax);
+        a.mov(cx, 0x8E00);
+        a.mov(__dword_ptr[ebx + 4], ecx);
+        a.mov(__dword_ptr[0x30_1000], 0x07FF_0000);
+        a.mov(__dword_ptr[0x30_1004], 0x30_0000);
+        a.lidt(__fword_ptr[0x30_1002]);
+        foreach ((int port, int value) in new[] { (0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1) })
+        {
+            Out(a, port, value);
+        }
+    }
+
+    // Counts interrupts of the 8254 every 10 ms, telling each on COM1, with some work in between; then exits.
+    private static void Ticker(Assembler a, int ticks, int work = 1)
+    {
+        Label loop = a.CreateLabel();
+        Label spin = a.CreateLabel();
+        SetUp(a, 0x20, () =>
+        {
+            a.inc(esi);
+            Out(a, 0x3F8, '.');
+            Out(a, 0x20, 0x20);
+            a.iretd();
+        });
+        Out(a, 0x43, 0x34);
+        Out(a, 0x40, 11932 & 0xFF);
+        Out(a, 0x40, 11932 >> 8);
+        Out(a, 0x21, 0xFE);
+        a.xor(esi, esi);
+        a.sti();
+        a.Label(ref loop);
+        a.mov(ecx, work);
+        a.Label(ref spin);
+        a.dec(ecx);
+        a.jnz(spin);
+        a.hlt();
+        a.cmp(esi, ticks);
+        a.jb(loop);
+        Exit(a, 0);
+    }
+
+    // Sends back what COM1 receives, by interrupts.
+    private static void Echo(Assembler a)
+    {
+        Label loop = a.CreateLabel();
+        Label more = a.CreateLabel();
+        Label done = a.CreateLabel();
+        SetUp(a, 0x24, () =>
+        {
+            a.Label(ref more);
+            a.mov(dx, 0x3FD);
+            a.@in(al, dx);
+            a.test(al, 1);
+            a.jz(done);
+            a.mov(dx, 0x3F8);
+            a.@in(al, dx);
+            a.@out(dx, al);
+            a.jmp(more);
+            a.Label(ref done);
+            Out(a, 0x20, 0x20);
+            a.iretd();
+        });
+        Out(a, 0x3FA, 0x41);
+        Out(a, 0x3FC, 0x0B);
+        Out(a, 0x3F9, 0x01);
+        Out(a, 0x21, 0xEF);
+        a.sti();
+        a.Label(ref loop);
+        a.hlt();
+        a.jmp(loop);
+    }
+}
