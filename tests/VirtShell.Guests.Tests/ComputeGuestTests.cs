@@ -1,5 +1,7 @@
+using System;
 using System.Numerics;
 using VirtShell.Guests.Assembler.Programs;
+using VirtShell.Machine;
 using Xunit;
 
 namespace VirtShell.Guests.Tests;
@@ -26,5 +28,25 @@ public sealed class ComputeGuestTests
         }
 
         Assert.Equal(ComputeGuest.Checksum, sum);
+    }
+
+    [Fact]
+    public void The_loop_takes_exactly_as_many_instructions_as_published()
+    {
+        // imul eax,eax,1664525 begins the loop, a backward jne ends it.
+        var image = GuestCatalog.Find("compute")!.Image.Span;
+        var start = image.IndexOf((ReadOnlySpan<byte>)[0x69, 0xC0, 0x0D, 0x66, 0x19, 0x00]);
+        var end = start + image[start..].IndexOf((byte)0x75) + 2;
+        const ulong load = 0x10_0000;
+
+        using var guest = new GuestRunner("compute");
+        guest.Machine.Cpu.Breakpoints.Add(load + (ulong)start);
+        guest.AssertEnd(MachineExitKind.Breakpoint, guest.Run());
+        var before = guest.Machine.Instructions;
+        guest.Machine.Cpu.Breakpoints.Clear();
+        guest.Machine.Cpu.Breakpoints.Add(load + (ulong)end);
+        guest.AssertEnd(MachineExitKind.Breakpoint, guest.Run());
+        Assert.Equal(ComputeGuest.LoopInstructions, guest.Machine.Instructions - before);
+        Assert.Empty(guest.Serial);
     }
 }

@@ -1,0 +1,112 @@
+using System;
+using VirtShell.Machine;
+using Xunit;
+
+namespace VirtShell.Guests.Tests;
+
+/// <summary>What each guest says and how it ends, on a machine of its own.</summary>
+public sealed class GuestRunTests
+{
+    private const ulong Nowhere = 0xDEAD_0000;
+
+    [Theory]
+    [InlineData("hello", "Hello from VirtShell: a 32-bit guest with 32 MiB of memory.\r\n")]
+    [InlineData("hello64", "Hello from VirtShell: a 64-bit guest with 32 MiB of memory; 0x9e3779b97f4a7c15 squared is 0xdf442d22ce4859b9.\r\n")]
+    [InlineData("timer", "tick 1\r\ntick 2\r\ntick 3\r\ntick 4\r\ntick 5\r\ntick 6\r\ntick 7\r\ntick 8\r\ntick 9\r\ntick 10\r\n")]
+    [InlineData("compute", "checksum af4d9274\r\n")]
+    [InlineData("memory-hog", "Eating 32 MiB\r\ntouched 16 MiB\r\ntouched 32 MiB\r\nAll pages hold what was written.\r\n")]
+    [InlineData("port-storm", "Port storm\r\naccesses 786116\r\n")]
+    public void Guests_that_power_off(string name, string expected)
+    {
+        using var guest = new GuestRunner(name);
+        guest.AssertEnd(MachineExitKind.PowerOff, guest.Run());
+        Assert.Equal(expected, guest.Serial);
+    }
+
+    [Theory]
+    [InlineData("triple-fault", MachineExitKind.TripleFault, "About to triple-fault.\r\n")]
+    [InlineData("wild-jump", MachineExitKind.TripleFault, "Jumping to 0xdead0000.\r\n")]
+    [InlineData("page-fault", MachineExitKind.TripleFault, "Paging is on; reading 0xdead0000.\r\n")]
+    [InlineData("halt-forever", MachineExitKind.HaltedForever, "Halting with interrupts off.\r\n")]
+    [InlineData("busy-loop", MachineExitKind.QuantumSpent, "Looping for ever.\r\n")]
+    public void Guests_that_do_not(string name, MachineExitKind kind, string expected)
+    {
+        using var guest = new GuestRunner(name);
+        guest.AssertEnd(kind, guest.Run(50_000_000));
+        Assert.Equal(expected, guest.Serial);
+    }
+
+    [Fact]
+    public unsafe void A_page_fault_leaves_its_address()
+    {
+        using var guest = new GuestRunner("page-fault");
+        guest.Run();
+        Assert.Equal(Nowhere, guest.Machine.Cpu.State->Cr2);
+    }
+
+    [Fact]
+    public unsafe void A_wild_jump_ends_where_it_went()
+    {
+        using var guest = new GuestRunner("wild-jump");
+        guest.Run();
+        Assert.Equal(Nowhere, guest.Machine.Cpu.State->Rip);
+    }
+
+    [Theory]
+    [InlineData(2UL)]
+    [InlineData(3UL)]
+    [InlineData(64UL)]
+    [InlineData(1000UL)]
+    public void Memory_is_told_as_people_count_it(ulong mebibytes)
+    {
+        using var guest = new GuestRunner("hello", mebibytes * GuestRunner.Mebibyte);
+        guest.AssertEnd(MachineExitKind.PowerOff, guest.Run());
+        Assert.Contains($" {mebibytes} MiB ", guest.Serial, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("hello", 1)]
+    [InlineData("hello64", 17)]
+    [InlineData("timer", 1000)]
+    [InlineData("port-storm", 12_345)]
+    public void Runs_repeat_to_the_instruction_however_they_are_cut(string name, long quantum)
+    {
+        using var whole = new GuestRunner(name);
+        using var cut = new GuestRunner(name);
+        whole.Run();
+        cut.Run(quantum: quantum);
+        Assert.Equal((whole.Serial, whole.Machine.Instructions, whole.Machine.GuestTime), (cut.Serial, cut.Machine.Instructions, cut.Machine.GuestTime));
+    }
+
+    [Theory]
+    [InlineData("hello", 1_000)]
+    [InlineData("hello", 1_000_003)]
+    [InlineData("hello64", 2_000_000)]
+    [InlineData("timer", 3_000_000)]
+    [InlineData("memory-hog", 4_000_000)]
+    [InlineData("port-storm", 5_000_000)]
+    public void A_saved_guest_goes_on_as_if_nothing_had_been(string name, long at)
+    {
+        using var whole = new GuestRunner(name);
+        using var first = new GuestRunner(name);
+        using var second = new GuestRunner(name);
+        var end = whole.Run();
+        Assert.Equal(MachineExitKind.QuantumSpent, first.Run(at).Kind);
+        second.Load(first.Save());
+        Assert.Equal(end, second.Run());
+        Assert.Equal(whole.Serial, first.Serial + second.Serial);
+        Assert.Equal(whole.Machine.Instructions, second.Machine.Instructions);
+        Assert.Equal(whole.Machine.GuestTime, second.Machine.GuestTime);
+    }
+
+    [Fact]
+    public void Reset_starts_a_crashed_guest_again()
+    {
+        using var guest = new GuestRunner("triple-fault");
+        guest.Run();
+        var once = guest.Serial;
+        guest.Machine.Reset();
+        guest.AssertEnd(MachineExitKind.TripleFault, guest.Run());
+        Assert.Equal(once + once, guest.Serial);
+    }
+}

@@ -1,0 +1,81 @@
+using System;
+using System.IO;
+using System.Text;
+using VirtShell.Machine;
+using VirtShell.State;
+using Xunit;
+using Pc = VirtShell.Machine.Machine;
+
+namespace VirtShell.Guests.Tests;
+
+/// <summary>A bundled guest on a machine of its own, with what it has said so far.</summary>
+internal sealed class GuestRunner : IDisposable
+{
+    public const ulong Mebibyte = 1 << 20;
+
+    /// <summary>No guest that ends by itself needs more.</summary>
+    private const long Limit = 400_000_000;
+
+    private readonly StringBuilder _serial = new();
+
+    public GuestRunner(string name, ulong memory = 32 * Mebibyte)
+    {
+        Machine = new Pc(new MachineConfiguration
+        {
+            MemoryBytes = memory,
+            Boot = new MultibootBoot(GuestCatalog.Find(name)!.Image, string.Empty),
+        });
+        Machine.SerialOutput = (port, value) =>
+        {
+            if (port == 1)
+            {
+                _serial.Append((char)value);
+            }
+        };
+    }
+
+    public Pc Machine { get; }
+
+    public string Serial => _serial.ToString();
+
+    /// <summary>Runs until the guest ends, waits for input that does not come, or the limit is reached.</summary>
+    public MachineExit Run(long limit = Limit, long quantum = 1_000_000)
+    {
+        var end = Machine.Instructions + limit;
+        while (true)
+        {
+            var exit = Machine.Run(Math.Min(quantum, end - Machine.Instructions));
+            if (exit.Kind != MachineExitKind.QuantumSpent || Machine.Instructions >= end)
+            {
+                return exit;
+            }
+        }
+    }
+
+    /// <summary>Types a line at the echo guest's prompt and gives what it said until the next one, or its end.</summary>
+    public string Type(string keys)
+    {
+        var before = _serial.Length;
+        Machine.SendSerial(1, Encoding.ASCII.GetBytes(keys));
+        Run();
+        return _serial.ToString(before, _serial.Length - before);
+    }
+
+    public byte[] Save()
+    {
+        using var stream = new MemoryStream();
+        Machine.Save(new StateWriter(stream));
+        return stream.ToArray();
+    }
+
+    public void Load(byte[] state)
+    {
+        using var stream = new MemoryStream(state, writable: false);
+        Machine.Load(StateReader.Open(stream));
+    }
+
+    public void AssertEnd(MachineExitKind kind, MachineExit exit) =>
+        Assert.True(kind == exit.Kind, $"The guest ended with {exit} after {Machine.Instructions} instructions, having said: {Serial}");
+
+    public void Dispose() => Machine.Dispose();
+}
