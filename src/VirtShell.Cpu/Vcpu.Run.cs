@@ -56,8 +56,9 @@ public sealed unsafe partial class Vcpu
 
                 if (Breakpoints.Count > 0)
                 {
-                    if (!first && Breakpoints.Contains((s->Cs.Base + s->Rip) & s->LinearMask))
+                    if (!(first && InstructionsRetired == _brokeAt) && Breakpoints.Contains((s->Cs.Base + s->Rip) & s->LinearMask))
                     {
+                        _brokeAt = InstructionsRetired;
                         return Leave(ExitReason.Breakpoint);
                     }
 

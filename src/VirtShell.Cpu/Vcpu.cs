@@ -23,6 +23,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly BlockBuilder _builder;
     private CpuState* _s;
 
+    // InstructionsRetired at the last host breakpoint: a run that begins right there goes on past it, any other stops.
+    private long _brokeAt = -1;
+
     /// <summary>Creates a processor in its reset state.</summary>
     /// <param name="memory">Guest-physical memory; not disposed with the processor.</param>
     /// <param name="bus">Everything else around it.</param>

@@ -41,7 +41,10 @@ internal static class Hardware
     public const int Pm1Enable = 0x602;
     public const int Pm1Control = 0x604;
     public const int PowerButtonBit = 0x0100;
-    public const int SciEnable = 0x0001;
+
+    /// <summary>The SMI command port and the value that gives ACPI to the guest (FADT: SMI_CMD, ACPI_ENABLE).</summary>
+    public const int SmiCommand = 0xB2;
+    public const int AcpiEnable = 0xF1;
     public const int SleepEnable = 0x2000;
 
     /// <summary>SLP_TYP of S5, in bits 12:10 of PM1_CNT.</summary>

@@ -44,6 +44,8 @@ public sealed class ComputeGuestTests
         guest.AssertEnd(MachineExitKind.Breakpoint, guest.Run());
         var before = guest.Machine.Instructions;
         guest.Machine.Cpu.Breakpoints.Clear();
+
+        // A million is a multiple of the loop: a quantum ends right at the breakpoint, which must not be missed for that.
         guest.Machine.Cpu.Breakpoints.Add(load + (ulong)end);
         guest.AssertEnd(MachineExitKind.Breakpoint, guest.Run());
         Assert.Equal(ComputeGuest.LoopInstructions, guest.Machine.Instructions - before);

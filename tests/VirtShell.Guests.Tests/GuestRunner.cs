@@ -16,6 +16,9 @@ internal sealed class GuestRunner : IDisposable
     /// <summary>No guest that ends by itself needs more.</summary>
     private const long Limit = 400_000_000;
 
+    private const long Second = 1_000_000_000;
+    private const long IdleInstructions = 1000;
+
     private readonly StringBuilder _serial = new();
 
     public GuestRunner(string name, ulong memory = 32 * Mebibyte)
@@ -38,16 +41,28 @@ internal sealed class GuestRunner : IDisposable
 
     public string Serial => _serial.ToString();
 
-    /// <summary>Runs until the guest ends, waits for input that does not come, or the limit is reached.</summary>
+    /// <summary>Runs until the guest ends, the limit is reached, or a second has passed for the guest with nearly nothing done.</summary>
     public MachineExit Run(long limit = Limit, long quantum = 1_000_000)
     {
         var end = Machine.Instructions + limit;
+        var (instructions, time) = (Machine.Instructions, Machine.GuestTime);
         while (true)
         {
             var exit = Machine.Run(Math.Min(quantum, end - Machine.Instructions));
             if (exit.Kind != MachineExitKind.QuantumSpent || Machine.Instructions >= end)
             {
                 return exit;
+            }
+
+            // Timers go on ticking for a guest that sleeps, so it is never idle to the machine.
+            if (Machine.GuestTime - time >= Second)
+            {
+                if (Machine.Instructions - instructions < IdleInstructions)
+                {
+                    return new MachineExit(MachineExitKind.Idle);
+                }
+
+                (instructions, time) = (Machine.Instructions, Machine.GuestTime);
             }
         }
     }

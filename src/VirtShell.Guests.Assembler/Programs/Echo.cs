@@ -47,9 +47,7 @@ internal sealed class Echo : IGuestProgram
         c.mov(edx, Hardware.Pm1Enable);
         c.mov(eax, Hardware.PowerButtonBit);
         c.@out(dx, ax);
-        c.mov(edx, Hardware.Pm1Control);
-        c.mov(eax, Hardware.SciEnable);
-        c.@out(dx, ax);
+        code.Out(Hardware.SmiCommand, Hardware.AcpiEnable);
 
         code.Out(Hardware.UartInterruptEnable, 1); // received data available
         code.Out(Hardware.Pic1Data, 0xFF & ~(1 << 4) & ~(1 << 2));
