@@ -44,7 +44,7 @@ public sealed class ReportTests : IDisposable
 
         Assert.Equal("failed", item.GetProperty("outcome").GetString());
         Assert.Equal("triple-fault", item.GetProperty("end").GetString());
-        Assert.Equal("0xdead0000", item.GetProperty("crash").GetProperty("registers").GetProperty("RIP").GetString());
+        Assert.Equal("0x00000000dead0000", item.GetProperty("crash").GetProperty("registers").GetProperty("RIP").GetString());
         Assert.Equal(1000, item.GetProperty("metrics").GetProperty("instructions").GetProperty("value").GetInt64());
     }
 

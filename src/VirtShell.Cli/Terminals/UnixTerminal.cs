@@ -47,6 +47,8 @@ internal sealed class UnixTerminal : ITerminal
             return;
         }
 
+        // The runtime puts terminals into application mode when it first uses them; guests expect plain cursor keys.
+        Write("\x1b[?1l\x1b>"u8);
         byte[] wanted = (byte[])saved.Clone();
         NativeMethods.MakeRaw(wanted);
         raw = NativeMethods.SetAttributes(StandardInput, Drain, wanted) == 0;
