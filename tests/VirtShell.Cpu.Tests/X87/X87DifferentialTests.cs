@@ -77,9 +77,17 @@ public sealed unsafe class X87DifferentialTests
             {
                 Fill(start, samples);
                 *ours = *start;
-                RunOnHost(native, code, start, host);
                 ExitReason reason = ((i & 1) == 0 ? flat : general).Run(ours);
-                string? difference = reason != ExitReason.BudgetSpent ? $"the interpreter ended with {reason}" : Difference(code, host, ours);
+                string? difference = null;
+
+                // Again where it differs: AMD's XSAVE drops the pointers when the host's system switches threads in between.
+                for (int attempt = 0; attempt < 5 && (attempt == 0 || difference is not null); attempt++)
+                {
+                    *host = *start;
+                    native.Invoke(host);
+                    difference = reason != ExitReason.BudgetSpent ? $"the interpreter ended with {reason}" : Difference(code, host, ours);
+                }
+
                 if (difference is not null)
                 {
                     failures++;
@@ -89,21 +97,6 @@ public sealed unsafe class X87DifferentialTests
         }
 
         Assert.True(failures == 0, report.ToString());
-    }
-
-    /// <summary>Again where the host's pointers are gone: AMD's XSAVE drops them when the system switches threads between load and store.</summary>
-    private static void RunOnHost(NativeCode native, Code code, FpuBlock* start, FpuBlock* host)
-    {
-        for (int attempt = 0; attempt < 10; attempt++)
-        {
-            *host = *start;
-            native.Invoke(host);
-            if ((host->After.InstructionPointer != 0 && host->After.DataPointer != 0 && host->After.CodeSelector != 0) 
-                || code is Code.Fninit or Code.Fnsave_m94byte or Code.Fnsave_m108byte)
-            {
-                return;
-            }
-        }
     }
 
     private static bool HostHas(Code code) => code.CpuidFeatures().All(feature => feature switch

@@ -148,7 +148,7 @@ internal static unsafe class EnvironmentHandlers
     {
         bool real = IsRealLayout(s);
         int step = wide ? 4 : 2;
-        s->Fsw = Word(image, step);
+        Fpu.SetStatus(s, Word(image, step));
         Fpu.SetFullTags(s, Word(image, 2 * step));
         ushort high = Word(image, 4 * step);
         if (real)

@@ -161,6 +161,10 @@ internal static unsafe class Fpu
         }
     }
 
+    /// <summary>Sets the status word from a written value, in which ES and B do not count; <see cref="SetControl"/> must follow.</summary>
+    public static void SetStatus(CpuState* s, ushort value) =>
+        s->Fsw = (ushort)((value & ~(ErrorSummary | Busy)) | (s->Fsw & ErrorSummary));
+
     /// <summary>Sets the control word from a written value.</summary>
     public static void SetControl(CpuState* s, ushort value)
     {

@@ -48,7 +48,7 @@ internal static unsafe class FxsaveHandlers
     /// <summary>Loads the x87 component.</summary>
     public static void ReadX87(CpuState* s, byte* area, bool wide)
     {
-        s->Fsw = *(ushort*)(area + XsaveArea.Status);
+        Fpu.SetStatus(s, *(ushort*)(area + XsaveArea.Status));
         s->FpuValid = area[XsaveArea.Tags];
         s->Fop = (ushort)(*(ushort*)(area + XsaveArea.Opcode) & 0x7FF);
         ulong instruction = *(ulong*)(area + XsaveArea.InstructionPointer);
