@@ -1,8 +1,10 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Text;
 using Iced.Intel;
 using VirtShell.Machine.Tests.Boot;
+using VirtShell.State;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -220,6 +222,35 @@ public sealed class MachineRunTests
         Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(1000).Kind);
         machine.PressPowerButton();
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, 7), machine.Run(1000));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(10_003)]
+    [InlineData(77_777)]
+    public void SavedStateContinuesToTheSameEnd(long at)
+    {
+        using Machine whole = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Machine first = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Machine second = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        StringBuilder expected = new();
+        StringBuilder seen = new();
+        whole.SerialOutput = (_, b) => expected.Append((char)b);
+        first.SerialOutput = second.SerialOutput = (_, b) => seen.Append((char)b);
+        whole.Run(long.MaxValue);
+        first.Run(at);
+        MemoryStream state = new();
+        first.Save(new StateWriter(state));
+        state.Position = 0;
+        second.Run(4321);
+        seen.Clear();
+        second.Load(StateReader.Open(state));
+        Assert.Equal(at, second.Instructions);
+        Assert.Equal(MachineExitKind.DebugExit, second.Run(long.MaxValue).Kind);
+        Assert.Equal(whole.Instructions, second.Instructions);
+        Assert.Equal(whole.GuestTime, second.GuestTime);
+        Assert.Equal(whole.Memory.Hash(), second.Memory.Hash());
+        Assert.EndsWith(seen.ToString(), expected.ToString(), StringComparison.Ordinal);
     }
 
     private static Machine Create(Action<Assembler> code, ClockMode clock = ClockMode.Virtual) =>
