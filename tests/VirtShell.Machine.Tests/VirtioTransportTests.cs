@@ -15,11 +15,12 @@ public sealed class VirtioTransportTests : IDisposable
     private readonly List<byte> _sent = [];
     private readonly VirtioConsole _console;
     private readonly VirtioRng _rng;
+    private Action<byte>? _answer;
 
     public VirtioTransportTests()
     {
         _rng = new VirtioRng(_machine.Memory, 42);
-        _console = new VirtioConsole(_machine.Memory, _sent.Add);
+        _console = new VirtioConsole(_machine.Memory, _machine.Clock, Sent);
         _machine.Pci.Attach(RngSlot, 0, new VirtioPciFunction(_rng));
         _machine.Pci.Attach(ConsoleSlot, 0, new VirtioPciFunction(_console));
         _machine.Pci.Reset();
@@ -149,6 +150,8 @@ public sealed class VirtioTransportTests : IDisposable
         ulong buffer = driver.Allocate(16);
         receive.Add(new TestBuffer(buffer, 16, true));
         receive.Kick();
+        Assert.False(receive.TryTake(out _, out _));
+        _machine.RunEvents();
         Assert.True(receive.TryTake(out _, out length));
         Assert.Equal("early ", Text(driver.Fetch(buffer, (int)length)));
 
@@ -163,6 +166,26 @@ public sealed class VirtioTransportTests : IDisposable
         receive.Kick();
         Assert.True(receive.TryTake(out _, out length));
         Assert.Equal("ghij", Text(driver.Fetch(buffer, (int)length)));
+    }
+
+    [Fact]
+    public void AnAnswerFromWithinTheOutputWaitsForTheRequestInHand()
+    {
+        VirtioTestDriver driver = new(_machine, ConsoleSlot);
+        driver.Negotiate(driver.DeviceFeatures);
+        VirtioTestQueue receive = driver.SetUpQueue(0, 8);
+        VirtioTestQueue transmit = driver.SetUpQueue(1, 8);
+        driver.Start();
+        _machine.RunEvents();
+        ulong buffer = driver.Allocate(16);
+        receive.Add(new TestBuffer(buffer, 16, true));
+        receive.Kick();
+        _answer = value => _console.Send([(byte)(value - 32)]);
+        transmit.Add(new TestBuffer(driver.Place("echo"u8), 4, false));
+        transmit.Kick();
+        Assert.Equal("echo"u8.ToArray(), _sent.ToArray());
+        Assert.True(receive.TryTake(out _, out uint length));
+        Assert.Equal("ECHO", Text(driver.Fetch(buffer, (int)length)));
     }
 
     [Fact]
@@ -368,6 +391,12 @@ public sealed class VirtioTransportTests : IDisposable
         }
 
         queue.MakeAvailable(0);
+    }
+
+    private void Sent(byte value)
+    {
+        _sent.Add(value);
+        _answer?.Invoke(value);
     }
 
     private byte[] RandomBytes(int count)

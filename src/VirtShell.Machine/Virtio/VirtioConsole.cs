@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Virtio;
@@ -18,20 +19,31 @@ public sealed class VirtioConsole : VirtioDevice
     private const int ConfigSize = 12;
     private const int ConfigEmergencyWrite = 8;
 
+    /// <summary>Guest time from the driver's start until input reaches it: Linux throws away what comes before it has made its terminal.</summary>
+    private const long OpenNanoseconds = 100_000_000;
+
     // Runtime glue.
     private readonly Action<byte> _output;
+    private readonly MachineClock _clock;
+    private readonly TimerEvent _opening;
+    private bool _transmitting;
     private readonly byte[] _buffer = new byte[4096];
 
-    // Volatile (saved) state.
+    // Volatile (saved) state, besides the event.
     private readonly Queue<byte> _input = new();
+    private bool _isOpen;
 
     /// <param name="memory">Guest memory.</param>
-    /// <param name="output">Called for each byte that the guest sends.</param>
-    public VirtioConsole(PhysicalMemory memory, Action<byte> output)
+    /// <param name="clock">The machine's clock.</param>
+    /// <param name="output">Called for each byte that the guest sends; may call <see cref="Send"/>.</param>
+    public VirtioConsole(PhysicalMemory memory, MachineClock clock, Action<byte> output)
         : base(memory, VirtioDeviceType.Console, PciClass, FeatureEmergencyWrite, new byte[ConfigSize], [QueueSize, QueueSize])
     {
+        ArgumentNullException.ThrowIfNull(clock);
         ArgumentNullException.ThrowIfNull(output);
         _output = output;
+        _clock = clock;
+        _opening = new TimerEvent(Open);
     }
 
     /// <summary>Bytes that the guest has not taken yet.</summary>
@@ -45,18 +57,36 @@ public sealed class VirtioConsole : VirtioDevice
             _input.Enqueue(value);
         }
 
-        Notify(ReceiveQueue);
+        // An answer given from within the output: the request in hand comes first.
+        if (!_transmitting)
+        {
+            Notify(ReceiveQueue);
+        }
     }
 
     protected override void QueueNotified(int queue)
     {
-        if (queue == ReceiveQueue)
+        if (queue == TransmitQueue)
+        {
+            _transmitting = true;
+            try
+            {
+                Transmit(Queue(TransmitQueue));
+            }
+            finally
+            {
+                _transmitting = false;
+            }
+
+            Notify(ReceiveQueue);
+        }
+        else if (_isOpen)
         {
             Receive(Queue(ReceiveQueue));
         }
-        else
+        else if (!_opening.IsScheduled)
         {
-            Transmit(Queue(TransmitQueue));
+            _clock.ScheduleAfter(_opening, OpenNanoseconds);
         }
     }
 
@@ -71,11 +101,18 @@ public sealed class VirtioConsole : VirtioDevice
     // A driver's reset keeps what waits for it.
     protected override void ResetDevice()
     {
+        _clock.Cancel(_opening);
+        _isOpen = false;
     }
 
     protected override void PowerOnDevice() => _input.Clear();
 
-    protected override void SaveDevice(StateWriter writer) => writer.Write("input", _input.ToArray());
+    protected override void SaveDevice(StateWriter writer)
+    {
+        writer.Write("input", _input.ToArray());
+        writer.Write("open", _isOpen);
+        _opening.Save(writer, "opening");
+    }
 
     protected override void LoadDevice(StateReader reader)
     {
@@ -84,6 +121,15 @@ public sealed class VirtioConsole : VirtioDevice
         {
             _input.Enqueue(value);
         }
+
+        _isOpen = reader.ReadBoolean("open");
+        _opening.Load(reader, "opening", _clock);
+    }
+
+    private void Open()
+    {
+        _isOpen = true;
+        Notify(ReceiveQueue);
     }
 
     private void Receive(Virtqueue queue)

@@ -44,7 +44,7 @@ public sealed class VirtioDevices
 
         if (configuration.HasVirtioConsole)
         {
-            Console = new VirtioConsole(memory, consoleOutput);
+            Console = new VirtioConsole(memory, clock, consoleOutput);
             bus.Attach(ConsoleSlot, 0, new VirtioPciFunction(Console));
         }
 
