@@ -311,7 +311,7 @@ public sealed unsafe partial class Vcpu
             Fault.NotPresent(s, error);
         }
 
-        SwitchTask(target.Type == Descriptor.TaskGate ? target.GateSelector : selector, kind, 0, false, 0, nextRip);
+        SwitchTask(target.Type == Descriptor.TaskGate ? target.GateSelector : selector, kind, 0, false, 0, nextRip, CurrentFlags() & ~Flags.Resume);
     }
 
     /// <summary>The code segment that RET far or IRET returns to.</summary>
