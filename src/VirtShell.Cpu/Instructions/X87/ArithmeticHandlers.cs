@@ -53,15 +53,14 @@ internal static unsafe class ArithmeticHandlers
         else
         {
             FloatContext context = Fpu.Context(s);
-            Float80* destination = Fpu.St(s, o->Dst);
-            Float80 result = TOp.Do(*destination, *Fpu.St(s, o->Src), ref context);
+            Float80 result = TOp.Do(Fpu.Get(s, o->Dst), Fpu.Get(s, o->Src), ref context);
             Fpu.Commit(s, in context);
             if (context.Aborts)
             {
                 return o + 1;
             }
 
-            *destination = result;
+            Fpu.Put(s, o->Dst, result);
         }
 
         if (TPops.Value)
@@ -91,12 +90,11 @@ internal static unsafe class ArithmeticHandlers
             return o + 1;
         }
 
-        Float80* top = Fpu.St(s, 0);
-        Float80 result = TOp.Do(*top, operand, ref context);
+        Float80 result = TOp.Do(Fpu.Get(s, 0), operand, ref context);
         Fpu.Commit(s, in context);
         if (!context.Aborts)
         {
-            *top = result;
+            Fpu.Put(s, 0, result);
         }
 
         return o + 1;

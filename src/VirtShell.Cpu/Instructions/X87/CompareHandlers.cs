@@ -70,7 +70,7 @@ internal static unsafe class CompareHandlers
             return Finish<TKind>(s, o, Fpu.Underflow(s), FloatOrder.Unordered);
         }
 
-        FloatOrder order = Float80Math.Compare(*Fpu.St(s, 0), *Fpu.St(s, source), TKind.Quiet, ref context);
+        FloatOrder order = Float80Math.Compare(Fpu.Get(s, 0), Fpu.Get(s, source), TKind.Quiet, ref context);
         Fpu.Commit(s, in context);
         return Finish<TKind>(s, o, !context.Aborts, order);
     }
@@ -89,7 +89,7 @@ internal static unsafe class CompareHandlers
             return Finish<TKind>(s, o, Fpu.Underflow(s), FloatOrder.Unordered);
         }
 
-        FloatOrder order = Float80Math.Compare(*Fpu.St(s, 0), operand, TKind.Quiet, ref context);
+        FloatOrder order = Float80Math.Compare(Fpu.Get(s, 0), operand, TKind.Quiet, ref context);
         Fpu.Commit(s, in context);
         return Finish<TKind>(s, o, !context.Aborts, order);
     }
@@ -109,7 +109,7 @@ internal static unsafe class CompareHandlers
         else
         {
             FloatContext context = Fpu.Context(s);
-            order = Float80Math.Compare(*Fpu.St(s, 0), *Fpu.St(s, source), TKind.Quiet, ref context);
+            order = Float80Math.Compare(Fpu.Get(s, 0), Fpu.Get(s, source), TKind.Quiet, ref context);
 
             // C1 is left alone too.
             context.RoundedUp = (s->Fsw & Fpu.C1) != 0;
@@ -143,7 +143,7 @@ internal static unsafe class CompareHandlers
         }
 
         FloatContext context = Fpu.Context(s);
-        FloatOrder order = Float80Math.Compare(*Fpu.St(s, 0), Float80.PositiveZero, false, ref context);
+        FloatOrder order = Float80Math.Compare(Fpu.Get(s, 0), Float80.PositiveZero, false, ref context);
         Fpu.Commit(s, in context);
         return Finish<Ordered>(s, o, true, order);
     }

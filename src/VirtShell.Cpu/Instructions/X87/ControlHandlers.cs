@@ -157,8 +157,8 @@ internal static unsafe class ControlHandlers
         int other = o->Src | o->Dst;
         bool empty0 = Fpu.IsEmpty(s, 0);
         bool emptyOther = Fpu.IsEmpty(s, other);
-        Float80 first = *Fpu.St(s, 0);
-        Float80 second = *Fpu.St(s, other);
+        Float80 first = Fpu.Get(s, 0);
+        Float80 second = Fpu.Get(s, other);
         if (empty0 || emptyOther)
         {
             if (!Fpu.Underflow(s))
@@ -197,7 +197,7 @@ internal static unsafe class ControlHandlers
 
         if (TCondition.Holds(s))
         {
-            *Fpu.St(s, 0) = *Fpu.St(s, source);
+            Fpu.Put(s, 0, Fpu.Get(s, source));
         }
 
         return o + 1;

@@ -72,7 +72,7 @@ internal static unsafe class EnvironmentHandlers
         WriteEnvironment(s, image, TWide.Value);
         for (int i = 0; i < 8; i++)
         {
-            *(Float80*)(image + environment + (i * sizeof(Float80))) = *Fpu.St(s, i);
+            *(Float80*)(image + environment + (i * sizeof(Float80))) = Fpu.Get(s, i);
         }
 
         Mem.WriteBytes(s, TA.Write(s, o, environment + RegisterBytes), new ReadOnlySpan<byte>(image, environment + RegisterBytes));
@@ -91,7 +91,7 @@ internal static unsafe class EnvironmentHandlers
         ReadEnvironment(s, image, TWide.Value);
         for (int i = 0; i < 8; i++)
         {
-            *Fpu.St(s, i) = *(Float80*)(image + environment + (i * sizeof(Float80)));
+            Fpu.Put(s, i, *(Float80*)(image + environment + (i * sizeof(Float80))));
         }
 
         return o + 1;

@@ -88,6 +88,26 @@ internal static unsafe class Fpu
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Float80* St(CpuState* s, int i) => (Float80*)((byte*)s->Fpr + (((s->FpuTop + i) & 7) << 4));
 
+    /// <summary>
+    /// Reads ST(i), field by field: a copy of the ten-byte structure as a whole overlaps the stores that made it, which
+    /// the host's store buffer cannot forward.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Float80 Get(CpuState* s, int i)
+    {
+        ulong* slot = (ulong*)St(s, i);
+        return new Float80((ushort)slot[1], slot[0]);
+    }
+
+    /// <summary>Writes ST(i) field by field; see <see cref="Get"/>. Its tag stays.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Put(CpuState* s, int i, Float80 value)
+    {
+        ulong* slot = (ulong*)St(s, i);
+        slot[0] = value.Significand;
+        slot[1] = value.SignExponent;
+    }
+
     /// <summary>A register by its physical number.</summary>
     public static Float80* Physical(CpuState* s, int number) => (Float80*)((byte*)s->Fpr + ((number & 7) << 4));
 
@@ -98,7 +118,7 @@ internal static unsafe class Fpu
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Set(CpuState* s, int i, Float80 value)
     {
-        *St(s, i) = value;
+        Put(s, i, value);
         s->FpuValid |= (ushort)(1 << ((s->FpuTop + i) & 7));
     }
 

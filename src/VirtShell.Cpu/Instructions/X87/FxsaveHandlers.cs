@@ -60,7 +60,7 @@ internal static unsafe class FxsaveHandlers
         for (int i = 0; i < 8; i++)
         {
             byte* slot = area + XsaveArea.St0 + (i * 16);
-            *Fpu.St(s, i) = new Float80(*(ushort*)(slot + 8), *(ulong*)slot);
+            Fpu.Put(s, i, new Float80(*(ushort*)(slot + 8), *(ulong*)slot));
         }
 
         Fpu.SetControl(s, *(ushort*)(area + XsaveArea.Control));

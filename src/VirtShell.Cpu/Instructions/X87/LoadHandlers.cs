@@ -80,7 +80,7 @@ internal static unsafe class LoadHandlers
         else
         {
             Fpu.ClearC1(s);
-            Fpu.Push(s, *Fpu.St(s, source));
+            Fpu.Push(s, Fpu.Get(s, source));
         }
 
         return o + 1;

@@ -71,7 +71,7 @@ internal static unsafe class StoreHandlers
         else
         {
             FloatContext context = Fpu.Context(s);
-            stored = TDestination.Convert(*Fpu.St(s, 0), ref context);
+            stored = TDestination.Convert(Fpu.Get(s, 0), ref context);
             Fpu.Commit(s, in context);
             if (context.BlocksStore)
             {
@@ -121,7 +121,7 @@ internal static unsafe class StoreHandlers
         else
         {
             Fpu.ClearC1(s);
-            value = *Fpu.St(s, 0);
+            value = Fpu.Get(s, 0);
         }
 
         Fpu.Set(s, o->Dst | o->Src, value);
@@ -141,7 +141,7 @@ internal static unsafe class StoreHandlers
         Fpu.ClearC1(s);
         if (!Fpu.IsEmpty(s, 0))
         {
-            Fpu.Set(s, o->Dst, *Fpu.St(s, 0));
+            Fpu.Set(s, o->Dst, Fpu.Get(s, 0));
         }
 
         Fpu.Pop(s);

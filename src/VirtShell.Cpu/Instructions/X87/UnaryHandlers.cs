@@ -56,8 +56,7 @@ internal static unsafe class UnaryHandlers
     {
         if (Begin(s, o))
         {
-            Float80* top = Fpu.St(s, 0);
-            *top = top->Negate();
+            Fpu.Put(s, 0, Fpu.Get(s, 0).Negate());
         }
 
         return o + 1;
@@ -67,8 +66,7 @@ internal static unsafe class UnaryHandlers
     {
         if (Begin(s, o))
         {
-            Float80* top = Fpu.St(s, 0);
-            *top = top->Absolute();
+            Fpu.Put(s, 0, Fpu.Get(s, 0).Absolute());
         }
 
         return o + 1;
@@ -80,12 +78,11 @@ internal static unsafe class UnaryHandlers
         if (Begin(s, o))
         {
             FloatContext context = Fpu.Context(s);
-            Float80* top = Fpu.St(s, 0);
-            Float80 result = TOp.Do(*top, ref context);
+            Float80 result = TOp.Do(Fpu.Get(s, 0), ref context);
             Fpu.Commit(s, in context);
             if (!context.Aborts)
             {
-                *top = result;
+                Fpu.Put(s, 0, result);
             }
         }
 
@@ -98,12 +95,11 @@ internal static unsafe class UnaryHandlers
         if (BeginTwo(s, o, out _))
         {
             FloatContext context = Fpu.Context(s);
-            Float80* top = Fpu.St(s, 0);
-            Float80 result = TOp.Do(*top, *Fpu.St(s, 1), ref context);
+            Float80 result = TOp.Do(Fpu.Get(s, 0), Fpu.Get(s, 1), ref context);
             Fpu.Commit(s, in context);
             if (!context.Aborts)
             {
-                *top = result;
+                Fpu.Put(s, 0, result);
             }
         }
 
@@ -116,12 +112,12 @@ internal static unsafe class UnaryHandlers
         if (BeginTwo(s, o, out bool masked, destination: 1))
         {
             FloatContext context = Fpu.Context(s);
-            Float80 result = TOp.Do(*Fpu.St(s, 0), *Fpu.St(s, 1), ref context);
+            Float80 result = TOp.Do(Fpu.Get(s, 0), Fpu.Get(s, 1), ref context);
             Fpu.Commit(s, in context);
             masked = !context.Aborts;
             if (masked)
             {
-                *Fpu.St(s, 1) = result;
+                Fpu.Put(s, 1, result);
             }
         }
 
@@ -141,12 +137,11 @@ internal static unsafe class UnaryHandlers
         if (valid)
         {
             FloatContext context = Fpu.Context(s);
-            Float80* top = Fpu.St(s, 0);
-            Float80 result = TOp.Do(*top, out bool outOfRange, ref context);
+            Float80 result = TOp.Do(Fpu.Get(s, 0), out bool outOfRange, ref context);
             Finish(s, outOfRange, in context);
             if (!context.Aborts && !outOfRange)
             {
-                *top = result;
+                Fpu.Put(s, 0, result);
             }
         }
 
@@ -176,12 +171,11 @@ internal static unsafe class UnaryHandlers
         }
 
         FloatContext context = Fpu.Context(s);
-        Float80* top = Fpu.St(s, 0);
-        Float80 result = TOp.Do(*top, out Float80 pushed, out bool outOfRange, ref context);
+        Float80 result = TOp.Do(Fpu.Get(s, 0), out Float80 pushed, out bool outOfRange, ref context);
         Finish(s, outOfRange, in context);
         if (!context.Aborts && !outOfRange)
         {
-            *top = result;
+            Fpu.Put(s, 0, result);
             Fpu.Push(s, pushed);
         }
 
@@ -201,8 +195,7 @@ internal static unsafe class UnaryHandlers
         }
 
         FloatContext context = Fpu.Context(s);
-        Float80* top = Fpu.St(s, 0);
-        Float80 result = Float80Math.Remainder(*top, *Fpu.St(s, 1), nearest, out ulong quotient, out bool partial, ref context);
+        Float80 result = Float80Math.Remainder(Fpu.Get(s, 0), Fpu.Get(s, 1), nearest, out ulong quotient, out bool partial, ref context);
         Fpu.Commit(s, in context);
         int conditions = partial ? Fpu.C2 : 0;
         if (context.Aborts || result.IsNaN)
@@ -220,7 +213,7 @@ internal static unsafe class UnaryHandlers
         Fpu.SetConditions(s, conditions);
         if (!context.Aborts)
         {
-            *top = result;
+            Fpu.Put(s, 0, result);
         }
 
         return o + 1;
