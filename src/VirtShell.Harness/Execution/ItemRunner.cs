@@ -97,8 +97,10 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
             problems.Add($"The host-time limit of {Units.FormatDuration(hostTimeLimit)} was reached after {Units.FormatDuration(run.Metrics.GuestTime)} of guest time; raise limits: host-time where the host is slow.");
         }
 
+        // What the guest printed and must not have explains most of what follows, so it comes first.
+        problems.AddRange(driver.Forbidden.Select(f => $"The output holds what it never may, {f.Pattern}: {Printable.Escape(f.Line)}"));
         problems.AddRange(driver.Results.Where(s => s.Outcome == Outcome.Failed).Select(s => $"Step {s.Number}, {s.Description}: {s.Message}"));
-        problems.AddRange(judge.Assertions.Where(a => a.Outcome is Outcome.Failed or Outcome.Error).Select(a => a.Message.Length == 0 ? $"Not so: {a.Name}." : $"Not so: {a.Name}. {a.Message}"));
+        problems.AddRange(judge.Assertions.Where(a => a.Outcome is (Outcome.Failed or Outcome.Error) && !a.Name.StartsWith("never ", StringComparison.Ordinal)).Select(a => a.Message.Length == 0 ? $"Not so: {a.Name}." : $"Not so: {a.Name}. {a.Message}"));
         if (problems.Count == 0)
         {
             return (Outcome.Passed, string.Empty);
