@@ -51,4 +51,15 @@ public sealed class ComputeGuestTests
         Assert.Equal(ComputeGuest.LoopInstructions, guest.Machine.Instructions - before);
         Assert.Empty(guest.Serial);
     }
+
+    [Theory]
+    [InlineData(1_000_000)]
+    [InlineData(777_777)]
+    [InlineData(long.MaxValue)]
+    public void A_whole_run_takes_exactly_as_many_instructions_as_published(long quantum)
+    {
+        using var guest = new GuestRunner("compute");
+        guest.AssertEnd(MachineExitKind.PowerOff, guest.Run(quantum: quantum));
+        Assert.Equal(ComputeGuest.TotalInstructions, guest.Machine.Instructions);
+    }
 }
