@@ -62,8 +62,8 @@ public sealed partial class Machine : IDisposable
             RtcCmos rtc = new(Bus, _clock, _interrupts.IsaLine(8), rtcStart, Memory.LowRamBytes, Memory.HighRamBytes);
             _serial =
             [
-                new Uart16550("com1", Bus, _clock, Uart16550.Com1Port, _interrupts.IsaLine(Uart16550.Com1Irq)) { Output = b => SerialOutput?.Invoke(Com1, b) },
-                new Uart16550("com2", Bus, _clock, Uart16550.Com2Port, _interrupts.IsaLine(Uart16550.Com2Irq)) { Output = b => SerialOutput?.Invoke(Com2, b) },
+                new Uart16550("com1", Bus, _clock, Uart16550.Com1Port, _interrupts.IsaLine(Uart16550.Com1Irq), configuration.PaceSerialOutput) { Output = b => SerialOutput?.Invoke(Com1, b) },
+                new Uart16550("com2", Bus, _clock, Uart16550.Com2Port, _interrupts.IsaLine(Uart16550.Com2Irq), configuration.PaceSerialOutput) { Output = b => SerialOutput?.Invoke(Com2, b) },
             ];
             KeyboardController keyboard = new(Bus, _interrupts.IsaLine(1), _interrupts.IsaLine(12), a20, RequestReset);
             SystemPorts ports = new(Bus, a20, RequestReset, code => RequestExit(new MachineExit(MachineExitKind.DebugExit, code)), b => SerialOutput?.Invoke(DebugConsole, b));

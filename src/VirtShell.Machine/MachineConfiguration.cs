@@ -31,6 +31,9 @@ public sealed class MachineConfiguration
     /// <summary>What the RTC shows at power-on, in UTC. Under the virtual clock the default is a fixed date, so that runs repeat.</summary>
     public DateTime RtcStart { get; init; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
+    /// <summary>Whether sending on a serial port takes guest time as the programmed line speed says. Without, it takes next to none, so that a system which switches off at once has sent all it wrote.</summary>
+    public bool PaceSerialOutput { get; init; }
+
     public required BootImage Boot { get; init; }
 
     /// <summary>Disks on virtio-blk, in order (vda, vdb, …). The machine does not dispose them.</summary>

@@ -5,9 +5,8 @@ using VirtShell.Machine.Bus;
 namespace VirtShell.Machine.Serial;
 
 /// <summary>
-/// A 16550A UART (National Semiconductor PC16550D datasheet) with its 16-byte FIFOs. Sending and receiving take the time
-/// that the programmed line speed gives; a sent byte is reported when it is written, and input waits on the host side
-/// until the FIFO has room, so that neither is ever lost.
+/// A 16550A UART (National Semiconductor PC16550D datasheet) with its 16-byte FIFOs. Input arrives at the programmed line
+/// speed and waits on the host side until the FIFO has room; a sent byte is reported when it is written. Neither is ever lost.
 /// </summary>
 public sealed partial class Uart16550 : IDevice, IPortHandler
 {
@@ -16,6 +15,10 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     public const int Com1Irq = 4;
     public const int Com2Irq = 3;
     private const int FifoSize = 16;
+
+    // A byte on an unpaced line. Short enough that a driver's buffer of 4 KiB is out within a millisecond, and so before a
+    // system that does not wait for it can switch off; long enough that a driver's interrupt handler sees the FIFO full and returns.
+    private const long UnpacedCharacter = 250;
 
     // The crystal of 1.8432 MHz, divided by 16: nanoseconds of a bit at divisor 1 are 10^9 / 115200.
     private const long BaudBase = 115_200;
@@ -63,6 +66,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
 
     // Fixed configuration.
     private readonly ushort _port;
+    private readonly bool _isPaced;
 
     // Runtime glue.
     private readonly MachineClock _clock;
@@ -94,13 +98,15 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     /// <param name="clock">What paces the line.</param>
     /// <param name="port">The first of its eight ports.</param>
     /// <param name="irq">The interrupt line.</param>
-    public Uart16550(string name, IoBus bus, MachineClock clock, ushort port, Action<bool> irq)
+    /// <param name="isPaced">Whether sending takes the time that the line speed gives, instead of next to none.</param>
+    public Uart16550(string name, IoBus bus, MachineClock clock, ushort port, Action<bool> irq, bool isPaced = false)
     {
         ArgumentNullException.ThrowIfNull(bus);
         Name = name;
         _clock = clock;
         _port = port;
         _irq = irq;
+        _isPaced = isPaced;
         _transmitted = new TimerEvent(HoldingEmptied);
         _received = new TimerEvent(ByteArrived);
         _timedOut = new TimerEvent(ReceiverTimedOut);
@@ -134,8 +140,10 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         }
     }
 
+    private long SendTime => _isPaced ? CharacterTime : Math.Min(CharacterTime, UnpacedCharacter);
+
     // All but the byte in the shift register has gone.
-    private bool IsHoldingEmpty => _sendingUntil - _clock.Now <= CharacterTime;
+    private bool IsHoldingEmpty => _sendingUntil - _clock.Now <= SendTime;
 
     /// <summary>The power-on state; input that waits on the host side stays.</summary>
     public void Reset()
@@ -245,7 +253,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     // so that a console at 115200 baud costs its guest time, but no instructions.
     private void WaitForTransmitter()
     {
-        long emptied = IsHoldingEmpty ? _sendingUntil : _sendingUntil - CharacterTime;
+        long emptied = IsHoldingEmpty ? _sendingUntil : _sendingUntil - SendTime;
         if (emptied > _clock.Now)
         {
             _clock.StallUntil(emptied);
@@ -310,7 +318,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
 
         if ((_ier & IerTransmit) != 0 && !IsHoldingEmpty)
         {
-            _clock.Schedule(_transmitted, _sendingUntil - CharacterTime);
+            _clock.Schedule(_transmitted, _sendingUntil - SendTime);
         }
 
         UpdateIrq();
@@ -330,7 +338,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         if (toggled || (value & FcrClearTransmit) != 0)
         {
             // What was written has reached the host already; only the pacing forgets it.
-            _sendingUntil = Math.Min(_sendingUntil, _clock.Now + CharacterTime);
+            _sendingUntil = Math.Min(_sendingUntil, _clock.Now + SendTime);
             if (_transmitted.IsScheduled)
             {
                 _clock.Cancel(_transmitted);
@@ -343,7 +351,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
 
     private void Transmit(byte value)
     {
-        long character = CharacterTime;
+        long character = SendTime;
         long now = _clock.Now;
         _transmitPending = false;
         if (IsLoopback)

@@ -18,13 +18,13 @@ internal sealed class ChipsetRig : IProcessorPins
     private readonly List<IDevice> _devices;
     private long _retired;
 
-    public ChipsetRig()
+    public ChipsetRig(bool isPaced = true)
     {
         Clock = new MachineClock(() => _retired);
         Interrupts = new InterruptRouter(Bus, Clock, this);
         Pit = new Pit8254(Bus, Clock, Interrupts.IsaLine(0));
         Rtc = new RtcCmos(Bus, Clock, Interrupts.IsaLine(8), new DateTimeOffset(2026, 1, 31, 23, 59, 57, TimeSpan.Zero).ToUnixTimeSeconds(), 0x4000_0000, 0x1_0000_0000);
-        Com1 = new Uart16550("com1", Bus, Clock, Uart16550.Com1Port, Interrupts.IsaLine(4)) { Output = Sent.Add };
+        Com1 = new Uart16550("com1", Bus, Clock, Uart16550.Com1Port, Interrupts.IsaLine(4), isPaced) { Output = Sent.Add };
         A20Gate a20 = new(open => A20 = open);
         Keyboard = new KeyboardController(Bus, Interrupts.IsaLine(1), Interrupts.IsaLine(12), a20, () => Resets++);
         Ports = new SystemPorts(Bus, a20, () => Resets++, ExitCodes.Add, DebugOutput.Add);

@@ -122,6 +122,39 @@ public sealed class UartTests
     }
 
     [Fact]
+    public void AnUnpacedLineSendsInNoTimeToSpeakOf()
+    {
+        ChipsetRig rig = new(isPaced: false);
+        rig.UsePic();
+        rig.Out(Port + 2, 1);
+        rig.Out(Port + 4, 8);
+        rig.Out(Port + 1, 2);
+        int interrupts = 0;
+        while (rig.Sent.Count < 4096)
+        {
+            if (!rig.Intr)
+            {
+                rig.Advance(100);
+                continue;
+            }
+
+            rig.Interrupts.Acknowledge();
+            Assert.Equal(0xC2, rig.In(Port + 2));
+            for (int i = 0; i < 16; i++)
+            {
+                rig.Out(Port, i);
+            }
+
+            Assert.Equal(0, rig.In(Port + 5) & 0x60);
+            rig.Out(0x20, 0x20);
+            interrupts++;
+        }
+
+        Assert.Equal(256, interrupts);
+        Assert.InRange(rig.Clock.Now, 900_000, 1_100_000);
+    }
+
+    [Fact]
     public void NothingSentIsLostEvenWhenADriverDoesNotWait()
     {
         for (int i = 0; i < 1000; i++)
