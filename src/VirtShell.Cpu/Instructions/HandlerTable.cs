@@ -34,7 +34,10 @@ internal static unsafe class HandlerTable
         FlagHandlers.Register();
         MiscHandlers.Register();
         SseMoveHandlers.Register();
-        SseIntegerHandlers.Register();
+        PackedIntegerHandlers.Register();
+        VexMoveHandlers.Register();
+        VectorMiscHandlers.Register();
+
         X87Handlers.Register();
         MmxHandlers.Register();
         SegmentHandlers.Register();

@@ -96,7 +96,7 @@ internal static unsafe class SseMoveHandlers
         ulong linear = TA.Read(s, o, 16);
         if (TAlign.Required)
         {
-            SimdGuard.Aligned16(s, linear);
+            SimdGuard.Aligned(s, linear, 16);
         }
 
         *(Vector128<byte>*)((byte*)s + o->Dst) = Mem.Read<Vector128<byte>>(s, linear);
@@ -111,7 +111,7 @@ internal static unsafe class SseMoveHandlers
         ulong linear = TA.Write(s, o, 16);
         if (TAlign.Required)
         {
-            SimdGuard.Aligned16(s, linear);
+            SimdGuard.Aligned(s, linear, 16);
         }
 
         Mem.Write(s, linear, *(Vector128<byte>*)((byte*)s + o->Src));
