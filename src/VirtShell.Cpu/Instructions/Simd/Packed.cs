@@ -116,7 +116,9 @@ internal static unsafe class Packed
     /// <summary>Enters a row by the code's name, where Iced has such a code.</summary>
     public static void Add(string name, delegate*<CpuState*, Op*, Op*> register, delegate*<CpuState*, Op*, Op*> flat, delegate*<CpuState*, Op*, Op*> general)
     {
-        if (Names.TryGetValue(name, out Code code))
+        // Callers build VEX names from the legacy mnemonic: VEX_V + Pxor is Iced's VEX_Vpxor.
+        string iced = name.StartsWith("VEX_V", StringComparison.Ordinal) ? string.Concat("VEX_V", char.ToLowerInvariant(name[5]).ToString(), name.AsSpan(6)) : name;
+        if (Names.TryGetValue(iced, out Code code))
         {
             HandlerTable.Add(code, register, flat, general);
         }
