@@ -1,4 +1,7 @@
 using System;
+using System.Globalization;
+using System.Linq;
+using System.Text.RegularExpressions;
 using VirtShell.Machine;
 using Xunit;
 
@@ -69,6 +72,7 @@ public sealed class GuestRunTests
     [InlineData("hello64", 17)]
     [InlineData("timer", 100)]
     [InlineData("port-storm", 12_345)]
+    [InlineData("fuzz", 997)]
     public void Runs_repeat_to_the_instruction_however_they_are_cut(string name, long quantum)
     {
         using var whole = new GuestRunner(name);
@@ -85,6 +89,7 @@ public sealed class GuestRunTests
     [InlineData("timer", 1_000)]
     [InlineData("memory-hog", 100_000)]
     [InlineData("port-storm", 5_000_000)]
+    [InlineData("fuzz", 3_000_001)]
     public void A_saved_guest_goes_on_as_if_nothing_had_been(string name, long at)
     {
         using var whole = new GuestRunner(name);
@@ -97,6 +102,20 @@ public sealed class GuestRunTests
         Assert.Equal(whole.Serial, first.Serial + second.Serial);
         Assert.Equal(whole.Machine.Instructions, second.Machine.Instructions);
         Assert.Equal(whole.Machine.GuestTime, second.Machine.GuestTime);
+    }
+
+    [Theory]
+    [InlineData("", "fuzz seed 1\r\n")]
+    [InlineData("seed=42 and 7", "fuzz seed 42\r\n")]
+    [InlineData("4294967295", "fuzz seed 4294967295\r\n")]
+    public void Random_code_in_ring_3_harms_nobody(string commandLine, string expected)
+    {
+        using var guest = new GuestRunner("fuzz", commandLine: commandLine);
+        guest.AssertEnd(MachineExitKind.PowerOff, guest.Run());
+        Assert.StartsWith(expected, guest.Serial, StringComparison.Ordinal);
+        var counts = Regex.Matches(guest.Serial, @"vector \d+: (\d+)").Sum(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+        Assert.Equal(20_000, counts);
+        Assert.Matches("vector 13: .*\nvector 14: .*\n(.*\n)*checksum [0-9a-f]{8}\r\n$", guest.Serial);
     }
 
     [Fact]

@@ -21,12 +21,12 @@ internal sealed class GuestRunner : IDisposable
 
     private readonly StringBuilder _serial = new();
 
-    public GuestRunner(string name, ulong memory = 32 * Mebibyte)
+    public GuestRunner(string name, ulong memory = 32 * Mebibyte, string commandLine = "")
     {
         Machine = new Pc(new MachineConfiguration
         {
             MemoryBytes = memory,
-            Boot = new MultibootBoot(GuestCatalog.Find(name)!.Image, string.Empty),
+            Boot = new MultibootBoot(GuestCatalog.Find(name)!.Image, commandLine),
         });
         Machine.SerialOutput = (port, value) =>
         {
