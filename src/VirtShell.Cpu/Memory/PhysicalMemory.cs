@@ -196,7 +196,9 @@ public sealed unsafe class PhysicalMemory : IDisposable
         for (ulong at = 0; at < Top; at += SaveChunk)
         {
             ulong size = Math.Min(SaveChunk, Top - at);
-            if (!IsZero(_base + at, size))
+
+            // The hole below 4 GiB is never looked at: reading it would make the host back it.
+            if (HasMemory(at, size) && !IsZero(_base + at, size))
             {
                 writer.Write(ChunkName(at), new ReadOnlySpan<byte>(_base + at, (int)size));
             }
@@ -252,6 +254,8 @@ public sealed unsafe class PhysicalMemory : IDisposable
     }
 
     private static string ChunkName(ulong at) => "at-" + at.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
+
+    private bool HasMemory(ulong at, ulong length) => new ReadOnlySpan<byte>(_kinds + (at / PageSize), (int)(length / PageSize)).ContainsAnyExcept((byte)0);
 
     private static bool IsZero(byte* start, ulong length) => !new ReadOnlySpan<ulong>(start, (int)(length / 8)).ContainsAnyExcept(0UL);
 
