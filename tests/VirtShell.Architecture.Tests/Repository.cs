@@ -25,6 +25,20 @@ internal static class Repository
 
     public static string Relative(string path) => Path.GetRelativePath(Root, path).Replace('\\', '/');
 
+    /// <summary>The name of the project that a source file belongs to: that of the nearest folder above it with a project file.</summary>
+    public static string ProjectOf(string path)
+    {
+        for (var folder = Directory.GetParent(path); folder is not null && folder.FullName.Length > Root.Length; folder = folder.Parent)
+        {
+            foreach (var project in folder.EnumerateFiles("*.csproj"))
+            {
+                return Path.GetFileNameWithoutExtension(project.Name);
+            }
+        }
+
+        throw new InvalidOperationException($"{path} belongs to no project.");
+    }
+
     private static string FindRoot()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

@@ -30,7 +30,7 @@ public sealed partial class StyleTests
         foreach (var path in Repository.SourceFiles("src").Concat(Repository.SourceFiles("tests")))
         {
             var match = Namespace().Match(File.ReadAllText(path));
-            var project = Repository.Relative(path).Split('/')[1];
+            var project = Repository.ProjectOf(path);
             if (!match.Success)
             {
                 // Top-level programs and files of assembly attributes have no namespace at all.
