@@ -3,10 +3,10 @@ namespace VirtShell.Machine;
 /// <summary>Why <see cref="Machine.Run"/> returned.</summary>
 public enum MachineExitKind
 {
-    /// <summary>The instruction limit of this call was reached; run again to go on.</summary>
+    /// <summary>The instruction limit of this call was reached, or the guest idled through very many events; run again to go on.</summary>
     QuantumSpent,
 
-    /// <summary>Host clock only: nothing to do until <see cref="MachineExit.IdleUntil"/> or until input arrives.</summary>
+    /// <summary>Nothing to do until <see cref="MachineExit.IdleUntil"/> or until input arrives. With the virtual clock only where nothing is scheduled at all, so that input alone can wake the guest.</summary>
     Idle,
 
     /// <summary>The guest switched itself off (ACPI S5).</summary>
