@@ -4,7 +4,7 @@ using VirtShell.Cpu.Execution;
 
 namespace VirtShell.Cpu.Instructions.Privileged;
 
-/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC, RDRAND, RDSEED, and the reserved NOPs.</summary>
+/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC, RDRAND, RDSEED, CLFLUSH, and the reserved NOPs.</summary>
 internal static unsafe class InformationHandlers
 {
     public static void Register()
@@ -26,10 +26,29 @@ internal static unsafe class InformationHandlers
         HandlerTable.Add(Code.Reservednop_rm16_r16_0F0D, &ReservedNop);
         HandlerTable.Add(Code.Reservednop_rm32_r32_0F0D, &ReservedNop);
         HandlerTable.Add(Code.Reservednop_rm64_r64_0F0D, &ReservedNop);
-        for (Code code = Code.Reservednop_rm16_r16_0F18; code <= Code.Reservednop_rm64_r64_0F1F; code++)
+        AddNops(Code.Reservednop_rm16_r16_0F18, Code.Reservednop_rm64_r64_0F1F);
+        AddNops(Code.Lfence_E9, Code.Lfence_EF);
+        AddNops(Code.Mfence_F1, Code.Mfence_F7);
+        AddNops(Code.Sfence_F9, Code.Sfence_FF);
+        AddNops(Code.Prefetchreserved3_m8, Code.Prefetchreserved7_m8);
+        HandlerTable.Add(Code.Clflush_m8, null, &FlushLine<Flat>, &FlushLine<General>);
+        HandlerTable.Add(Code.Clflushopt_m8, null, &FlushLine<Flat>, &FlushLine<General>);
+    }
+
+    private static void AddNops(Code first, Code last)
+    {
+        for (Code code = first; code <= last; code++)
         {
             HandlerTable.Add(code, &ReservedNop);
         }
+    }
+
+    // Caches are not modelled, but CLFLUSH faults as a load of a byte does (SDM Vol. 2, CLFLUSH).
+    private static Op* FlushLine<TA>(CpuState* s, Op* o)
+        where TA : struct, IAddressing
+    {
+        Memory.Mem.CheckRead(s, TA.Read(s, o, 1), 1);
+        return o + 1;
     }
 
     // Hint encodings that no feature of ours gives a meaning, ENDBR among them: no access, no fault.

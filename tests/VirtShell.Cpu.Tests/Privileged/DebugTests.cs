@@ -1,0 +1,221 @@
+using VirtShell.Cpu.Execution;
+using Xunit;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace VirtShell.Cpu.Tests.Privileged;
+
+/// <summary>Single-stepping, breakpoints, INT1, general detect, interrupt shadows (SDM Vol. 3B chapter 18, Vol. 3A §6.8.3).</summary>
+public sealed unsafe class DebugTests
+{
+    private const ulong SingleStep = 0x4000;
+    private const ulong Detected = 0x2000;
+
+    [Fact]
+    public void PopfWithTfTrapsAfterTheNextInstruction()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.push(0x102);
+            c.popfd();
+            c.mov(ebx, 1);
+            c.mov(ebx, 2);
+        }));
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+        Assert.Equal(SingleStep, guest.State->Dr[6] & 0xF00F);
+        Assert.Equal(SystemGuest.Code + 11, guest.Stack(0));
+        Assert.NotEqual(0UL, guest.Stack(2) & Flags.Trap);
+        Assert.Equal(0u, guest.State->FlagsRest & Flags.Trap);
+    }
+
+    [Fact]
+    public void MovSsHoldsTheTrapOffForOneInstruction()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.mov(ax, ss);
+            c.push(0x102);
+            c.popfd();
+            c.mov(ss, ax);
+            c.mov(ebx, 1);
+            c.mov(ebx, 2);
+        }));
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+    }
+
+    [Fact]
+    public void ASoftwareInterruptIsNotFollowedByItsTrap()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        Assert.Equal(0x30, guest.Run(static c =>
+        {
+            c.push(0x102);
+            c.popfd();
+            c.@int(0x30);
+        }));
+        Assert.NotEqual(0UL, guest.Stack(2) & Flags.Trap);
+    }
+
+    [Fact]
+    public void AnInstructionBreakpointFaultsBeforeItsInstructionAndRfStepsOverIt()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        ulong target = SystemGuest.Code + 5;
+        guest.State->Dr[0] = target;
+        guest.State->Dr[7] = 0x402;
+        guest.Processor.UpdateBreakpoints();
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.mov(ebx, 1);
+            c.mov(ebx, 2);
+            c.@int(0x30);
+        }));
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+        Assert.Equal(target, guest.Stack(0));
+        Assert.Equal(1UL, guest.State->Dr[6] & 15);
+        // The handler returns with RF set, once; coming by again, it faults again.
+        guest.Memory.WriteUInt32(guest.State->Gpr[4] + 8, guest.Memory.ReadUInt32(guest.State->Gpr[4] + 8) | Flags.Resume);
+        guest.Assemble(SystemGuest.Code + 0x300, static c => c.iretd());
+        guest.State->Rip = SystemGuest.Code + 0x300;
+        Assert.Equal(0x30, guest.Continue());
+        Assert.Equal(2UL, guest.State->Gpr[3]);
+        Assert.Equal(0UL, guest.Stack(2) & Flags.Resume);
+        guest.State->Gpr[4] = SystemGuest.BootStack;
+        guest.State->Rip = SystemGuest.Code;
+        Assert.Equal(Vector.Debug, guest.Continue());
+    }
+
+    [Theory]
+    [InlineData(1u, 0u, true, true)]
+    [InlineData(1u, 0u, false, false)]
+    [InlineData(3u, 0u, false, true)]
+    [InlineData(3u, 3u, false, true)]
+    public void ADataBreakpointTrapsAfterTheAccess(uint kind, uint length, bool write, bool hits)
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[1] = SystemGuest.Scratch;
+        guest.State->Dr[7] = 0x400 | 8 | ((kind | (length << 2)) << 20);
+        guest.Processor.UpdateBreakpoints();
+        int vector = guest.Run(c =>
+        {
+            if (write)
+            {
+                c.mov(__dword_ptr[(int)SystemGuest.Scratch], eax);
+            }
+            else
+            {
+                c.mov(eax, __dword_ptr[(int)SystemGuest.Scratch]);
+            }
+
+            c.mov(ebx, 1);
+            c.@int(0x30);
+        });
+        Assert.Equal(hits ? Vector.Debug : 0x30, vector);
+        if (hits)
+        {
+            Assert.Equal(2UL, guest.State->Dr[6] & 15);
+            Assert.Equal(0UL, guest.State->Gpr[3]);
+        }
+    }
+
+    [Fact]
+    public void Int1IsATrapThatNeedsNoGatePrivilege()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        Assert.Equal(Vector.Debug, guest.RunUser(static c => c.db(0xF1)));
+        Assert.Equal(SystemGuest.UserCode + 1, guest.Stack(0));
+        Assert.Equal(0UL, guest.State->Dr[6] & 0xF00F);
+    }
+
+    [Fact]
+    public void GeneralDetectFaultsOnAccessToDebugRegisters()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[7] |= 1 << 13;
+        Assert.Equal(Vector.Debug, guest.Run(static c => c.mov(eax, dr0)));
+        Assert.Equal(SystemGuest.Code, guest.Stack(0));
+        Assert.Equal(Detected, guest.State->Dr[6] & 0xF00F);
+        Assert.Equal(0UL, guest.State->Dr[7] & (1 << 13));
+    }
+
+    [Fact]
+    public void WithDebugExtensionsDr4IsUndefined()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        Assert.Equal(0x30, guest.Run(static c =>
+        {
+            c.db(0x0F, 0x21, 0xE0);
+            c.@int(0x30);
+        }));
+        Assert.Equal(guest.State->Dr[6], guest.State->Gpr[0]);
+        guest.State->Cr4 |= ControlBits.Cr4De;
+        Assert.Equal(Vector.InvalidOpcode, guest.Run(static c => c.db(0x0F, 0x21, 0xE0)));
+    }
+
+    [Fact]
+    public void StiHoldsInterruptsOffForOneInstruction()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.Processor.SetInterruptRequest(true);
+        Assert.Equal(0x40, guest.Run(static c =>
+        {
+            c.sti();
+            c.mov(ebx, 1);
+            c.mov(ebx, 2);
+        }));
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+    }
+
+    [Fact]
+    public void NmiIsBlockedUntilIret()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Assemble(SystemGuest.Code + 0x100, static c =>
+        {
+            c.inc(ebx);
+            c.nop();
+            c.iretd();
+        });
+        guest.SetGate(Vector.Nmi, SystemGuest.Interrupt32, offset: SystemGuest.Code + 0x100);
+        guest.Assemble(SystemGuest.Code, static c =>
+        {
+            c.nop();
+            c.nop();
+            c.hlt();
+        });
+        guest.State->Rip = SystemGuest.Code;
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(1);
+        Assert.Equal(SystemGuest.Code + 0x101, guest.State->Rip);
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(2);
+        // IRET unblocked: the second NMI is in its handler before a further instruction of the program.
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+        Assert.Equal(ExitReason.Halted, guest.Processor.Run(100));
+        Assert.Equal(2UL, guest.State->Gpr[3]);
+    }
+
+    [Fact]
+    public void AlignmentCheckFaultsInUserModeOnly()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Cr0 |= ControlBits.Cr0AlignmentMask;
+        guest.Assemble(SystemGuest.UserCode, static c =>
+        {
+            c.mov(eax, (int)SystemGuest.Data3);
+            c.mov(ds, ax);
+            c.mov(eax, __dword_ptr[(int)SystemGuest.Scratch + 1]);
+        });
+        guest.EnterUser(SystemGuest.UserCode, Flags.AlignmentCheck | 0x202);
+        Assert.Equal(Vector.AlignmentCheck, guest.Continue());
+        Assert.Equal(0UL, guest.Stack(0));
+        guest.State->Gpr[4] = SystemGuest.BootStack;
+        Assert.Equal(0x30, guest.Run(static c =>
+        {
+            c.mov(eax, __dword_ptr[(int)SystemGuest.Scratch + 1]);
+            c.@int(0x30);
+        }));
+    }
+}
