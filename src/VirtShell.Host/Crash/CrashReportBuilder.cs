@@ -15,7 +15,7 @@ internal static class CrashReportBuilder
 
     public static CrashReport Build(VirtShell.Machine.Machine? machine, RunFacts facts)
     {
-        GuestView? guest = machine is null ? null : Attempt<GuestView?>(() => View(machine), null);
+        GuestView? guest = machine is null ? null : Attempt<GuestView?>(() => ProcessorView.Of(machine), null);
         byte[] stack = new byte[StackLength];
         int stackLength = guest is null ? 0 : Attempt(() => guest.Read(guest.StackPointer, stack), 0);
         ulong? fault = guest is not null && PageWalk.IsPaging(guest) && guest.Register("CR2") is { } cr2 and not 0 ? cr2 : null;
@@ -37,12 +37,6 @@ internal static class CrashReportBuilder
             FaultAddress = fault,
             PageWalk = fault is { } address ? Attempt<IReadOnlyList<string>>(() => PageWalk.Of(guest!, address), ["(the page tables could not be read)"]) : [],
         };
-    }
-
-    private static GuestView? View(VirtShell.Machine.Machine machine)
-    {
-        _ = machine;
-        return null;
     }
 
     private static T Attempt<T>(Func<T> part, T instead)
