@@ -61,7 +61,7 @@ public sealed class LifecycleTests
         SerialMatch? answer = await vm.WaitForSerialAsync(new Regex("\r\nround trip\r\n"), prompt.EndOffset, hostTimeLimit: Vm.Patience);
         Assert.NotNull(answer);
         Assert.True(vm.OverheadBytes > 0);
-        Assert.True(await vm.ShutdownAsync(Vm.Patience));
+        Assert.True(await vm.ShutdownAsync(TimeSpan.FromSeconds(60)), vm.State is VmState.Off ? "off too late" : vm.Inspect().ToText());
         Assert.Equal(VmEndKind.PowerOff, vm.End);
         Assert.True(await vm.ShutdownAsync(Vm.Patience));
     }
@@ -150,9 +150,9 @@ public sealed class LifecycleTests
     [Fact]
     public async Task Pausing_and_resuming_changes_nothing_under_the_virtual_clock()
     {
-        VirtualMachine reference = Vm.RunAlone(Vm.Guest("compute"));
+        VirtualMachine reference = Vm.RunAlone(Vm.LongRun());
         using VmHost host = new(null);
-        VirtualMachine vm = host.Started(Vm.Guest("compute"));
+        VirtualMachine vm = host.Started(Vm.LongRun());
         for (int i = 0; i < 10 && vm.State == VmState.Running; i++)
         {
             try

@@ -20,6 +20,9 @@ internal static class Vm
         Clock = ClockMode.Virtual,
     };
 
+    /// <summary>A guest that computes during a dozen quanta and ends after a certain instruction.</summary>
+    public static VmDefinition LongRun(string name = "long-run") => Guest("busy-loop", name) with { HangInstructions = 12_345_678 };
+
     public static VirtualMachine Started(this VmHost host, VmDefinition definition, IGuestDriver? driver = null)
     {
         VirtualMachine vm = host.Create(definition);

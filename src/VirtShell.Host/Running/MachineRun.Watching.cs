@@ -152,6 +152,7 @@ internal sealed partial class MachineRun
         if (_definition.HangInstructions > 0 && _machine is { } machine)
         {
             _lastProgress = machine.Instructions;
+            _skippedBefore = machine.GuestTime - _lastProgress;
         }
     }
 
