@@ -95,7 +95,6 @@ public sealed class DeterminismTests
         VirtualMachine[] all = [.. Enumerable.Range(0, 60).Select(i => host.Started(Vm.Guest("echo", $"echo-{i}") with { Clock = VirtShell.Machine.ClockMode.Host }))];
         await Task.WhenAll(all.Select(vm => vm.AwaitSerial("> ")));
 
-
         // Not one dispatch: neither instructions nor processor time move once all have settled.
         List<VmMetrics> before = [];
         List<VmMetrics> after = [.. all.Select(vm => vm.Metrics)];
