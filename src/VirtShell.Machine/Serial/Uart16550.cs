@@ -92,6 +92,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     private bool _transmitPending;
     private bool _timeoutPending;
     private bool _polled;
+    private bool _listening;
 
     /// <param name="name">"com1", "com2", …</param>
     /// <param name="bus">Where the ports are claimed.</param>
@@ -157,7 +158,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         _ier = _fcr = _lcr = _mcr = _lineErrors = _scratch = 0;
         _lcr = 3;
         _msr = MsrConnected;
-        _transmitPending = _timeoutPending = _polled = false;
+        _transmitPending = _timeoutPending = _polled = _listening = false;
         _irq(false);
         FeedReceiver();
     }
@@ -181,6 +182,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         if (polledBefore && _polled)
         {
             WaitForTransmitter();
+            Listen();
         }
 
         switch (register)
@@ -321,6 +323,12 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
             _clock.Schedule(_transmitted, _sendingUntil - SendTime);
         }
 
+        _listening = false;
+        if ((_ier & IerReceived) != 0)
+        {
+            Listen();
+        }
+
         UpdateIrq();
     }
 
@@ -399,7 +407,7 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
 
     private void ByteArrived()
     {
-        if (!IsLoopback && _fifoCount < Capacity && _input.TryDequeue(out byte value))
+        if (_listening && !IsLoopback && _fifoCount < Capacity && _input.TryDequeue(out byte value))
         {
             Receive(value);
             UpdateIrq();
@@ -408,9 +416,17 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         FeedReceiver();
     }
 
+    // Input waits until the guest takes it: by interrupt, or reading the line status again and again. A driver that sets the
+    // port up clears the FIFO, and what was typed ahead with it.
+    private void Listen()
+    {
+        _listening = true;
+        FeedReceiver();
+    }
+
     private void FeedReceiver()
     {
-        if (_input.Count > 0 && _fifoCount < Capacity && !IsLoopback && !_received.IsScheduled)
+        if (_listening && _input.Count > 0 && _fifoCount < Capacity && !IsLoopback && !_received.IsScheduled)
         {
             _clock.ScheduleAfter(_received, CharacterTime);
         }

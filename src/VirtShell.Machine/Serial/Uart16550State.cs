@@ -19,6 +19,7 @@ public sealed partial class Uart16550
         writer.Write("transmit-pending", _transmitPending);
         writer.Write("timeout-pending", _timeoutPending);
         writer.Write("polled", _polled);
+        writer.Write("listening", _listening);
         _transmitted.Save(writer, "transmitted");
         _received.Save(writer, "received");
         _timedOut.Save(writer, "timed-out");
@@ -45,6 +46,7 @@ public sealed partial class Uart16550
         _transmitPending = reader.ReadBoolean("transmit-pending");
         _timeoutPending = reader.ReadBoolean("timeout-pending");
         _polled = reader.ReadBoolean("polled");
+        _listening = reader.ReadBoolean("listening");
         _transmitted.Load(reader, "transmitted", _clock);
         _received.Load(reader, "received", _clock);
         _timedOut.Load(reader, "timed-out", _clock);

@@ -235,6 +235,32 @@ public sealed class UartTests
         Assert.Equal(0, Get(5) & 1);
     }
 
+    [Fact]
+    public void InputWaitsForADriverThatIsStillSettingUp()
+    {
+        _rig.Com1.Send("typed ahead"u8);
+        _rig.Advance(100 * Character);
+        Get(5);
+        Get(0);
+        Set(2, 0x07);
+        Set(2, 0x00);
+        Get(5);
+        Get(0);
+        Get(2);
+        Get(6);
+        _rig.Advance(100 * Character);
+        Set(2, 0x01);
+        Set(1, 0x05);
+        _rig.Advance(12 * Character);
+        StringBuilder seen = new();
+        while ((Get(5) & 1) != 0)
+        {
+            seen.Append((char)Get(0));
+        }
+
+        Assert.Equal("typed ahead", seen.ToString());
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -248,6 +274,8 @@ public sealed class UartTests
         }
 
         _rig.Com1.Send(text);
+        _rig.In(Port + 5);
+        _rig.In(Port + 5);
         for (int i = 0; i < text.Length; i++)
         {
             _rig.Advance(i % 7 == 0 ? 50_000_000 : Character + 1);
