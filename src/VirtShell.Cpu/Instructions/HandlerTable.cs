@@ -4,6 +4,7 @@ using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions.Integer;
 using VirtShell.Cpu.Instructions.Simd;
+using VirtShell.Cpu.Instructions.Simd.Floating;
 using VirtShell.Cpu.Instructions.Mmx;
 using VirtShell.Cpu.Instructions.X87;
 using VirtShell.Cpu.Instructions.Privileged;
@@ -37,6 +38,9 @@ internal static unsafe class HandlerTable
         PackedIntegerHandlers.Register();
         VexMoveHandlers.Register();
         VectorMiscHandlers.Register();
+        FloatArithmeticHandlers.Register();
+        FloatConversionHandlers.Register();
+        FloatArrangeHandlers.Register();
 
         X87Handlers.Register();
         MmxHandlers.Register();
