@@ -72,7 +72,7 @@ internal sealed class EndKind : Kind<EndCondition>
     public override JsonObject Schema(SchemaBuilder schema) => schema.Reference("end", () => SchemaBuilder.AnyOf(
         Enumeration(Words.Select(w => w.Word)),
         Member("debug-exit", SchemaBuilder.AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 0 }, SchemaBuilder.Expression())),
-        Member("crash", Enumeration(CrashWords)),
+        Member("crash", SchemaBuilder.AnyOf(Enumeration(CrashWords), SchemaBuilder.Expression())),
         SchemaBuilder.Expression()));
 
     private static bool TryFind(ScalarNode scalar, IEnumerable<string> allowed, Diagnostics diagnostics, out EndCondition value)
