@@ -46,7 +46,7 @@ public sealed unsafe partial class Vcpu
             SetSegment(i, 0, 0, 0xFFFF, Data);
         }
 
-        SetSegment(SegmentIndex.Cs, 0xF000, 0xFFFF_0000, 0xFFFF, Data | SegmentRegister.Executable);
+        SetSegment(SegmentIndex.Cs, 0xF000, 0xFFFF_0000, 0xFFFF, Data);
         SetSegment(SegmentIndex.Ldtr, 0, 0, 0xFFFF, SegmentRegister.Present | 2);
         SetSegment(SegmentIndex.Tr, 0, 0, 0xFFFF, SegmentRegister.Present | 0xB);
         SetFlatViews();

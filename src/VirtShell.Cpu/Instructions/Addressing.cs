@@ -101,6 +101,12 @@ internal static unsafe class Addresses
             }
         }
 
+        // Real mode checks limits only, whatever protected mode left in the cached rights.
+        if ((s->Cr0 & ControlBits.Cr0Protection) == 0 && offset + (ulong)size <= (ulong)segment->Limit + 1)
+        {
+            return;
+        }
+
         if (segmentIndex == SegmentIndex.Ss)
         {
             Fault.StackFault(s);
