@@ -63,25 +63,16 @@ public sealed partial class VirtualMachine : IRunOwner
                 _startDone = null;
             }
         }
-        catch
+        catch (Exception e)
         {
-            run?.Abandon();
-            if (run is null)
-            {
-                build?.Dispose();
-            }
-
-            runLock?.Dispose();
-            lock (_gate)
-            {
-                _state = VmState.Off;
-                _starting = null;
-                _startDone = null;
-            }
-
-            RaiseStateChanged(VmState.Starting, VmState.Off);
+            UndoStart(run, build, runLock);
             startDone.SetResult();
-            throw;
+            if (e is VmException or OperationCanceledException or ObjectDisposedException)
+            {
+                throw;
+            }
+
+            throw new VmException(VmErrorKind.EngineFailed, $"VM '{Name}' could not be built, by a fault of the engine ({e.GetType().Name}: {e.Message}). Please report it.", e);
         }
 
         _host.DeleteCrashReport(Id);
@@ -287,6 +278,28 @@ public sealed partial class VirtualMachine : IRunOwner
 
         RaiseStateChanged(before, after);
         ended.TrySetResult();
+    }
+
+    private void UndoStart(MachineRun? run, MachineBuild? build, RunLock? runLock)
+    {
+        if (run is null)
+        {
+            build?.Dispose();
+        }
+        else
+        {
+            run.Abandon();
+        }
+
+        runLock?.Dispose();
+        lock (_gate)
+        {
+            _state = VmState.Off;
+            _starting = null;
+            _startDone = null;
+        }
+
+        RaiseStateChanged(VmState.Starting, VmState.Off);
     }
 
     private void ReleaseRunLock()

@@ -14,6 +14,9 @@ public enum VmErrorKind
     StorageFailed,
     OutOfResources,
     Timeout,
+
+    /// <summary>Our own engine failed before the VM ran; a fault while it runs is a crash of that VM instead.</summary>
+    EngineFailed,
 }
 
 /// <summary>An operation on a VM that cannot be done; the message says why and what to do next.</summary>

@@ -11,7 +11,7 @@ namespace VirtShell.Host.Crash;
 internal static class CrashReportBuilder
 {
     private const int StackLength = 128;
-    private const int SerialLines = 25;
+    private const int SerialLines = 30;
 
     public static CrashReport Build(VirtShell.Machine.Machine? machine, RunFacts facts)
     {
@@ -19,6 +19,9 @@ internal static class CrashReportBuilder
         byte[] stack = new byte[StackLength];
         int stackLength = guest is null ? 0 : Attempt(() => guest.Read(guest.StackPointer, stack), 0);
         ulong? fault = guest is not null && PageWalk.IsPaging(guest) && guest.Register("CR2") is { } cr2 and not 0 ? cr2 : null;
+
+        // A page that is mapped by now was a fault that the guest handled long ago.
+        bool isOpen = fault is { } faulted && (facts.Kind == VmEndKind.TripleFault || !Attempt(() => guest!.Translate(faulted, out _), false));
         return new CrashReport
         {
             VmName = facts.VmName,
@@ -35,7 +38,7 @@ internal static class CrashReportBuilder
             SerialTail = Attempt(() => facts.Serial.GetTail(SerialLines), []),
             EngineError = facts.EngineError,
             FaultAddress = fault,
-            PageWalk = fault is { } address ? Attempt<IReadOnlyList<string>>(() => PageWalk.Of(guest!, address), ["(the page tables could not be read)"]) : [],
+            PageWalk = isOpen && fault is { } address ? Attempt<IReadOnlyList<string>>(() => PageWalk.Of(guest!, address), ["(the page tables could not be read)"]) : [],
         };
     }
 

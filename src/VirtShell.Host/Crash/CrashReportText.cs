@@ -26,7 +26,7 @@ internal static class CrashReportText
 
         AddRegisters(text, report.Registers);
         AddSection(text, "Code", report.Disassembly);
-        AddSection(text, report.FaultAddress is { } address ? $"Page walk of {address:x16} (CR2)" : "Page walk", report.PageWalk);
+        AddSection(text, report.FaultAddress is { } address ? $"Page walk of {address:x16} (CR2, the last page fault)" : "Page walk", report.PageWalk);
         AddStack(text, report);
         AddSection(text, "Last serial output (COM1)", report.SerialTail);
         return text.ToString();

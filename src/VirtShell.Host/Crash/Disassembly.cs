@@ -17,7 +17,11 @@ internal static class Disassembly
     {
         List<string> lines = [];
         Formatter formatter = new NasmFormatter();
-        formatter.Options.DigitSeparator = string.Empty;
+        formatter.Options.HexPrefix = "0x";
+        formatter.Options.HexSuffix = string.Empty;
+        formatter.Options.UppercaseHex = false;
+        formatter.Options.BranchLeadingZeros = false;
+        formatter.Options.SpaceAfterOperandSeparator = true;
         ulong rip = guest.InstructionPointer;
         AddBefore(guest, rip, formatter, lines);
 
@@ -117,7 +121,7 @@ internal static class Disassembly
             formatter.Format(instruction, output);
         }
 
-        return mark + Address(address) + "  " + Convert.ToHexString(bytes).PadRight(20) + "  " + output.ToStringAndReset();
+        return mark + Address(address) + "  " + Convert.ToHexStringLower(bytes).PadRight(20) + "  " + output.ToStringAndReset();
     }
 
     private static string Address(ulong address) => address.ToString("x16", CultureInfo.InvariantCulture);

@@ -120,10 +120,10 @@ internal static class PageWalk
     {
         yield return "present";
         yield return (entry & Writable) != 0 ? "writable" : "read-only";
-        yield return (entry & User) != 0 ? "user" : "supervisor";
+        yield return (entry & User) != 0 ? "user" : "kernel";
         if ((entry & NoExecute) != 0)
         {
-            yield return "no-execute";
+            yield return "no-exec";
         }
 
         if ((entry & Accessed) != 0)
