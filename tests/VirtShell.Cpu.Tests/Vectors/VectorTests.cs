@@ -36,13 +36,14 @@ public sealed class VectorTests
         using VectorRunner runner = new();
         foreach (MooTest test in MooFile.Read(Path.Combine(root!, file)))
         {
-            if (VectorRules.LeaveOut(form, test) != null)
+            RealModeInstruction instruction = new(test);
+            if (VectorRules.LeaveOut(test, in instruction) != null)
             {
                 continue;
             }
 
             run++;
-            string? difference = runner.Run(test, VectorRules.UndefinedFlags(form, test));
+            string? difference = runner.Run(test, in instruction, VectorRules.UndefinedFlags(form, test));
             if (difference != null)
             {
                 failures.Add($"#{test.Index} {test.Name} [{Convert.ToHexString(test.Code)}]: {difference}");
