@@ -83,6 +83,13 @@ public sealed partial class VirtualMachine
         return WaitForSerialAsync(log => new SerialSearch(log, text, fromOffset), guestTimeLimit, hostTimeLimit, cancellation);
     }
 
+    /// <summary>
+    /// Completes when the guest is <paramref name="duration"/> of guest time further, can never get there (it waits for
+    /// input under the virtual clock), or its run has ended. A VM that is off completes at once.
+    /// </summary>
+    public Task WaitForGuestTimeAsync(TimeSpan duration, CancellationToken cancellation = default) =>
+        Run is { } run ? run.WaitForGuestTime(run.GuestTime + (duration.Ticks * TimeSpan.NanosecondsPerTick)).WaitAsync(cancellation) : Task.CompletedTask;
+
     private async Task WaitForStartAndEndAsync(Task starting, CancellationToken cancellation)
     {
         await starting.WaitAsync(cancellation).ConfigureAwait(false);

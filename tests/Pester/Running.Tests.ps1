@@ -54,7 +54,7 @@ Describe 'Running VMs' {
         $report = Get-VMCrashReport bad
         $report.Kind | Should -Be 'TripleFault'
         $report.Disassembly | Where-Object { $_.StartsWith('=>') } | Should -HaveCount 1
-        $report.Registers['RIP'] | Should -BeGreaterThan 0
+        $report.Registers['EIP'] | Should -BeGreaterThan 0
         (Get-VMCrashReport bad | Out-String) | Should -Match '=>'
         (Get-VM bystander).State | Should -Be 'Running'
     }

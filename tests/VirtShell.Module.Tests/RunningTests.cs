@@ -114,7 +114,7 @@ public sealed class RunningTests : IDisposable
         Assert.Equal("TripleFault", report.Properties["Kind"].Value.ToString());
         Assert.Contains(_host.Ok("(Get-VMCrashReport bad).Disassembly").Texts, l => l.StartsWith("=>", StringComparison.Ordinal));
         Assert.Contains(_host.Ok("(Get-VMCrashReport bad).SerialTail").Texts, l => l.Contains("About to triple-fault", StringComparison.Ordinal));
-        Assert.Equal("UInt64", _host.Ok("(Get-VMCrashReport bad).Registers['RIP'].GetType().Name").Texts.Single());
+        Assert.Equal("UInt64", _host.Ok("(Get-VMCrashReport bad).Registers['EIP'].GetType().Name").Texts.Single());
         string shown = _host.Show("Get-VMCrashReport bad");
         Assert.Contains("=>", shown, StringComparison.Ordinal);
 

@@ -21,7 +21,7 @@ namespace VirtShell.PowerShell.Commands;
 [OutputType(typeof(VirtualMachine))]
 public sealed class WaitVMCommand : VmTargetCmdlet
 {
-    private static readonly TimeSpan GuestClockPoll = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan TimerSlack = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(2);
 
     private readonly List<(VirtualMachine Vm, Task<Met> Wait)> _waits = [];
@@ -153,10 +153,16 @@ public sealed class WaitVMCommand : VmTargetCmdlet
             return Met.Yes;
         }
 
-        return vm.State is VmState.Off or VmState.Crashed ? Met.Ended : Expired(hostLimit);
-    }
+        if (vm.Serial.IsClosed)
+        {
+            // The log closes a moment before the state changes, which is part of what the error tells.
+            await vm.WaitForEndAsync(Cancellation).ConfigureAwait(false);
+            return Met.Ended;
+        }
 
-    private Met Expired(TimeSpan? hostLimit) => hostLimit is { } limit && _clock.Elapsed >= limit ? Met.HostTimeout : Met.GuestTimeout;
+        // One of the limits passed. Timers may fire a little before the stopwatch gets there.
+        return hostLimit is { } limit && (guestLimit is null || _clock.Elapsed + TimerSlack >= limit) ? Met.HostTimeout : Met.GuestTimeout;
+    }
 
     private async Task<Met> WaitForStateAsync(HostVm vm)
     {
@@ -180,19 +186,16 @@ public sealed class WaitVMCommand : VmTargetCmdlet
         // A crash is the end of waiting for a clean power-off: without this the wait would never end.
         Task ended = State is not null && State.All(s => s is VmState.Off or VmState.Stopping) ? vm.WaitForStateAsync(VmState.Crashed, cancellation) : Forever(cancellation);
         Task hostTimeout = Timeout == System.Threading.Timeout.InfiniteTimeSpan ? Forever(cancellation) : Task.Delay(Timeout, cancellation);
-        Task guestTimeout = Limit(GuestTimeout) is { } limit ? GuestTimePasses(vm, limit, cancellation) : Forever(cancellation);
+        Task guestTimeout = Limit(GuestTimeout) is { } limit ? vm.WaitForGuestTimeAsync(limit, cancellation) : Forever(cancellation);
         Task first = await Task.WhenAny(reached, ended, hostTimeout, guestTimeout).ConfigureAwait(false);
         await first.ConfigureAwait(false);
-        return first == reached ? Met.Yes : first == ended ? Met.Ended : first == hostTimeout ? Met.HostTimeout : Met.GuestTimeout;
-    }
-
-    private static async Task GuestTimePasses(HostVm vm, TimeSpan limit, CancellationToken cancellation)
-    {
-        TimeSpan begin = vm.Metrics.GuestTime;
-        while (vm.Metrics.GuestTime - begin < limit)
+        if (first == guestTimeout && reached.IsCompletedSuccessfully)
         {
-            await Task.Delay(GuestClockPoll, cancellation).ConfigureAwait(false);
+            // The end of a run completes both.
+            first = reached;
         }
+
+        return first == reached ? Met.Yes : first == ended ? Met.Ended : first == hostTimeout ? Met.HostTimeout : Met.GuestTimeout;
     }
 
     private static Task Forever(CancellationToken cancellation) => Task.Delay(System.Threading.Timeout.Infinite, cancellation);

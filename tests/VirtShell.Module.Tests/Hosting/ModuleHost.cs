@@ -102,7 +102,11 @@ internal sealed partial class ModuleHost : IDisposable
 
     public void Dispose()
     {
-        Run("VirtShell\\Get-VM | Where-Object State -in Running, Paused, Stopping | VirtShell\\Stop-VM -TurnOff");
+        if (Runspace.RunspaceStateInfo.State == RunspaceState.Opened)
+        {
+            Run("VirtShell\\Get-VM | Where-Object State -in Running, Paused, Stopping | VirtShell\\Stop-VM -TurnOff");
+        }
+
         Runspace.Dispose();
         if (_ownsHome)
         {
