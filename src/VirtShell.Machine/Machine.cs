@@ -38,6 +38,7 @@ public sealed partial class Machine : IDisposable
     private readonly AcpiPm _power;
     private readonly VirtioDevices _virtio;
     private readonly TimerEvent _alarm;
+    private readonly CoprocessorError _coprocessor;
     private readonly byte[] _acpiTables;
     private Action? _alarmAction;
 
@@ -67,11 +68,12 @@ public sealed partial class Machine : IDisposable
             ];
             KeyboardController keyboard = new(Bus, _interrupts.IsaLine(1), _interrupts.IsaLine(12), a20, RequestReset);
             SystemPorts ports = new(Bus, a20, RequestReset, code => RequestExit(new MachineExit(MachineExitKind.DebugExit, code)), b => SerialOutput?.Invoke(DebugConsole, b));
+            _coprocessor = new CoprocessorError(Bus, _interrupts.IsaLine(CoprocessorError.Irq));
             _power = new AcpiPm(Bus, _clock, _interrupts.IsaLine(AcpiPm.SciIrq), () => RequestExit(new MachineExit(MachineExitKind.PowerOff)));
             PciBus pci = new(Bus, _interrupts, _interrupts);
             PiixChipset.Attach(pci, AcpiPm.Base).PowerManagementMoved = _power.MoveTo;
             _virtio = new VirtioDevices(pci, Memory, _clock, configuration, b => SerialOutput?.Invoke(VirtioDevices.ConsolePort, b), e => StorageFaulted?.Invoke(e));
-            _devices.AddRange([_interrupts, _interrupts.Pic, _interrupts.IoApic, _interrupts.LocalApic, pit, rtc, .. _serial, keyboard, ports, _power, pci]);
+            _devices.AddRange([_interrupts, _interrupts.Pic, _interrupts.IoApic, _interrupts.LocalApic, pit, rtc, .. _serial, keyboard, ports, _coprocessor, _power, pci]);
             MemoryMap.Apply(Memory);
             pci.Reset();
             _acpiTables = AcpiTables.Build((uint)MemoryMap.FirmwareStart, PciMemoryStart, _interrupts);

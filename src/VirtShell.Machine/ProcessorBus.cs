@@ -17,6 +17,8 @@ public sealed partial class Machine
             set => machine._interrupts.LocalApic.TaskPriority = value;
         }
 
+        public void SetFloatingPointError(bool asserted) => machine._coprocessor.SetError(asserted);
+
         public uint ReadPort(ushort port, int size) => machine.Bus.ReadPort(port, size);
 
         public void WritePort(ushort port, int size, uint value) => machine.Bus.WritePort(port, size, value);

@@ -5,6 +5,7 @@ using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions.Integer;
 using VirtShell.Cpu.Instructions.Simd;
 using VirtShell.Cpu.Instructions.Simd.Floating;
+using VirtShell.Cpu.Instructions.Simd.Strings;
 using VirtShell.Cpu.Instructions.Mmx;
 using VirtShell.Cpu.Instructions.X87;
 using VirtShell.Cpu.Instructions.Privileged;
@@ -38,6 +39,7 @@ internal static unsafe class HandlerTable
         PackedIntegerHandlers.Register();
         VexMoveHandlers.Register();
         VectorMiscHandlers.Register();
+        StringCompareHandlers.Register();
         FloatArithmeticHandlers.Register();
         FloatConversionHandlers.Register();
         FloatArrangeHandlers.Register();

@@ -1,0 +1,75 @@
+using System;
+using VirtShell.Machine.Bus;
+using VirtShell.State;
+
+namespace VirtShell.Machine.Legacy;
+
+/// <summary>
+/// The PC/AT's way of reporting x87 errors while CR0.NE is clear: FERR# latches IRQ 13, and the handler's write to port F0h
+/// clears it (IBM PC AT Technical Reference, "Coprocessor").
+/// </summary>
+public sealed class CoprocessorError : IDevice, IPortHandler
+{
+    public const ushort ClearBusyPort = 0xF0;
+    public const int Irq = 13;
+    private const int PortCount = 2;
+
+    // Runtime glue.
+    private readonly Action<bool> _line;
+
+    // Saved state.
+    private bool _error;
+    private bool _latched;
+
+    /// <param name="bus">Where the ports are claimed.</param>
+    /// <param name="line">IRQ 13.</param>
+    public CoprocessorError(IoBus bus, Action<bool> line)
+    {
+        ArgumentNullException.ThrowIfNull(bus);
+        _line = line;
+        bus.MapPorts(ClearBusyPort, PortCount, this);
+    }
+
+    public string Name => "coprocessor-error";
+
+    /// <summary>Level of the processor's FERR# output.</summary>
+    public void SetError(bool asserted)
+    {
+        if (asserted && !_error)
+        {
+            SetLatch(true);
+        }
+
+        _error = asserted;
+    }
+
+    public uint ReadPort(ushort port, int size) => 0xFF;
+
+    public void WritePort(ushort port, int size, uint value) => SetLatch(false);
+
+    public void Reset()
+    {
+        _error = false;
+        SetLatch(false);
+    }
+
+    public void Save(StateWriter writer)
+    {
+        using StateWriter.SectionScope section = writer.Section(Name, 1);
+        writer.Write("error", _error);
+        writer.Write("latched", _latched);
+    }
+
+    public void Load(StateReader reader)
+    {
+        StateReader? section = reader.TrySection(Name, 1);
+        _error = section?.ReadBoolean("error") ?? false;
+        SetLatch(section?.ReadBoolean("latched") ?? false);
+    }
+
+    private void SetLatch(bool latched)
+    {
+        _latched = latched;
+        _line(latched);
+    }
+}
