@@ -44,30 +44,34 @@ public sealed unsafe partial class Vcpu
     internal void CheckIoPermission(uint port, int size)
     {
         CpuState* s = _s;
-        if ((s->Cr0 & ControlBits.Cr0Protection) == 0
-            || (s->Virtual8086 == 0 && s->Cpl <= (s->FlagsRest & Flags.IoplMask) >> Flags.IoplShift))
+        bool restricted = (s->Cr0 & ControlBits.Cr0Protection) != 0
+            && (s->Virtual8086 != 0 || s->Cpl > (s->FlagsRest & Flags.IoplMask) >> Flags.IoplShift);
+        if (restricted && !IsPermitted(port, size))
         {
-            return;
+            Fault.GeneralProtection(s);
         }
 
+        NotePortAccess(port, size);
+    }
+
+    private bool IsPermitted(uint port, int size)
+    {
+        CpuState* s = _s;
         uint limit = s->Tr.Limit;
         if ((s->Tr.Attributes & 8) == 0 || limit < TssIoMapBase + 1)
         {
-            Fault.GeneralProtection(s);
+            return false;
         }
 
         uint map = Mem.ReadSystem<ushort>(s, SystemAddress(s->Tr.Base + TssIoMapBase));
         uint at = map + (port >> 3);
         if (at + 1 > limit)
         {
-            Fault.GeneralProtection(s);
+            return false;
         }
 
         uint bits = Mem.ReadSystem<ushort>(s, SystemAddress(s->Tr.Base + at));
-        if (((bits >> (int)(port & 7)) & ((1u << size) - 1)) != 0)
-        {
-            Fault.GeneralProtection(s);
-        }
+        return ((bits >> (int)(port & 7)) & ((1u << size) - 1)) == 0;
     }
 
     /// <summary>A vector's bit in the 32 bytes below the I/O map; set also where the TSS does not reach.</summary>

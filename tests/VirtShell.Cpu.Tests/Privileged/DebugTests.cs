@@ -119,6 +119,30 @@ public sealed unsafe class DebugTests
         }
     }
 
+    [Theory]
+    [InlineData(0x60, true, true)]
+    [InlineData(0x61, true, false)]
+    [InlineData(0x60, false, false)]
+    public void AnIoBreakpointTrapsAfterTheAccessWhereDebugExtensionsAreOn(int port, bool extensions, bool hits)
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[2] = 0x60;
+        guest.State->Dr[7] = 0x400 | 0x20 | (2u << 24);
+        guest.State->Cr4 |= extensions ? ControlBits.Cr4De : 0;
+        guest.Processor.UpdateBreakpoints();
+        Assert.Equal(hits ? Vector.Debug : 0x30, guest.Run(c =>
+        {
+            c.@in(al, (byte)port);
+            c.@int(0x30);
+        }));
+        Assert.Equal((uint)port, guest.Bus.LastPort);
+        if (hits)
+        {
+            Assert.Equal(4UL, guest.State->Dr[6] & 15);
+            Assert.Equal(SystemGuest.Code + 2, guest.Stack(0));
+        }
+    }
+
     [Fact]
     public void Int1IsATrapThatNeedsNoGatePrivilege()
     {

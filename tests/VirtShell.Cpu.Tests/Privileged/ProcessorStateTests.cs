@@ -133,12 +133,7 @@ public sealed unsafe class ProcessorStateTests
         return guest;
     }
 
-    private static byte[] Save(SystemGuest guest)
-    {
-        using MemoryStream stream = new();
-        guest.Processor.Save(new StateWriter(stream));
-        return stream.ToArray();
-    }
+    private static byte[] Save(SystemGuest guest) => SavedState.Of(guest.Processor);
 
     private static void Copy(SystemGuest from, SystemGuest to)
     {
