@@ -14,6 +14,8 @@ namespace VirtShell.PowerShell;
 /// </summary>
 internal static class VmErrors
 {
+    private const string ReportIt = "This is an error in VirtShell: please report it, with the command that you ran.";
+
     internal static ErrorRecord NotFound(string name) => Make(
         "VMNotFound",
         ErrorCategory.ObjectNotFound,
@@ -96,7 +98,7 @@ internal static class VmErrors
         ImageException e => Make("ImageUnavailable", ErrorCategory.ObjectNotFound, target, e, string.Empty),
         UnauthorizedAccessException e => Make("AccessDenied", ErrorCategory.PermissionDenied, target, e, "Check who owns the file or folder."),
         IOException e => Make("StorageFailed", ErrorCategory.DeviceError, target, e, "Check that the file exists, can be written and that the disk is not full."),
-        _ => Make("EngineError", ErrorCategory.NotSpecified, target, error, "This is an error in VirtShell: please report it, with the command that you ran."),
+        _ => Make("EngineError", ErrorCategory.NotSpecified, target, error, ReportIt),
     };
 
     /// <summary>A length of time for people: "90 s", "0.5 s".</summary>
@@ -113,6 +115,7 @@ internal static class VmErrors
         VmErrorKind.StorageFailed => "StorageFailed",
         VmErrorKind.OutOfResources => "OutOfResources",
         VmErrorKind.Timeout => "Timeout",
+        VmErrorKind.EngineFailed => "EngineError",
         _ => kind.ToString(),
     };
 
@@ -139,6 +142,7 @@ internal static class VmErrors
         VmErrorKind.StorageFailed => "Check that the image and the disk that it is on are still there.",
         VmErrorKind.OutOfResources => "Stop other VMs, or give this one less memory with Set-VM -MemoryStartupBytes.",
         VmErrorKind.Timeout => "Give it more time.",
+        VmErrorKind.EngineFailed => ReportIt,
         _ => string.Empty,
     };
 
