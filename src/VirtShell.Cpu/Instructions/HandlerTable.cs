@@ -4,6 +4,7 @@ using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions.Integer;
 using VirtShell.Cpu.Instructions.Simd;
+using VirtShell.Cpu.Instructions.Simd.Crypto;
 using VirtShell.Cpu.Instructions.Simd.Floating;
 using VirtShell.Cpu.Instructions.Simd.Strings;
 using VirtShell.Cpu.Instructions.Mmx;
@@ -40,6 +41,10 @@ internal static unsafe class HandlerTable
         VexMoveHandlers.Register();
         VectorMiscHandlers.Register();
         StringCompareHandlers.Register();
+        SearchHandlers.Register();
+        StreamHandlers.Register();
+        CryptoHandlers.Register();
+        ShaHandlers.Register();
         FloatArithmeticHandlers.Register();
         FloatConversionHandlers.Register();
         FloatArrangeHandlers.Register();
