@@ -26,14 +26,15 @@ internal sealed unsafe class InterpretedVectors : IDisposable
 
     public CpuState* State => _machine.Processor.State;
 
-    public ExitReason Run(int number, VectorBlock* block)
+    /// <summary>Runs one instruction with RDI at the block's memory, plus <paramref name="offset"/>.</summary>
+    public ExitReason Run(int number, VectorBlock* block, ulong offset = 0)
     {
         CpuState* s = State;
         ulong memory = InterpretedFpu.BlockAddress + VectorBlock.MemoryOffset;
         s->Rip = InterpretedFpu.CodeAddress + (ulong)(number * Slot);
         Unsafe.CopyBlock(CpuState.Vector(s, 0), block->VectorsBefore, VectorBlock.VectorWords * 8);
         Unsafe.CopyBlock(s->Gpr, block->RegistersBefore, VectorBlock.RegisterCount * 8);
-        s->Gpr[7] = memory;
+        s->Gpr[7] = memory + offset;
         Flags.SetStatus(s, (uint)block->FlagsBefore);
         _machine.Memory.Write(memory, new ReadOnlySpan<byte>(block->Memory, VectorBlock.MemorySize));
         ExitReason reason = _machine.Processor.Run(1);

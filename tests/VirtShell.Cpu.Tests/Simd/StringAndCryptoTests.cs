@@ -83,6 +83,32 @@ public sealed unsafe class StringAndCryptoTests
         Assert.NotEqual(ExitReason.BudgetSpent, second.Run(0, &block));
     }
 
+    /// <summary>MASKMOVDQU's implied operand takes segment overrides and address size.</summary>
+    [Theory]
+    [InlineData(new byte[] { 0x64, 0x66, 0x0F, 0xF7, 0xCA }, 0UL)]
+    [InlineData(new byte[] { 0x64, 0x67, 0x66, 0x0F, 0xF7, 0xCA }, 0xABCD_0000_0000UL)]
+    public void MaskedStoreTakesSegmentAndAddressSize(byte[] instruction, ulong upperHalfOfRdi)
+    {
+        const ulong Shift = 32;
+        using var machine = new InterpretedVectors([instruction]);
+        VectorBlock block = default;
+        for (int i = 0; i < 16; i++)
+        {
+            ((byte*)block.VectorsBefore)[32 + i] = (byte)(0x10 + i);
+            ((byte*)block.VectorsBefore)[64 + i] = (byte)((i & 1) != 0 ? 0x80 : 0x7F);
+        }
+
+        // RDI is the block's memory; FS moves the store from there.
+        machine.State->Fs.Base = Shift;
+        machine.State->Fs64.Base = Shift;
+        Assert.Equal(ExitReason.BudgetSpent, machine.Run(0, &block, upperHalfOfRdi));
+        for (int i = 0; i < VectorBlock.MemorySize; i++)
+        {
+            int from = i - (int)Shift;
+            Assert.Equal(from is >= 0 and < 16 && (from & 1) != 0 ? 0x10 + from : 0, block.Memory[i]);
+        }
+    }
+
     private static void Compare((byte[] Bytes, Instruction Instruction)[] forms, InterpretedVectors interpreter, int count, Random random)
     {
         var report = new StringBuilder();
