@@ -1,8 +1,6 @@
 using System;
-using System.Collections.Generic;
 using Iced.Intel;
 using VirtShell.Cpu.Execution;
-using VirtShell.Cpu.Instructions;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -72,23 +70,6 @@ public sealed unsafe class CpuModelTests
             bool said = leaf <= MaximumFor(model, leaf) && ((Register(Cpuid.Read(model, leaf, 0, 7), register) >> bit) & 1) != 0;
             Assert.True(said == CpuFeatures.SupportedCodes(model)[(int)code], $"{model}: CPUID {(said ? "has" : "lacks")} what {code} needs.");
         }
-    }
-
-    [Theory]
-    [InlineData(CpuModel.I486)]
-    public void EverySupportedInstructionHasAHandler(CpuModel model)
-    {
-        bool[] supported = CpuFeatures.SupportedCodes(model);
-        List<Code> missing = [];
-        foreach (Code code in Enum.GetValues<Code>())
-        {
-            if (supported[(int)code] && code != Code.INVALID && !code.ToOpCode().Fwait && !IsDeclaration(code) && !IsUndefinedByDesign(code) && !HandlerTable.Has(code))
-            {
-                missing.Add(code);
-            }
-        }
-
-        Assert.True(missing.Count == 0, $"{model} lacks {string.Join(", ", missing)}.");
     }
 
     [Theory]
@@ -173,8 +154,4 @@ public sealed unsafe class CpuModelTests
         2 => leaf.Ecx,
         _ => leaf.Edx,
     };
-
-    private static bool IsDeclaration(Code code) => code.ToOpCode().Mnemonic is Mnemonic.Db or Mnemonic.Dw or Mnemonic.Dd or Mnemonic.Dq or Mnemonic.Zero_bytes;
-
-    private static bool IsUndefinedByDesign(Code code) => code.ToOpCode().Mnemonic is Mnemonic.Ud0 or Mnemonic.Ud1 or Mnemonic.Ud2;
 }
