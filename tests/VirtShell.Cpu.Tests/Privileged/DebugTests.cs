@@ -44,6 +44,27 @@ public sealed unsafe class DebugTests
         Assert.Equal(1UL, guest.State->Gpr[3]);
     }
 
+    public static TheoryData<byte[]> Repeated => new() { new byte[] { 0xF3, 0xA4 }, new byte[] { 0xF3, 0xAA }, new byte[] { 0xF3, 0xAC }, new byte[] { 0xF3, 0xA6 } };
+
+    [Theory]
+    [MemberData(nameof(Repeated))]
+    public void ARepeatedStringInstructionTrapsAfterEachIteration(byte[] instruction)
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Gpr[6] = SystemGuest.Scratch;
+        guest.State->Gpr[7] = SystemGuest.Scratch + 0x100;
+        guest.State->Gpr[1] = 5;
+        Assert.Equal(Vector.Debug, guest.Run(c =>
+        {
+            c.push(0x102);
+            c.popfd();
+            c.db(instruction);
+            c.hlt();
+        }));
+        Assert.Equal(4UL, guest.State->Gpr[1]);
+        Assert.Equal(SystemGuest.Code + 6, guest.Stack(0));
+    }
+
     [Fact]
     public void ASoftwareInterruptIsNotFollowedByItsTrap()
     {

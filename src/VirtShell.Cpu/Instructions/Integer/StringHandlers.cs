@@ -85,14 +85,17 @@ internal static unsafe class StringHandlers
     private static int Slice<TW>(CpuState* s, ulong count, long step, ulong source, ulong destination)
         where TW : struct, IWidth
     {
-        if (step < 0)
+        if (step < 0 || (s->FlagsRest & Flags.Trap) != 0)
         {
-            return (int)Math.Min(count, SliceElements);
+            return (int)Math.Min(count, (ulong)LongestSlice(s));
         }
 
         ulong room = Math.Min(4096 - (source & 0xFFF), 4096 - (destination & 0xFFF)) / (ulong)TW.Bytes;
         return (int)Math.Min(count, Math.Max(room, 1));
     }
+
+    /// <summary>Elements between boundaries: one while single-stepping, which traps after each iteration (SDM Vol. 3B §18.3.1.4).</summary>
+    private static int LongestSlice(CpuState* s) => (s->FlagsRest & Flags.Trap) != 0 ? 1 : SliceElements;
 
     /// <summary>After a slice: done, or the same instruction again.</summary>
     private static Op* Finish(CpuState* s, Op* o, ulong left) => left == 0 ? o + 1 : Flow.Again(s, o);
@@ -277,7 +280,7 @@ internal static unsafe class StringHandlers
         bool repeats = Repeats(o);
         ulong count = repeats ? Pointer(s, o, Rcx) : 1;
         long step = Step<TW>(s);
-        for (int i = 0; i < SliceElements && count != 0; i++)
+        for (int i = LongestSlice(s); i > 0 && count != 0; i--)
         {
             ulong source = Pointer(s, o, Rsi);
             TW.Set((byte*)&s->Gpr[0], TW.Read(s, Addresses.Linear(s, o->Segment, source, TW.Bytes, write: false)));
@@ -299,7 +302,7 @@ internal static unsafe class StringHandlers
         ulong count = repeats ? Pointer(s, o, Rcx) : 1;
         int es = EsOf(o);
         long step = Step<TW>(s);
-        for (int i = 0; i < SliceElements && count != 0; i++)
+        for (int i = LongestSlice(s); i > 0 && count != 0; i--)
         {
             ulong source = Pointer(s, o, Rsi);
             ulong destination = Pointer(s, o, Rdi);
@@ -330,7 +333,7 @@ internal static unsafe class StringHandlers
         int es = EsOf(o);
         long step = Step<TW>(s);
         ulong a = TW.Get((byte*)&s->Gpr[0]);
-        for (int i = 0; i < SliceElements && count != 0; i++)
+        for (int i = LongestSlice(s); i > 0 && count != 0; i--)
         {
             ulong destination = Pointer(s, o, Rdi);
             ulong b = TW.Read(s, Addresses.Linear(s, es, destination, TW.Bytes, write: false));
@@ -360,7 +363,7 @@ internal static unsafe class StringHandlers
         ulong count = repeats ? Pointer(s, o, Rcx) : 1;
         int es = EsOf(o);
         long step = Step<TW>(s);
-        for (int i = 0; i < SliceElements && count != 0; i++)
+        for (int i = LongestSlice(s); i > 0 && count != 0; i--)
         {
             ulong destination = Pointer(s, o, Rdi);
             ulong linear = Addresses.Linear(s, es, destination, TW.Bytes, write: true);
@@ -392,7 +395,7 @@ internal static unsafe class StringHandlers
         bool repeats = Repeats(o);
         ulong count = repeats ? Pointer(s, o, Rcx) : 1;
         long step = Step<TW>(s);
-        for (int i = 0; i < SliceElements && count != 0; i++)
+        for (int i = LongestSlice(s); i > 0 && count != 0; i--)
         {
             ulong source = Pointer(s, o, Rsi);
             ulong value = TW.Read(s, Addresses.Linear(s, o->Segment, source, TW.Bytes, write: false));
