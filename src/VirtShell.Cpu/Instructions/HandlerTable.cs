@@ -48,6 +48,10 @@ internal static unsafe class HandlerTable
         FloatArithmeticHandlers.Register();
         FloatConversionHandlers.Register();
         FloatArrangeHandlers.Register();
+        FusedHandlers.Register();
+        HalfHandlers.Register();
+        VectorVariableHandlers.Register();
+        MaskedMoveHandlers.Register();
 
         X87Handlers.Register();
         MmxHandlers.Register();

@@ -20,6 +20,9 @@ internal static unsafe class BitHandlers
     /// <summary>One source, one destination.</summary>
     internal interface ISourceOp
     {
+        /// <summary>A source of zero leaves all 64 bits of the destination.</summary>
+        static virtual bool KeepsDestination => false;
+
         static abstract ulong Apply<TW>(CpuState* s, ulong destination, ulong source)
             where TW : struct, IWidth;
     }
@@ -199,8 +202,7 @@ internal static unsafe class BitHandlers
         where TS : struct, ISourceOp
         where TW : struct, IWidth
     {
-        byte* destination = (byte*)s + o->Dst;
-        TW.Set(destination, TS.Apply<TW>(s, TW.Get(destination), TW.Get((byte*)s + o->Src)));
+        SetSource<TS, TW>(s, o, TW.Get((byte*)s + o->Src));
         return o + 1;
     }
 
@@ -209,10 +211,20 @@ internal static unsafe class BitHandlers
         where TW : struct, IWidth
         where TA : struct, IAddressing
     {
-        ulong value = TW.Read(s, TA.Read(s, o, TW.Bytes));
-        byte* destination = (byte*)s + o->Dst;
-        TW.Set(destination, TS.Apply<TW>(s, TW.Get(destination), value));
+        SetSource<TS, TW>(s, o, TW.Read(s, TA.Read(s, o, TW.Bytes)));
         return o + 1;
+    }
+
+    private static void SetSource<TS, TW>(CpuState* s, Op* o, ulong value)
+        where TS : struct, ISourceOp
+        where TW : struct, IWidth
+    {
+        byte* destination = (byte*)s + o->Dst;
+        ulong result = TS.Apply<TW>(s, TW.Get(destination), value);
+        if (!TS.KeepsDestination || value != 0)
+        {
+            TW.Set(destination, result);
+        }
     }
 
     private static Op* ThreeReg<TO, TW>(CpuState* s, Op* o)
@@ -358,6 +370,8 @@ internal static unsafe class BitHandlers
     // BSF and BSR of zero leave the destination (the upper half included: AMD says so, Intel does so) and set ZF.
     private struct Bsf : ISourceOp
     {
+        public static bool KeepsDestination => true;
+
         public static ulong Apply<TW>(CpuState* s, ulong destination, ulong source)
             where TW : struct, IWidth
         {
@@ -368,6 +382,8 @@ internal static unsafe class BitHandlers
 
     private struct Bsr : ISourceOp
     {
+        public static bool KeepsDestination => true;
+
         public static ulong Apply<TW>(CpuState* s, ulong destination, ulong source)
             where TW : struct, IWidth
         {

@@ -1,0 +1,236 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using Iced.Intel;
+
+namespace VirtShell.Cpu.Tests.Native;
+
+/// <summary>Encodes instructions from Iced's tables with random registers and operands in the shared window.</summary>
+internal static class DifferentialForms
+{
+    /// <summary>Vector register that holds the indices of a gather, and the one that holds its mask.</summary>
+    public const int GatherIndex = 2;
+    public const int GatherMask = 3;
+
+    /// <summary>General registers that may be operands: not the stack pointer, not the base.</summary>
+    private static readonly int[] s_free = [0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+    public static bool IsVector(Code code)
+    {
+        OpCodeInfo info = code.ToOpCode();
+        return Kinds(info).Any(k => k.ToString() is var name && (name.Contains("xmm", StringComparison.Ordinal) || name.Contains("ymm", StringComparison.Ordinal)))
+            || code is Code.Ldmxcsr_m32 or Code.Stmxcsr_m32 or Code.VEX_Vldmxcsr_m32 or Code.VEX_Vstmxcsr_m32 or Code.VEX_Vzeroall or Code.VEX_Vzeroupper;
+    }
+
+    public static bool IsGather(Code code) => Kinds(code.ToOpCode()).Any(k => k.ToString().StartsWith("mem_vsib", StringComparison.Ordinal));
+
+    public static bool UsesMmx(Code code) => Kinds(code.ToOpCode()).Any(k => k.ToString().StartsWith("mm_", StringComparison.Ordinal));
+
+    /// <summary>True where every operand is of a kind that the comparison can set up.</summary>
+    public static bool IsEncodable(Code code)
+    {
+        var random = new Random(1);
+        return Enumerable.Range(0, 4).Any(i => Encode(code, (i & 1) != 0, 0, random) is not null);
+    }
+
+    /// <summary>Null where an operand kind is not one that the comparison can set up.</summary>
+    public static (byte[] Bytes, Instruction Instruction)? Encode(Code code, bool memory, int variant, Random random)
+    {
+        OpCodeInfo info = code.ToOpCode();
+        var instruction = new Instruction { Code = code };
+        bool hasMemory = false;
+        for (int i = 0; i < info.OpCount; i++)
+        {
+            OpCodeOperandKind kind = info.GetOpKind(i);
+            string name = kind.ToString();
+            if (kind is OpCodeOperandKind.mem || (name.EndsWith("_or_mem", StringComparison.Ordinal) && memory) || name.StartsWith("mem_vsib", StringComparison.Ordinal))
+            {
+                hasMemory = true;
+                instruction.SetOpKind(i, OpKind.Memory);
+                instruction.MemoryBase = (variant & 1) != 0 && !name.StartsWith("mem_vsib", StringComparison.Ordinal) ? Register.EBX : Register.RBX;
+                instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
+                instruction.MemoryDisplSize = 1;
+                if (name.StartsWith("mem_vsib", StringComparison.Ordinal))
+                {
+                    instruction.MemoryIndex = (name.EndsWith('y') ? Register.YMM0 : Register.XMM0) + GatherIndex;
+                    instruction.MemoryIndexScale = 1 << random.Next(4);
+                }
+
+                continue;
+            }
+
+            if (Immediate(ref instruction, i, kind, random) || TextOperand(ref instruction, i, kind))
+            {
+                continue;
+            }
+
+            Register? register = Choose(code, kind, i, random);
+            if (register is null)
+            {
+                return null;
+            }
+
+            instruction.SetOpKind(i, OpKind.Register);
+            instruction.SetOpRegister(i, register.Value);
+        }
+
+        if (memory && !hasMemory)
+        {
+            return null;
+        }
+
+        if (!memory && hasMemory)
+        {
+            return null;
+        }
+
+        if (hasMemory && info.CanUseLockPrefix && (variant & 2) != 0)
+        {
+            instruction.HasLockPrefix = true;
+        }
+
+        if (info.CanUseRepPrefix && (variant & 1) != 0 && instruction.IsStringInstruction)
+        {
+            instruction.HasRepPrefix = true;
+        }
+        else if (info.CanUseRepnePrefix && (variant & 2) != 0 && instruction.IsStringInstruction)
+        {
+            instruction.HasRepnePrefix = true;
+        }
+
+        using var stream = new MemoryStream();
+        var encoder = Encoder.Create(64, new StreamCodeWriter(stream));
+        return encoder.TryEncode(in instruction, 0x1000, out _, out _) ? (stream.ToArray(), instruction) : null;
+    }
+
+    private static IEnumerable<OpCodeOperandKind> Kinds(OpCodeInfo info) => Enumerable.Range(0, info.OpCount).Select(info.GetOpKind);
+
+    private static bool Immediate(ref Instruction instruction, int operand, OpCodeOperandKind kind, Random random)
+    {
+        ulong value = random.Next(4) switch
+        {
+            0 => (ulong)random.Next(0, 33),
+            1 => (ulong)random.NextInt64(),
+            2 => 0UL - (ulong)random.Next(1, 200),
+            _ => (ulong)random.Next(256),
+        };
+        switch (kind)
+        {
+            case OpCodeOperandKind.imm8:
+                instruction.SetOpKind(operand, operand > 0 && instruction.OpCount > 1 && instruction.GetOpKind(operand - 1) is OpKind.Immediate8 or OpKind.Immediate16 ? OpKind.Immediate8_2nd : OpKind.Immediate8);
+                if (instruction.GetOpKind(operand) == OpKind.Immediate8)
+                {
+                    // A 16-bit double shift by more than 16 has no defined result.
+                    bool doubleShift = instruction.Code is Code.Shld_rm16_r16_imm8 or Code.Shrd_rm16_r16_imm8;
+                    instruction.Immediate8 = (byte)(doubleShift ? value & 15 : value);
+                }
+
+                return true;
+            case OpCodeOperandKind.imm8_const_1:
+                instruction.SetOpKind(operand, OpKind.Immediate8);
+                instruction.Immediate8 = 1;
+                return true;
+            case OpCodeOperandKind.imm8sex16:
+                instruction.SetOpKind(operand, OpKind.Immediate8to16);
+                instruction.Immediate8to16 = (sbyte)value;
+                return true;
+            case OpCodeOperandKind.imm8sex32:
+                instruction.SetOpKind(operand, OpKind.Immediate8to32);
+                instruction.Immediate8to32 = (sbyte)value;
+                return true;
+            case OpCodeOperandKind.imm8sex64:
+                instruction.SetOpKind(operand, OpKind.Immediate8to64);
+                instruction.Immediate8to64 = (sbyte)value;
+                return true;
+            case OpCodeOperandKind.imm16:
+                instruction.SetOpKind(operand, OpKind.Immediate16);
+                instruction.Immediate16 = (ushort)value;
+                return true;
+            case OpCodeOperandKind.imm32:
+                instruction.SetOpKind(operand, OpKind.Immediate32);
+                instruction.Immediate32 = (uint)value;
+                return true;
+            case OpCodeOperandKind.imm32sex64:
+                instruction.SetOpKind(operand, OpKind.Immediate32to64);
+                instruction.Immediate32to64 = (int)value;
+                return true;
+            case OpCodeOperandKind.imm64:
+                instruction.SetOpKind(operand, OpKind.Immediate64);
+                instruction.Immediate64 = value;
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private static bool TextOperand(ref Instruction instruction, int operand, OpCodeOperandKind kind)
+    {
+        OpKind? text = kind switch
+        {
+            OpCodeOperandKind.seg_rSI => OpKind.MemorySegRSI,
+            OpCodeOperandKind.es_rDI => OpKind.MemoryESRDI,
+            OpCodeOperandKind.seg_rDI => OpKind.MemorySegRDI,
+            _ => null,
+        };
+        if (text is null)
+        {
+            return false;
+        }
+
+        instruction.SetOpKind(operand, text.Value);
+        return true;
+    }
+
+    private static Register? Choose(Code code, OpCodeOperandKind kind, int operand, Random random)
+    {
+        string name = kind.ToString();
+        int any = s_free[random.Next(s_free.Length)];
+        int vector = random.Next(16);
+        if (IsGather(code))
+        {
+            vector = operand == 0 ? 1 : GatherMask;
+        }
+
+        if (name.StartsWith("xmm_", StringComparison.Ordinal))
+        {
+            return Register.XMM0 + vector;
+        }
+
+        if (name.StartsWith("ymm_", StringComparison.Ordinal))
+        {
+            return Register.YMM0 + vector;
+        }
+
+        if (name.StartsWith("r64_", StringComparison.Ordinal))
+        {
+            return Register.RAX + any;
+        }
+
+        if (name.StartsWith("r32_", StringComparison.Ordinal))
+        {
+            return Register.EAX + any;
+        }
+
+        if (name.StartsWith("r16_", StringComparison.Ordinal))
+        {
+            return Register.AX + any;
+        }
+
+        if (name.StartsWith("r8_", StringComparison.Ordinal))
+        {
+            return random.Next(2) == 0 ? Register.AL + random.Next(3) : random.Next(2) == 0 ? Register.SPL + random.Next(1, 12) : Register.AH + random.Next(3);
+        }
+
+        return kind switch
+        {
+            OpCodeOperandKind.al => Register.AL,
+            OpCodeOperandKind.cl => Register.CL,
+            OpCodeOperandKind.ax => Register.AX,
+            OpCodeOperandKind.dx => Register.DX,
+            OpCodeOperandKind.eax => Register.EAX,
+            OpCodeOperandKind.rax => Register.RAX,
+            _ => null,
+        };
+    }
+}

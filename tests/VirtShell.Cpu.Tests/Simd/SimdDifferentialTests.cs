@@ -1,0 +1,51 @@
+using System;
+using System.Linq;
+using Iced.Intel;
+using VirtShell.Cpu.Instructions;
+using VirtShell.Cpu.Tests.Native;
+using Xunit;
+
+namespace VirtShell.Cpu.Tests.Simd;
+
+/// <summary>Every SSE and AVX instruction of the table against the host's processor.</summary>
+[Collection(nameof(DifferentialRunner))]
+public sealed class SimdDifferentialTests(DifferentialRunner runner)
+{
+    private static readonly Code[] s_estimates =
+    [
+        Code.Rcpps_xmm_xmmm128, Code.Rcpss_xmm_xmmm32, Code.Rsqrtps_xmm_xmmm128, Code.Rsqrtss_xmm_xmmm32,
+        Code.VEX_Vrcpps_xmm_xmmm128, Code.VEX_Vrcpps_ymm_ymmm256, Code.VEX_Vrcpss_xmm_xmm_xmmm32,
+        Code.VEX_Vrsqrtps_xmm_xmmm128, Code.VEX_Vrsqrtps_ymm_ymmm256, Code.VEX_Vrsqrtss_xmm_xmm_xmmm32,
+    ];
+
+    public static TheoryData<string> Codes
+    {
+        get
+        {
+            var data = new TheoryData<string>();
+            bool[] supported = CpuFeatures.SupportedCodes(CpuModel.X86_64_V3);
+            foreach (Code code in Enum.GetValues<Code>().Where(c => supported[(int)c] && HandlerTable.Has(c) && DifferentialForms.IsVector(c) && !DifferentialForms.UsesMmx(c)))
+            {
+                data.Add(code.ToString());
+            }
+
+            return data;
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Codes))]
+    public void MatchesHost(string name)
+    {
+        Code code = Enum.Parse<Code>(name);
+        runner.Compare(code, SoakCases.Count(160), s_estimates.Contains(code) ? AreClose : null);
+    }
+
+    // Each processor has its own estimate, with a relative error of at most 1.5 · 2^−12.
+    private static bool AreClose(uint host, uint ours)
+    {
+        float x = BitConverter.UInt32BitsToSingle(host);
+        float y = BitConverter.UInt32BitsToSingle(ours);
+        return MathF.Abs(x - y) <= MathF.Abs(x) / 1024;
+    }
+}
