@@ -96,15 +96,15 @@ public sealed unsafe partial class Vcpu
         return true;
     }
 
-    /// <summary>One instruction with everything watched that the fast path leaves out.</summary>
-    private void StepWatched()
+    /// <summary>One instruction with everything watched that the fast path leaves out, or more where <paramref name="single"/> is false and nothing needs watching.</summary>
+    private void StepWatched(bool single)
     {
         CpuState* s = _s;
         bool trap = (s->FlagsRest & Flags.Trap) != 0;
         bool waits = (s->Pending & PendingEvents.DebugTrap) != 0
             || ((s->Pending & PendingEvents.Nmi) != 0 && !_nmiBlocked)
             || ((s->Pending & PendingEvents.Interrupt) != 0 && (s->FlagsRest & Flags.Interrupt) != 0);
-        if (!trap && !waits && !InstructionBreakpointsArmed)
+        if (!single && !trap && !waits && !InstructionBreakpointsArmed)
         {
             // What waits is masked, and whatever unmasks it leaves dispatch.
             Dispatch();

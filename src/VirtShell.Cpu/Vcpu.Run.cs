@@ -63,11 +63,11 @@ public sealed unsafe partial class Vcpu
                     }
 
                     first = false;
-                    Step(1);
+                    StepWatched(single: true);
                 }
                 else if ((s->FlagsRest & Flags.Trap) != 0 || InstructionBreakpointsArmed || s->Pending != PendingEvents.None)
                 {
-                    StepWatched();
+                    StepWatched(single: false);
                 }
                 else
                 {

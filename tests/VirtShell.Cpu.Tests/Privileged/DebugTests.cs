@@ -29,6 +29,27 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
+    public void TheGuestsSingleStepWorksWhileTheHostHasBreakpoints()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Processor.Breakpoints.Add(SystemGuest.Code + 0x500);
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.push(0x102);
+            c.popfd();
+            c.mov(ebx, 1);
+            c.mov(ebx, 2);
+        }));
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+        guest.Processor.Breakpoints.Add(SystemGuest.Code + 5);
+        guest.State->Gpr[4] = SystemGuest.BootStack;
+        guest.State->Rip = SystemGuest.Code;
+        guest.State->Halted = 0;
+        Assert.Equal(ExitReason.Breakpoint, guest.Processor.Run(100));
+        Assert.Equal(SystemGuest.Code + 5, guest.State->Rip);
+    }
+
+    [Fact]
     public void MovSsHoldsTheTrapOffForOneInstruction()
     {
         using SystemGuest guest = SystemGuest.Protected();
