@@ -150,6 +150,96 @@ public sealed unsafe class TaskSwitchTests
         Assert.Equal(0, guest.State->Fs.Selector);
     }
 
+    [Fact]
+    public void ATaskHasItsOwnAddressSpace()
+    {
+        using SystemGuest guest = Prepare(Task2);
+        const ulong First = SystemGuest.Tables;
+        const ulong Second = SystemGuest.Tables + 0x4000;
+        foreach ((ulong directory, uint frame) in new[] { (First, (uint)SystemGuest.TestFrame), (Second, 0x30_0000u) })
+        {
+            guest.Memory.WriteUInt32(directory, (uint)(directory + 0x1000) | 3);
+            guest.Memory.WriteUInt32(directory + 4, (uint)(directory + 0x2000) | 3);
+            guest.Memory.WriteUInt32(directory + 0x2000, frame | 3);
+            for (uint page = 0; page < 1024; page++)
+            {
+                guest.Memory.WriteUInt32(directory + 0x1000 + (page * 4), (page << 12) | 3);
+            }
+        }
+
+        guest.Memory.WriteUInt32(SystemGuest.TestFrame, 1);
+        guest.Memory.WriteUInt32(0x30_0000, 2);
+        guest.Memory.WriteUInt32(SystemGuest.TssAddress2 + 0x1C, (uint)Second);
+        guest.Memory.WriteUInt32(SystemGuest.TssAddress + 0x1C, (uint)First);
+        guest.Assemble(NewCode, static c =>
+        {
+            c.mov(eax, __dword_ptr[(int)SystemGuest.TestPage]);
+            c.mov(__dword_ptr[(int)SystemGuest.Scratch], eax);
+            c.iretd();
+        });
+        guest.Processor.WriteCr3(First);
+        guest.Processor.WriteCr0(guest.State->Cr0 | ControlBits.Cr0Paging);
+        Assert.Equal(0x30, guest.Run(static c =>
+        {
+            c.mov(ebx, __dword_ptr[(int)SystemGuest.TestPage]);
+            c.db(0x9A, 0, 0, 0, 0, (byte)Task2, 0);
+            c.mov(ecx, __dword_ptr[(int)SystemGuest.TestPage]);
+            c.@int(0x30);
+        }));
+        Assert.Equal((1UL, 1UL), (guest.State->Gpr[3], guest.State->Gpr[1]));
+        Assert.Equal(2u, guest.Memory.ReadUInt32(SystemGuest.Scratch));
+        Assert.Equal(First, guest.State->Cr3);
+    }
+
+    [Fact]
+    public void ATaskMayRunInVirtual8086Mode()
+    {
+        using SystemGuest guest = Prepare(Task2);
+        guest.Memory.WriteUInt32(SystemGuest.TssAddress2 + 4, (uint)SystemGuest.InnerStack);
+        guest.Memory.WriteUInt16(SystemGuest.TssAddress2 + 8, SystemGuest.Data0);
+        guest.Memory.WriteUInt32(SystemGuest.TssAddress2 + 0x20, 0x10);
+        guest.Memory.WriteUInt32(SystemGuest.TssAddress2 + 0x24, Flags.Virtual8086 | 0x3002);
+        guest.Memory.WriteUInt16(SystemGuest.TssAddress2 + 0x4C, 0x900);
+        guest.Memory.WriteUInt16(SystemGuest.TssAddress2 + 0x54, 0xA00);
+        guest.Assemble(
+            0x9010,
+            static c =>
+            {
+                c.mov(__word_ptr[0x20], 0x77);
+                c.@int(0x30);
+            },
+            bits: 16);
+        Assert.Equal(0x30, guest.Run(static c => c.db(0xEA, 0, 0, 0, 0, (byte)Task2, 0)));
+        Assert.Equal(0x77, guest.Memory.ReadUInt16(0xA020));
+        Assert.NotEqual(0UL, guest.Stack(2) & Flags.Virtual8086);
+        Assert.Equal(0xA00UL, guest.Stack(6));
+    }
+
+    [Fact]
+    public void AnInterruptThroughATaskGateComesBackByIret()
+    {
+        using SystemGuest guest = Prepare(Task2);
+        guest.SetGate(0x44, SystemGuest.TaskGate, selector: Task2);
+        guest.Assemble(NewCode, static c =>
+        {
+            c.inc(ebx);
+            c.iretd();
+            c.jmp(NewCode);
+        });
+        guest.Bus.InterruptVector = 0x44;
+        Assert.Equal(0x30, guest.Run(static c =>
+        {
+            c.mov(ebx, 0x1111);
+            c.@int(0x44);
+            c.@int(0x44);
+            c.@int(0x30);
+        }));
+        Assert.Equal(0x1111UL, guest.State->Gpr[3]);
+        // The task went on behind its IRET the second time.
+        Assert.Equal(0x2224u, guest.Memory.ReadUInt32(SystemGuest.TssAddress2 + 0x34));
+        Assert.Equal(SystemGuest.Tss, guest.State->Tr.Selector);
+    }
+
     private static SystemGuest Prepare(ushort selector)
     {
         SystemGuest guest = SystemGuest.Protected();
