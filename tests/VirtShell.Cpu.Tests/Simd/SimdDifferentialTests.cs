@@ -38,7 +38,7 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
     public void MatchesHost(string name)
     {
         Code code = Enum.Parse<Code>(name);
-        runner.Compare(code, SoakCases.Count(160), s_estimates.Contains(code) ? AreClose : null);
+        runner.Compare(code, SoakCases.Count(96), s_estimates.Contains(code) ? AreClose : null);
     }
 
     // Each processor has its own estimate, with a relative error of at most 1.5 · 2^−12.

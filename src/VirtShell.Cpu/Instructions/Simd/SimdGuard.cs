@@ -18,11 +18,11 @@ internal static unsafe class SimdGuard
         }
     }
 
-    /// <summary>#UD or #NM where VEX-encoded instructions may not run now.</summary>
+    /// <summary>#UD or #NM where VEX-encoded instructions may not run now; real and virtual-8086 mode have none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Avx(CpuState* s)
     {
-        if ((s->Cr0 & ControlBits.Cr0TaskSwitched) != 0 || (s->Cr4 & ControlBits.Cr4Osxsave) == 0 || (s->Xcr0 & AvxState) != AvxState)
+        if ((s->Cr0 & (ControlBits.Cr0TaskSwitched | ControlBits.Cr0Protection)) != ControlBits.Cr0Protection || s->Virtual8086 != 0 || (s->Cr4 & ControlBits.Cr4Osxsave) == 0 || (s->Xcr0 & AvxState) != AvxState)
         {
             RefuseAvx(s);
         }
@@ -52,7 +52,8 @@ internal static unsafe class SimdGuard
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void RefuseAvx(CpuState* s)
     {
-        if ((s->Cr4 & ControlBits.Cr4Osxsave) == 0 || (s->Xcr0 & AvxState) != AvxState)
+        bool isReal = (s->Cr0 & ControlBits.Cr0Protection) == 0 || s->Virtual8086 != 0;
+        if (isReal || (s->Cr4 & ControlBits.Cr4Osxsave) == 0 || (s->Xcr0 & AvxState) != AvxState)
         {
             Fault.InvalidOpcode(s);
         }

@@ -85,18 +85,28 @@ internal unsafe struct DotProduct<TF> : IVectorOperation
     public static void Do(ref SimdContext c, byte* result, byte* a, byte* b, int immediate, int bytes)
     {
         int count = 16 / TF.Bytes;
-        ulong* products = stackalloc ulong[4];
+        ulong* products = stackalloc ulong[8];
         for (int at = 0; at < bytes; at += 16)
         {
             for (int i = 0; i < count; i++)
             {
-                products[i] = (immediate & (16 << i)) != 0 ? FloatMultiply.Do<TF>(ref c, TF.Get(a + at, i), TF.Get(b + at, i), 0) : 0;
+                products[(at / 4) + i] = (immediate & (16 << i)) != 0 ? FloatMultiply.Do<TF>(ref c, TF.Get(a + at, i), TF.Get(b + at, i), 0) : 0;
             }
+        }
 
-            ulong sum = FloatAdd.Do<TF>(ref c, products[0], products[1], 0);
+        // Each stage ends the instruction where it raises something that is not masked (SDM Vol. 2, DPPS).
+        for (int at = 0; at < bytes && !c.HasUnmasked; at += 16)
+        {
+            ulong* own = products + (at / 4);
+            ulong sum = FloatAdd.Do<TF>(ref c, own[0], own[1], 0);
             if (count == 4)
             {
-                ulong upper = FloatAdd.Do<TF>(ref c, products[2], products[3], 0);
+                ulong upper = FloatAdd.Do<TF>(ref c, own[2], own[3], 0);
+                if (c.HasUnmasked)
+                {
+                    return;
+                }
+
                 sum = FloatAdd.Do<TF>(ref c, sum, upper, 0);
             }
 

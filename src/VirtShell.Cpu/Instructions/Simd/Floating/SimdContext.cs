@@ -53,6 +53,9 @@ internal unsafe struct SimdContext
     /// <summary>FTZ acts only where underflow is masked (SDM Vol. 1 §10.2.3.3).</summary>
     public readonly bool FlushesToZero => (Control & (FlushToZero | UnderflowMask)) == (FlushToZero | UnderflowMask);
 
+    /// <summary>An exception that is not masked has come up: what follows in the same instruction is not computed.</summary>
+    public readonly bool HasUnmasked => (Flags & ~(Control >> MaskShift) & AllExceptions) != 0;
+
     public readonly bool IsUnderflowMasked => (Control & UnderflowMask) != 0;
 
     /// <summary>The same with another rounding control.</summary>
