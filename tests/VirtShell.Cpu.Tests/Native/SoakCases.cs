@@ -3,9 +3,12 @@ using System.Globalization;
 
 namespace VirtShell.Cpu.Tests.Native;
 
-/// <summary>How many random cases a comparison with the host runs: a sample, or what VIRTSHELL_SOAK_CASES says.</summary>
+/// <summary>How many random cases a comparison with the host runs: a sample, the long run's number (VIRTSHELL_SOAK=cpu, which <c>./test --soak cpu</c> sets), or what VIRTSHELL_SOAK_CASES says.</summary>
 internal static class SoakCases
 {
+    /// <summary>Cases a row in the long run: over ten million for all of them.</summary>
+    private const int LongRun = 6000;
+
     /// <summary>The seed of every comparison, unless VIRTSHELL_SOAK_SEED gives another.</summary>
     public static int Seed { get; } = Read("VIRTSHELL_SOAK_SEED", 20_260_101);
 
@@ -21,8 +24,8 @@ internal static class SoakCases
         return seed;
     }
 
-    /// <summary>The cases for one row: <paramref name="sample"/>, or the environment's count where that is set.</summary>
-    public static int Count(int sample) => Read("VIRTSHELL_SOAK_CASES", sample);
+    /// <summary>The cases for one row: <paramref name="sample"/>, or more in a long run.</summary>
+    public static int Count(int sample) => Read("VIRTSHELL_SOAK_CASES", Environment.GetEnvironmentVariable("VIRTSHELL_SOAK") == "cpu" ? LongRun : sample);
 
     private static int Read(string variable, int fallback) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.Integer, CultureInfo.InvariantCulture, out int value)
