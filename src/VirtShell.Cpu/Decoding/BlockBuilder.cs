@@ -278,7 +278,7 @@ internal sealed unsafe class BlockBuilder
         return instruction.MemoryDisplSize switch
         {
             8 => 0,
-            4 => (byte)(mode == CodeMode.Bits64 ? 0 : 32),
+            4 => 32,
             2 => 48,
             _ => mode switch { CodeMode.Bits64 => 0, CodeMode.Bits16 => 48, _ => 32 },
         };

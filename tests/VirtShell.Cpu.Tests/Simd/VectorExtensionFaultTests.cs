@@ -59,6 +59,22 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
         Assert.Equal(7u, Lane(0, 0));
     }
 
+    [Fact]
+    public void GatherWithShortAddressesAndNoBaseWraps()
+    {
+        // 67h, VPGATHERDD xmm0, [xmm1*1 + disp32], xmm2: the sum of a negative index and the displacement is cut to 32 bits.
+        _guest.Memory.WriteUInt32(FaultingGuest.DataAddress, 9);
+        Lane(0, 0) = Old;
+        Lane(1, 0) = 0xFFFF_FFF0;
+        Lane(2, 0) = uint.MaxValue;
+        Lane(2, 1) = 0;
+        Lane(2, 2) = 0;
+        Lane(2, 3) = 0;
+        byte[] displacement = System.BitConverter.GetBytes((uint)FaultingGuest.DataAddress + 16);
+        Assert.Equal(-1, _guest.Execute([0x67, 0xC4, 0xE2, 0x69, 0x90, 0x04, 0x0D, .. displacement]));
+        Assert.Equal(9u, Lane(0, 0));
+    }
+
     [Theory]
     [InlineData(0, 0, 2)]
     [InlineData(0, 1, 0)]
