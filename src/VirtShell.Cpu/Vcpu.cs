@@ -21,6 +21,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly GCHandle _handle;
     private readonly CodeCache _code;
     private readonly BlockBuilder _builder;
+    private readonly Lock _lifetime = new();
     private CpuState* _s;
 
     // InstructionsRetired at the last host breakpoint: a run that begins right there goes on past it, any other stops.
@@ -86,11 +87,15 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Asks a running <see cref="Run"/> to return at the next instruction boundary. Callable from any thread.</summary>
     public void RequestStop()
     {
-        CpuState* s = _s;
-        if (s != null)
+        // Another thread may be disposing the processor: its state must not be freed between the look and the write.
+        lock (_lifetime)
         {
-            Interlocked.Or(ref *(uint*)&s->Pending, (uint)PendingEvents.StopRequested);
-            Volatile.Write(ref s->StopBelow, ulong.MaxValue);
+            CpuState* s = _s;
+            if (s != null)
+            {
+                Interlocked.Or(ref *(uint*)&s->Pending, (uint)PendingEvents.StopRequested);
+                Volatile.Write(ref s->StopBelow, ulong.MaxValue);
+            }
         }
     }
 
@@ -179,8 +184,11 @@ public sealed unsafe partial class Vcpu : IDisposable
         _code.Dispose();
         Mmu.Dispose();
         _handle.Free();
-        NativeMemory.AlignedFree(_s);
-        _s = null;
+        lock (_lifetime)
+        {
+            NativeMemory.AlignedFree(_s);
+            _s = null;
+        }
     }
 }
 

@@ -16,6 +16,9 @@ internal sealed unsafe class CodeCache : IDisposable
     private const uint ArenaOps = 384 * 1024;
     private const int EntryBytes = 4096 * sizeof(uint);
 
+    /// <summary>Entry tables kept at most (16 KiB each, 128 MiB in all): a guest that runs one instruction in every page must not cost the host more.</summary>
+    private const int MaxTables = 8192;
+
     /// <summary>Room that a block may need at most, pseudo-operations included.</summary>
     private const uint BlockRoom = BlockBuilder.MaxInstructions + 4;
 
@@ -26,6 +29,7 @@ internal sealed unsafe class CodeCache : IDisposable
     private readonly Op* _arena;
     private readonly byte* _arenaRaw;
     private uint _next = 1;
+    private int _tables;
 
     public CodeCache(CpuState* state, PhysicalMemory memory, Mmu mmu)
     {
@@ -46,7 +50,7 @@ internal sealed unsafe class CodeCache : IDisposable
     /// <summary>Gives room for one block at the end of the arena, dropping everything first where there is none.</summary>
     public Op* BeginBlock()
     {
-        if (_next + BlockRoom > ArenaOps)
+        if (_next + BlockRoom > ArenaOps || _tables >= MaxTables)
         {
             Flush();
         }
@@ -69,6 +73,7 @@ internal sealed unsafe class CodeCache : IDisposable
             found = (CodePage*)NativeMemory.Alloc((nuint)sizeof(CodePage));
             found->Entries = (uint*)NativeMemory.AllocZeroed(EntryBytes);
             page.Modes[(int)mode] = (nint)found;
+            _tables++;
         }
 
         return found;
@@ -115,6 +120,7 @@ internal sealed unsafe class CodeCache : IDisposable
         _pages.Clear();
         _mmu.FlushExec();
         _next = 1;
+        _tables = 0;
     }
 
     public void Dispose()

@@ -1,0 +1,54 @@
+using System.Threading.Tasks;
+using VirtShell.Cpu.Memory;
+using VirtShell.Cpu.Tests.Native;
+using Xunit;
+
+namespace VirtShell.Cpu.Tests;
+
+/// <summary>What a guest can make the decoded code and the processor's lifetime cost its host.</summary>
+public sealed class CodeCacheTests
+{
+    private const int Pages = 12_000;
+    private const uint Start = 0x100000;
+
+    [Fact]
+    public void A_guest_that_runs_in_every_page_does_not_grow_the_cache_without_end()
+    {
+        using PhysicalMemory memory = new(64UL << 20);
+        for (uint page = 0; page < Pages; page++)
+        {
+            // JMP to the start of the next page.
+            memory.Write(Start + (page * 4096), [0xE9, 0xFB, 0x0F, 0x00, 0x00]);
+        }
+
+        using Vcpu cpu = new(memory, new IdleBus(), CpuModel.X86_64_V3);
+        cpu.EnterFlat32(Start, 0x08, 0x10, 0, 0);
+        Assert.Equal(ExitReason.BudgetSpent, cpu.Run(Pages));
+        Assert.Equal(Pages, cpu.InstructionsRetired);
+        unsafe
+        {
+            Assert.Equal(Start + (Pages * 4096UL), cpu.State->Rip);
+        }
+
+        Assert.True(cpu.Statistics.CodeCacheFlushes >= 1);
+    }
+
+    [Fact]
+    public async Task A_stop_request_may_race_with_the_end_of_the_processor()
+    {
+        for (int round = 0; round < 200; round++)
+        {
+            using PhysicalMemory memory = new(1 << 20);
+            Vcpu cpu = new(memory, new IdleBus(), CpuModel.I486);
+            Task stopping = Task.Run(() =>
+            {
+                for (int i = 0; i < 1000; i++)
+                {
+                    cpu.RequestStop();
+                }
+            });
+            cpu.Dispose();
+            await stopping;
+        }
+    }
+}
