@@ -32,7 +32,8 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <param name="bus">Everything else around it.</param>
     /// <param name="model">What CPUID describes.</param>
     /// <param name="seed">Seed of RDRAND and RDSEED.</param>
-    public Vcpu(PhysicalMemory memory, ICpuBus bus, CpuModel model, ulong seed = 0)
+    /// <param name="engine">Which engine to run on.</param>
+    public Vcpu(PhysicalMemory memory, ICpuBus bus, CpuModel model, ulong seed = 0, EngineKind engine = EngineKind.Auto)
     {
         ArgumentNullException.ThrowIfNull(memory);
         ArgumentNullException.ThrowIfNull(bus);
@@ -40,6 +41,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         Bus = bus;
         Model = model;
         Seed = seed;
+        Engine = engine;
         _randomState = seed;
         _s = (CpuState*)NativeMemory.AlignedAlloc((nuint)sizeof(CpuState), 64);
         NativeMemory.Clear(_s, (nuint)sizeof(CpuState));
@@ -76,7 +78,20 @@ public sealed unsafe partial class Vcpu : IDisposable
     public Action<int, uint>? FaultRaised { get; set; }
 
     /// <summary>Counters of the engine.</summary>
-    public EngineStatistics Statistics => new(_code.BlocksBuilt, _code.BlocksInvalidated, _code.Flushes, Mmu.Misses);
+    public EngineStatistics Statistics => new()
+    {
+        InstructionsInterpreted = InstructionsRetired,
+        BlocksDecoded = _code.BlocksBuilt,
+        BlocksInvalidated = _code.BlocksInvalidated,
+        CodeCacheFlushes = _code.Flushes,
+        TlbMisses = Mmu.Misses,
+    };
+
+    /// <summary>The engine asked for; may be changed between runs, at any instruction boundary.</summary>
+    public EngineKind Engine { get; set; }
+
+    /// <summary>Whether emitted host code is used: what <see cref="Engine"/> comes to on this host.</summary>
+    public bool IsTranslating => false;
 
     internal ICpuBus Bus { get; }
 
@@ -191,10 +206,3 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
     }
 }
-
-/// <summary>What the engine has done so far.</summary>
-/// <param name="BlocksDecoded">Basic blocks decoded.</param>
-/// <param name="BlocksInvalidated">Blocks dropped because their code was written.</param>
-/// <param name="CodeCacheFlushes">Times that the code cache was full, or dropped on request.</param>
-/// <param name="TlbMisses">Data accesses that took the slow path.</param>
-public readonly record struct EngineStatistics(long BlocksDecoded, long BlocksInvalidated, long CodeCacheFlushes, long TlbMisses);

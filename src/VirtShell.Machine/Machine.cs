@@ -52,7 +52,7 @@ public sealed partial class Machine : IDisposable
         try
         {
             ProcessorBus processorBus = new(this);
-            Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed);
+            Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
             _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo };
             _alarm = new TimerEvent(AlarmDue);
             Bus = new IoBus();

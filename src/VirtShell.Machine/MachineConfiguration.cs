@@ -23,6 +23,9 @@ public sealed class MachineConfiguration
 
     public CpuModel CpuModel { get; init; } = CpuModel.X86_64_V3;
 
+    /// <summary>Which engine executes the guest; makes no difference to what it does.</summary>
+    public EngineKind Engine { get; init; } = EngineKind.Auto;
+
     public ClockMode Clock { get; init; } = ClockMode.Virtual;
 
     /// <summary>Seed of every pseudo-random source of the machine (virtio-rng, RDRAND).</summary>
