@@ -114,6 +114,18 @@ internal sealed class CodeEmitter
         _writer.Bytes.AddRange(bytes);
     }
 
+    /// <summary>Several instructions given by their bytes.</summary>
+    public void Instructions(byte[] bytes)
+    {
+        Decoder decoder = Decoder.Create(Bits, new ByteArrayCodeReader(bytes), Here);
+        for (int at = 0; at < bytes.Length;)
+        {
+            int length = decoder.Decode().Length;
+            Raw(bytes.AsSpan(at, length));
+            at += length;
+        }
+    }
+
     /// <summary>Bytes that are no instruction.</summary>
     public void Filler(ReadOnlySpan<byte> bytes) => _writer.Bytes.AddRange(bytes);
 

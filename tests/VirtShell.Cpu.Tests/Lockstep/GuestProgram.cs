@@ -27,6 +27,9 @@ internal sealed class GuestProgram
     /// <summary>RFLAGS that it starts with.</summary>
     public uint Flags { get; set; } = 0x202;
 
+    /// <summary>MXCSR that it starts with.</summary>
+    public uint Mxcsr { get; set; } = 0x1F80;
+
     /// <summary>CR4 bits that it starts with beside those of the mode.</summary>
     public ulong Cr4 { get; set; }
 

@@ -85,8 +85,13 @@ internal static unsafe class GuestSetup
         Flags.Set(s, program.Flags, uint.MaxValue);
         SetSegments(processor, mode);
         SetRegisters(s, program);
-        s->Gpr[4] = Layout.Stack + Layout.StackTop - mode.StackBase;
+        if (program.Registers.Length <= 4 || program.Registers[4] == 0)
+        {
+            s->Gpr[4] = Layout.Stack + Layout.StackTop - mode.StackBase;
+        }
+
         s->Rip = Layout.Code - mode.CodeBase;
+        s->Mxcsr = program.Mxcsr;
         s->Fcw = 0x37F;
         s->FpuValid = 0;
 

@@ -48,6 +48,8 @@ internal sealed class LockstepBus : ICpuBus
     /// <summary>Bit 1 is the A20 gate.</summary>
     public const ushort A20Port = 0x92;
 
+    private const int Limit = 100_000;
+
     private readonly List<BusEvent> _events = [];
     private byte _taskPriority;
     private int _vector = -1;
@@ -59,6 +61,9 @@ internal sealed class LockstepBus : ICpuBus
     public IReadOnlyList<(ulong Address, byte[] Bytes)> Patches { get; set; } = [];
 
     public List<BusEvent> Events => _events;
+
+    /// <summary>There were so many accesses that the program is over: one that fills device memory for ever shows nothing new.</summary>
+    public bool IsFull => _events.Count >= Limit;
 
     /// <summary>How many accesses a comparison has already found equal.</summary>
     public int Checked { get; set; }
@@ -173,6 +178,12 @@ internal sealed class LockstepBus : ICpuBus
         return x ^ (x >> 29);
     }
 
-    private void Note(BusAccess access, ulong address, int size, ulong value) =>
+    private void Note(BusAccess access, ulong address, int size, ulong value)
+    {
         _events.Add(new BusEvent(access, Processor.InstructionsRetired, address, size, value));
+        if (IsFull)
+        {
+            Processor.RequestStop();
+        }
+    }
 }

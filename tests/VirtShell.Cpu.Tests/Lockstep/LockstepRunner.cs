@@ -51,7 +51,7 @@ internal static unsafe class LockstepRunner
                 checkedTo = i + 1;
             }
 
-            if (reason == ExitReason.Shutdown)
+            if (reason == ExitReason.Shutdown || pair.Interpreter.Bus.IsFull)
             {
                 break;
             }
