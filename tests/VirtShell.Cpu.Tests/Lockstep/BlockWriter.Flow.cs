@@ -51,6 +51,9 @@ internal sealed partial class BlockWriter
         _code.Emit(Instruction.Create(ByBits(Code.Retnw, Code.Retnd, Code.Retnq)));
     }
 
+    /// <summary>What is written is called from elsewhere, perhaps in a loop.</summary>
+    public bool InFunction { get; set; }
+
     /// <summary>Goes back to a label for ever.</summary>
     public void Forever(int label) => _code.Branch(Jump, label);
 
@@ -103,10 +106,13 @@ internal sealed partial class BlockWriter
         }
     }
 
+    /// <summary>How often a loop goes round: inside of others, and in functions, seldom, so that the rest of the program has its turn.</summary>
+    private int Passes(int most) => _random.Next(1, _depth == 0 && !InFunction ? most : _depth < 2 ? 5 : 3);
+
     private void CountedInMemory()
     {
         MemoryOperand counter = Cell();
-        _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, counter, _random.Next(1, _depth == 0 ? 60 : 8)));
+        _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, counter, Passes(24)));
         int top = _code.BindNew();
         Inner(_random.Next(2, 16));
         _code.Emit(_random.Next(2) == 0 ? Instruction.Create(Code.Dec_rm16, counter) : Instruction.Create(Code.Sub_rm16_imm8, counter, 1));
@@ -118,7 +124,7 @@ internal sealed partial class BlockWriter
     private void CountedByRegister()
     {
         _operands.Kept.Add(Register.RCX);
-        Load(_size == 2 ? Register.CX : Register.ECX, (ulong)_random.Next(1, 40));
+        Load(_size == 2 ? Register.CX : Register.ECX, (ulong)Passes(30));
         int top = _code.BindNew();
         _fixedPointers++;
         Few(_random.Next(1, 6));
@@ -144,7 +150,7 @@ internal sealed partial class BlockWriter
     {
         MemoryOperand counter = Cell();
         int end = _code.NewLabel();
-        _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, counter, _random.Next(2, 30)));
+        _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, counter, Passes(20)));
         int top = _code.BindNew();
         Inner(_random.Next(1, 6));
         _code.Emit(Instruction.Create(Code.Sub_rm16_imm8, counter, 1));
@@ -163,7 +169,7 @@ internal sealed partial class BlockWriter
     {
         if (RecursiveFunction >= 0 && _random.Next(8) == 0)
         {
-            _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, _recursion, _random.Next(1, _random.Next(4) == 0 ? 300 : 20)));
+            _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, _recursion, _random.Next(1, _random.Next(8) == 0 ? 200 : 12)));
             _code.Branch(CallNear, RecursiveFunction);
             return;
         }

@@ -24,6 +24,7 @@ internal static class ProgramGenerator
         WriteMain(program, mix, random, lengths, entryOf, entryBytes, routines);
         program.Memory.Add((Layout.Lengths, lengths));
         WriteData(program, random);
+        Pruning.Prune(program, lengths, random);
         for (int i = 0; i < lengths.Length; i++)
         {
             if (lengths[i] != 0)
@@ -236,6 +237,7 @@ internal static class ProgramGenerator
         writer.Begin();
         writer.Body(random.Next(20, 200));
         writer.Forever(top);
+        writer.InFunction = true;
         for (int i = 0; i < functions.Length; i++)
         {
             writer.Callable.Clear();
