@@ -13,6 +13,12 @@ internal static class DifferentialForms
     public const int GatherIndex = 2;
     public const int GatherMask = 3;
 
+    /// <summary>Index register of memory operands; a small multiple of 32 where it is one.</summary>
+    public const Register Index = Register.R15;
+
+    /// <summary>Shapes of memory operands, branch directions and prefixes.</summary>
+    public const int Variants = 4;
+
     /// <summary>General registers that may be operands: not the stack pointer, not the base.</summary>
     private static readonly int[] s_free = [0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -27,15 +33,18 @@ internal static class DifferentialForms
 
     public static bool UsesMmx(Code code) => Kinds(code.ToOpCode()).Any(k => k.ToString().StartsWith("mm_", StringComparison.Ordinal));
 
+    /// <summary>Branches through a register, memory or the stack.</summary>
+    public static bool IsIndirect(Code code) => code.FlowControl() is FlowControl.IndirectBranch or FlowControl.IndirectCall or FlowControl.Return;
+
     /// <summary>True where every operand is of a kind that the comparison can set up.</summary>
     public static bool IsEncodable(Code code)
     {
         var random = new Random(1);
-        return Enumerable.Range(0, 4).Any(i => Encode(code, (i & 1) != 0, 0, random) is not null);
+        return Enumerable.Range(0, 2 * Variants).Any(i => Encode(code, (i & 1) != 0, i >> 1, random) is not null);
     }
 
     /// <summary>Null where an operand kind is not one that the comparison can set up.</summary>
-    public static (byte[] Bytes, Instruction Instruction)? Encode(Code code, bool memory, int variant, Random random)
+    public static Instruction? Encode(Code code, bool memory, int variant, Random random)
     {
         OpCodeInfo info = code.ToOpCode();
         var instruction = new Instruction { Code = code };
@@ -44,19 +53,32 @@ internal static class DifferentialForms
         {
             OpCodeOperandKind kind = info.GetOpKind(i);
             string name = kind.ToString();
-            if (kind is OpCodeOperandKind.mem || (name.EndsWith("_or_mem", StringComparison.Ordinal) && memory) || name.StartsWith("mem_vsib", StringComparison.Ordinal))
+            bool gathers = name.StartsWith("mem_vsib", StringComparison.Ordinal);
+            if (kind is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs || (name.EndsWith("_or_mem", StringComparison.Ordinal) && memory) || gathers)
             {
                 hasMemory = true;
                 instruction.SetOpKind(i, OpKind.Memory);
-                instruction.MemoryBase = (variant & 1) != 0 && !name.StartsWith("mem_vsib", StringComparison.Ordinal) ? Register.EBX : Register.RBX;
-                instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
-                instruction.MemoryDisplSize = 1;
-                if (name.StartsWith("mem_vsib", StringComparison.Ordinal))
+                if (kind == OpCodeOperandKind.mem_offs)
                 {
-                    instruction.MemoryIndex = (name.EndsWith('y') ? Register.YMM0 : Register.XMM0) + GatherIndex;
-                    instruction.MemoryIndexScale = 1 << random.Next(4);
+                    instruction.MemoryDisplacement64 = DifferentialMemory.Operand + (ulong)random.Next(64);
+                    instruction.MemoryDisplSize = 8;
+                }
+                else if (gathers)
+                {
+                    Gather(ref instruction, name, random);
+                }
+                else
+                {
+                    Address(ref instruction, variant, random);
                 }
 
+                continue;
+            }
+
+            if (kind is OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4)
+            {
+                instruction.SetOpKind(i, OpKind.NearBranch64);
+                instruction.NearBranch64 = (variant & 1) == 0 ? DifferentialMemory.Forward : DifferentialMemory.Backward;
                 continue;
             }
 
@@ -75,12 +97,7 @@ internal static class DifferentialForms
             instruction.SetOpRegister(i, register.Value);
         }
 
-        if (memory && !hasMemory)
-        {
-            return null;
-        }
-
-        if (!memory && hasMemory)
+        if (memory != hasMemory)
         {
             return null;
         }
@@ -99,9 +116,53 @@ internal static class DifferentialForms
             instruction.HasRepnePrefix = true;
         }
 
+        return Assemble(instruction) is null ? null : instruction;
+    }
+
+    /// <summary>The machine code at <see cref="DifferentialMemory.Rip"/>; null where there is none.</summary>
+    public static byte[]? Assemble(in Instruction instruction)
+    {
         using var stream = new MemoryStream();
         var encoder = Encoder.Create(64, new StreamCodeWriter(stream));
-        return encoder.TryEncode(in instruction, 0x1000, out _, out _) ? (stream.ToArray(), instruction) : null;
+        return encoder.TryEncode(in instruction, DifferentialMemory.Rip, out _, out _) ? stream.ToArray() : null;
+    }
+
+    /// <summary>A memory operand in the window: by a base, a 32-bit base, RIP (stack instructions: RSP), or base and index.</summary>
+    private static void Address(ref Instruction instruction, int variant, Random random)
+    {
+        instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
+        instruction.MemoryDisplSize = 1;
+        switch (variant)
+        {
+            case 0:
+                instruction.MemoryBase = Register.RBX;
+                break;
+            case 1:
+                instruction.MemoryBase = Register.EBX;
+                break;
+            case 2 when instruction.IsStackInstruction:
+                instruction.MemoryBase = Register.RSP;
+                break;
+            case 2:
+                instruction.MemoryBase = Register.RIP;
+                instruction.MemoryDisplacement64 += DifferentialMemory.Operand;
+                instruction.MemoryDisplSize = 8;
+                break;
+            default:
+                instruction.MemoryBase = Register.RBX;
+                instruction.MemoryIndex = Index;
+                instruction.MemoryIndexScale = 1 << random.Next(4);
+                break;
+        }
+    }
+
+    private static void Gather(ref Instruction instruction, string kind, Random random)
+    {
+        instruction.MemoryBase = Register.RBX;
+        instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
+        instruction.MemoryDisplSize = 1;
+        instruction.MemoryIndex = (kind.EndsWith('y') ? Register.YMM0 : Register.XMM0) + GatherIndex;
+        instruction.MemoryIndexScale = 1 << random.Next(4);
     }
 
     private static IEnumerable<OpCodeOperandKind> Kinds(OpCodeInfo info) => Enumerable.Range(0, info.OpCount).Select(info.GetOpKind);
@@ -119,7 +180,11 @@ internal static class DifferentialForms
         {
             case OpCodeOperandKind.imm8:
                 instruction.SetOpKind(operand, operand > 0 && instruction.OpCount > 1 && instruction.GetOpKind(operand - 1) is OpKind.Immediate8 or OpKind.Immediate16 ? OpKind.Immediate8_2nd : OpKind.Immediate8);
-                if (instruction.GetOpKind(operand) == OpKind.Immediate8)
+                if (instruction.GetOpKind(operand) == OpKind.Immediate8_2nd)
+                {
+                    instruction.Immediate8_2nd = (byte)value;
+                }
+                else
                 {
                     // A 16-bit double shift by more than 16 has no defined result.
                     bool doubleShift = instruction.Code is Code.Shld_rm16_r16_imm8 or Code.Shrd_rm16_r16_imm8;
@@ -144,8 +209,10 @@ internal static class DifferentialForms
                 instruction.Immediate8to64 = (sbyte)value;
                 return true;
             case OpCodeOperandKind.imm16:
+                // ENTER and RET take bytes of the stack with it.
+                bool stack = instruction.Code is Code.Enterq_imm16_imm8 or Code.Enterw_imm16_imm8 or Code.Retnq_imm16;
                 instruction.SetOpKind(operand, OpKind.Immediate16);
-                instruction.Immediate16 = (ushort)value;
+                instruction.Immediate16 = (ushort)(stack ? value & 0x1F : value);
                 return true;
             case OpCodeOperandKind.imm32:
                 instruction.SetOpKind(operand, OpKind.Immediate32);
@@ -202,9 +269,20 @@ internal static class DifferentialForms
             return Register.YMM0 + vector;
         }
 
+        if (name.StartsWith("mm_", StringComparison.Ordinal))
+        {
+            return Register.MM0 + (vector & 7);
+        }
+
+        if (kind == OpCodeOperandKind.seg_reg)
+        {
+            return Register.ES + random.Next(6);
+        }
+
         if (name.StartsWith("r64_", StringComparison.Ordinal))
         {
-            return Register.RAX + any;
+            // PUSH RSP and POP RSP are rules of their own.
+            return kind == OpCodeOperandKind.r64_opcode && random.Next(4) == 0 && code is Code.Push_r64 or Code.Pop_r64 ? Register.RSP : Register.RAX + any;
         }
 
         if (name.StartsWith("r32_", StringComparison.Ordinal))
@@ -230,6 +308,8 @@ internal static class DifferentialForms
             OpCodeOperandKind.dx => Register.DX,
             OpCodeOperandKind.eax => Register.EAX,
             OpCodeOperandKind.rax => Register.RAX,
+            OpCodeOperandKind.fs => Register.FS,
+            OpCodeOperandKind.gs => Register.GS,
             _ => null,
         };
     }

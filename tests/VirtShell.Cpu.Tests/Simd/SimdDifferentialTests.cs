@@ -1,7 +1,6 @@
 using System;
 using System.Linq;
 using Iced.Intel;
-using VirtShell.Cpu.Instructions;
 using VirtShell.Cpu.Tests.Native;
 using Xunit;
 
@@ -23,8 +22,7 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
         get
         {
             var data = new TheoryData<string>();
-            bool[] supported = CpuFeatures.SupportedCodes(CpuModel.X86_64_V3);
-            foreach (Code code in Enum.GetValues<Code>().Where(c => supported[(int)c] && HandlerTable.Has(c) && DifferentialForms.IsVector(c) && !DifferentialForms.UsesMmx(c)))
+            foreach (Code code in ComparedForms.Vector)
             {
                 data.Add(code.ToString());
             }

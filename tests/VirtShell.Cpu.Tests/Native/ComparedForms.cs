@@ -1,0 +1,54 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using Iced.Intel;
+using VirtShell.Cpu.Instructions;
+using VirtShell.Cpu.Tests.X87;
+
+namespace VirtShell.Cpu.Tests.Native;
+
+/// <summary>Which codes of the handler table are compared with the host, by which comparison.</summary>
+internal static class ComparedForms
+{
+    /// <summary>Names of codes that need more than registers and a window: privilege, a machine around them, a clock, or segments of their own.</summary>
+    private static readonly string[] s_excluded =
+    [
+        "Rd", "Cpuid", "Sys", "Str_", "Sldt", "Smsw", "Sgdt", "Sidt", "Lar", "Lsl", "Verr", "Verw", "Xsave", "Xrstor", "Xgetbv", "Xsetbv",
+        "Fx", "Wr", "Inv", "Cli", "Clts", "Clac", "Sti", "Stac", "Hlt", "Monitor", "Mwait", "Lgdt", "Lidt", "Lldt", "Ltr", "Lmsw", "Wbinvd", "In_", "Out_",
+        "Insb", "Insw", "Insd", "Outs", "Int", "Ud", "Swapgs", "Lss", "Lfs", "Lgs", "Emms", "Wait", "Reservednop", "Iret", "Retf", "Popw_FS", "Popw_GS",
+        "Popq_FS", "Popq_GS", "Call_m16", "Jmp_m16", "Mov_Sreg",
+    ];
+
+    /// <summary>Conversions between MMX and vector registers: they round by MXCSR.</summary>
+    private static readonly HashSet<Code> s_conversions =
+    [
+        Code.Cvtpi2ps_xmm_mmm64, Code.Cvtpi2pd_xmm_mmm64, Code.Cvttps2pi_mm_xmmm64, Code.Cvttpd2pi_mm_xmmm128, Code.Cvtps2pi_mm_xmmm64, Code.Cvtpd2pi_mm_xmmm128,
+    ];
+
+    /// <summary>General-purpose instructions, stack and branch forms among them.</summary>
+    public static IReadOnlyList<Code> General { get; } = [.. Enum.GetValues<Code>().Where(IsGeneral)];
+
+    /// <summary>SSE to AVX2, and the conversions between MMX and vector registers.</summary>
+    public static IReadOnlyList<Code> Vector { get; } = [.. Enum.GetValues<Code>().Where(IsVector)];
+
+    /// <summary>Every code that has a handler.</summary>
+    public static IReadOnlyList<Code> Handled { get; } = [.. Enum.GetValues<Code>().Where(HandlerTable.Has)];
+
+    /// <summary>Every code that some comparison runs on the host.</summary>
+    public static IReadOnlySet<Code> All { get; } = new HashSet<Code>([.. General, .. Vector, .. InstructionForms.X87, .. InstructionForms.Mmx, .. XsaveDifferentialTests.Compared]);
+
+    private static bool IsVector(Code code) =>
+        CpuFeatures.SupportedCodes(CpuModel.X86_64_V3)[(int)code] && HandlerTable.Has(code) && DifferentialForms.IsVector(code)
+        && (!DifferentialForms.UsesMmx(code) || s_conversions.Contains(code));
+
+    private static bool IsGeneral(Code code)
+    {
+        OpCodeInfo info = code.ToOpCode();
+        string name = code.ToString();
+        return HandlerTable.Has(code) && info.Mode64 && info.Encoding is EncodingKind.Legacy or EncodingKind.VEX && info.IsInstruction && !info.IsPrivileged
+            && !DifferentialForms.IsVector(code) && !DifferentialForms.UsesMmx(code)
+            && !code.CpuidFeatures().Any(f => f.ToString().StartsWith("FPU", StringComparison.Ordinal))
+            && !s_excluded.Any(e => name.StartsWith(e, StringComparison.Ordinal))
+            && DifferentialForms.IsEncodable(code);
+    }
+}
