@@ -1,4 +1,5 @@
 using System;
+using System.Linq;
 using Iced.Intel;
 using VirtShell.Cpu.Tests.Native;
 using Xunit;
@@ -9,21 +10,16 @@ namespace VirtShell.Cpu.Tests.Integer;
 [Collection(nameof(DifferentialRunner))]
 public sealed class IntegerDifferentialTests(DifferentialRunner runner)
 {
-    public static TheoryData<string> Codes
-    {
-        get
-        {
-            var data = new TheoryData<string>();
-            foreach (Code code in ComparedForms.General)
-            {
-                data.Add(code.ToString());
-            }
+    public static TheoryData<string> Codes => [.. ComparedForms.General.Select(static c => c.ToString())];
 
-            return data;
-        }
-    }
+    public static TheoryData<string> NarrowCodes => [.. ComparedForms.Narrow.Select(static c => c.ToString())];
 
     [SkippableTheory]
     [MemberData(nameof(Codes))]
     public void MatchesHost(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96));
+
+    /// <summary>What 64-bit code lacks, in a 32-bit code segment of the host's system.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(NarrowCodes))]
+    public void MatchesHostIn32BitCode(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96), bits: 32);
 }

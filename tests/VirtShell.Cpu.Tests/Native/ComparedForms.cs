@@ -15,9 +15,13 @@ internal static class ComparedForms
     [
         "Rd", "Cpuid", "Sys", "Str_", "Sldt", "Smsw", "Sgdt", "Sidt", "Lar", "Lsl", "Verr", "Verw", "Xsave", "Xrstor", "Xgetbv", "Xsetbv",
         "Fx", "Wr", "Inv", "Cli", "Clts", "Clac", "Sti", "Stac", "Hlt", "Monitor", "Mwait", "Lgdt", "Lidt", "Lldt", "Ltr", "Lmsw", "Wbinvd", "In_", "Out_",
-        "Insb", "Insw", "Insd", "Outs", "Int", "Ud", "Swapgs", "Lss", "Lfs", "Lgs", "Emms", "Wait", "Reservednop", "Iret", "Retf", "Popw_FS", "Popw_GS",
-        "Popq_FS", "Popq_GS", "Call_m16", "Jmp_m16", "Mov_Sreg",
+        "Insb", "Insw", "Insd", "Outs", "Int", "Ud", "Swapgs", "Lss", "Lfs", "Lgs", "Emms", "Wait", "Iret", "Retf", "Popw_FS", "Popw_GS",
+        "Popq_FS", "Popq_GS", "Popd_", "Popw_", "Lds", "Reservednop_rm16_r16_0F0D", "Reservednop_rm32_r32_0F0D", "Reservednop_rm64_r64_0F0D", "Pushd_ES", "Pushd_CS", "Pushd_SS", "Pushd_DS", "Pushd_FS", "Pushd_GS", "Les", "Call_ptr", "Jmp_ptr", "Call_m16", "Jmp_m16", "Mov_Sreg",
     ];
+
+    /// <summary>In 64-bit code AMD obeys the operand-size prefix here, Intel, whose rules we follow, does not.</summary>
+    private static bool MakersDiffer(Code code) => code is Code.Jmp_rm16 or Code.Call_rm16 or Code.Retnw or Code.Retnw_imm16
+        || (code.ToOpCode() is { OpCount: > 0 } info && info.GetOpKind(0) is OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2);
 
     /// <summary>Conversions between MMX and vector registers: they round by MXCSR.</summary>
     private static readonly HashSet<Code> s_conversions =
@@ -26,7 +30,10 @@ internal static class ComparedForms
     ];
 
     /// <summary>General-purpose instructions, stack and branch forms among them.</summary>
-    public static IReadOnlyList<Code> General { get; } = [.. Enum.GetValues<Code>().Where(IsGeneral)];
+    public static IReadOnlyList<Code> General { get; } = [.. Enum.GetValues<Code>().Where(static c => IsGeneral(c, 64))];
+
+    /// <summary>General-purpose instructions that 64-bit code lacks, as 32-bit code.</summary>
+    public static IReadOnlyList<Code> Narrow { get; } = [.. Enum.GetValues<Code>().Where(static c => IsGeneral(c, 32))];
 
     /// <summary>SSE to AVX2, and the conversions between MMX and vector registers.</summary>
     public static IReadOnlyList<Code> Vector { get; } = [.. Enum.GetValues<Code>().Where(IsVector)];
@@ -35,20 +42,20 @@ internal static class ComparedForms
     public static IReadOnlyList<Code> Handled { get; } = [.. Enum.GetValues<Code>().Where(HandlerTable.Has)];
 
     /// <summary>Every code that some comparison runs on the host.</summary>
-    public static IReadOnlySet<Code> All { get; } = new HashSet<Code>([.. General, .. Vector, .. InstructionForms.X87, .. InstructionForms.Mmx, .. XsaveDifferentialTests.Compared]);
+    public static IReadOnlySet<Code> All { get; } = new HashSet<Code>([.. General, .. Narrow, .. Vector, .. InstructionForms.X87, .. InstructionForms.Mmx, .. XsaveDifferentialTests.Compared]);
 
     private static bool IsVector(Code code) =>
         CpuFeatures.SupportedCodes(CpuModel.X86_64_V3)[(int)code] && HandlerTable.Has(code) && DifferentialForms.IsVector(code)
         && (!DifferentialForms.UsesMmx(code) || s_conversions.Contains(code));
 
-    private static bool IsGeneral(Code code)
+    private static bool IsGeneral(Code code, int bits)
     {
         OpCodeInfo info = code.ToOpCode();
         string name = code.ToString();
-        return HandlerTable.Has(code) && info.Mode64 && info.Encoding is EncodingKind.Legacy or EncodingKind.VEX && info.IsInstruction && !info.IsPrivileged
+        return HandlerTable.Has(code) && (bits == 64 ? info.Mode64 && !MakersDiffer(code) : info.Mode32 && (!info.Mode64 || MakersDiffer(code))) && info.Encoding is EncodingKind.Legacy or EncodingKind.VEX && info.IsInstruction && !info.IsPrivileged
             && !DifferentialForms.IsVector(code) && !DifferentialForms.UsesMmx(code)
             && !code.CpuidFeatures().Any(f => f.ToString().StartsWith("FPU", StringComparison.Ordinal))
-            && !s_excluded.Any(e => name.StartsWith(e, StringComparison.Ordinal))
-            && DifferentialForms.IsEncodable(code);
+            && (code == Code.Into || !s_excluded.Any(e => name.StartsWith(e, StringComparison.Ordinal)))
+            && DifferentialForms.IsEncodable(code, bits);
     }
 }

@@ -11,6 +11,9 @@ internal sealed unsafe class DifferentialCase
     public const uint DefaultFlags = 0x202;
     public const uint DefaultMxcsr = 0x1F80;
 
+    /// <summary>In front of the machine code of a row for 32-bit code.</summary>
+    private const string NarrowMark = "32:";
+
     private static readonly string[] s_names =
         ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
@@ -34,6 +37,9 @@ internal sealed unsafe class DifferentialCase
 
     public Instruction Instruction { get; }
 
+    /// <summary>32-bit code (compatibility mode).</summary>
+    public bool IsNarrow => Instruction.CodeSize == CodeSize.Code32;
+
     public byte[] Bytes { get; }
 
     /// <summary>What the registers hold before.</summary>
@@ -42,13 +48,14 @@ internal sealed unsafe class DifferentialCase
     /// <summary>What the window holds before.</summary>
     public byte[] Window { get; } = new byte[DifferentialMemory.WindowSize];
 
-    /// <summary>The case for a row: machine code, then <c>register=value</c>, <c>ymm0=</c> the whole vector, <c>m+8=</c> a quadword at an offset from the operand; all hexadecimal but register numbers and offsets. What is not named is 0, or its usual value.</summary>
+    /// <summary>The case for a row: machine code (behind <c>32:</c> where it is 32-bit code), then <c>register=value</c>, <c>ymm0=</c> the whole vector, <c>m+8=</c> a quadword at an offset from the operand; all hexadecimal but register numbers and offsets. What is not named is 0, or its usual value.</summary>
     public static DifferentialCase Parse(string row)
     {
         string text = row.Split('#')[0];
         string[] words = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        byte[] bytes = Convert.FromHexString(words[0]);
-        var decoder = Iced.Intel.Decoder.Create(64, bytes, DifferentialMemory.Rip);
+        bool narrow = words[0].StartsWith(NarrowMark, StringComparison.Ordinal);
+        byte[] bytes = Convert.FromHexString(narrow ? words[0][NarrowMark.Length..] : words[0]);
+        var decoder = Iced.Intel.Decoder.Create(narrow ? 32 : 64, bytes, DifferentialMemory.Rip);
         var result = new DifferentialCase(bytes, decoder.Decode(), default, new byte[DifferentialMemory.WindowSize]);
         result.Image.Gpr[3] = DifferentialMemory.Operand;
         result.Image.Gpr[4] = DifferentialMemory.Stack;
@@ -72,7 +79,7 @@ internal sealed unsafe class DifferentialCase
     /// <summary>The row that <see cref="Parse"/> reads, with the instruction's text as a comment.</summary>
     public override string ToString()
     {
-        var text = new StringBuilder(Convert.ToHexString(Bytes));
+        var text = new StringBuilder(IsNarrow ? NarrowMark : string.Empty).Append(Convert.ToHexString(Bytes));
         void Add(string name, ulong value, ulong usual)
         {
             if (value != usual)

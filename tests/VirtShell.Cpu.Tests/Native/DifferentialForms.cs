@@ -37,17 +37,17 @@ internal static class DifferentialForms
     public static bool IsIndirect(Code code) => code.FlowControl() is FlowControl.IndirectBranch or FlowControl.IndirectCall or FlowControl.Return;
 
     /// <summary>True where every operand is of a kind that the comparison can set up.</summary>
-    public static bool IsEncodable(Code code)
+    public static bool IsEncodable(Code code, int bits = 64)
     {
         var random = new Random(1);
-        return Enumerable.Range(0, 2 * Variants).Any(i => Encode(code, (i & 1) != 0, i >> 1, random) is not null);
+        return Enumerable.Range(0, 2 * Variants).Any(i => Encode(code, (i & 1) != 0, i >> 1, random, bits) is not null);
     }
 
     /// <summary>Null where an operand kind is not one that the comparison can set up.</summary>
-    public static Instruction? Encode(Code code, bool memory, int variant, Random random)
+    public static Instruction? Encode(Code code, bool memory, int variant, Random random, int bits = 64)
     {
         OpCodeInfo info = code.ToOpCode();
-        var instruction = new Instruction { Code = code };
+        var instruction = new Instruction { Code = code, CodeSize = bits == 64 ? CodeSize.Code64 : CodeSize.Code32 };
         bool hasMemory = false;
         for (int i = 0; i < info.OpCount; i++)
         {
@@ -61,7 +61,7 @@ internal static class DifferentialForms
                 if (kind == OpCodeOperandKind.mem_offs)
                 {
                     instruction.MemoryDisplacement64 = DifferentialMemory.Operand + (ulong)random.Next(64);
-                    instruction.MemoryDisplSize = 8;
+                    instruction.MemoryDisplSize = bits / 8;
                 }
                 else if (gathers)
                 {
@@ -75,19 +75,12 @@ internal static class DifferentialForms
                 continue;
             }
 
-            if (kind is OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4)
-            {
-                instruction.SetOpKind(i, OpKind.NearBranch64);
-                instruction.NearBranch64 = (variant & 1) == 0 ? DifferentialMemory.Forward : DifferentialMemory.Backward;
-                continue;
-            }
-
-            if (Immediate(ref instruction, i, kind, random) || TextOperand(ref instruction, i, kind))
+            if (Branch(ref instruction, i, kind, variant) || Immediate(ref instruction, i, kind, random) || TextOperand(ref instruction, i, kind))
             {
                 continue;
             }
 
-            Register? register = Choose(code, kind, i, random);
+            Register? register = Choose(code, kind, i, random, bits);
             if (register is null)
             {
                 return null;
@@ -123,7 +116,7 @@ internal static class DifferentialForms
     public static byte[]? Assemble(in Instruction instruction)
     {
         using var stream = new MemoryStream();
-        var encoder = Encoder.Create(64, new StreamCodeWriter(stream));
+        var encoder = Encoder.Create(instruction.CodeSize == CodeSize.Code32 ? 32 : 64, new StreamCodeWriter(stream));
         return encoder.TryEncode(in instruction, DifferentialMemory.Rip, out _, out _) ? stream.ToArray() : null;
     }
 
@@ -132,25 +125,26 @@ internal static class DifferentialForms
     {
         instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
         instruction.MemoryDisplSize = 1;
+        bool wide = instruction.CodeSize == CodeSize.Code64;
         switch (variant)
         {
-            case 0:
+            case 0 when wide:
                 instruction.MemoryBase = Register.RBX;
                 break;
-            case 1:
+            case 0 or 1:
                 instruction.MemoryBase = Register.EBX;
                 break;
             case 2 when instruction.IsStackInstruction:
-                instruction.MemoryBase = Register.RSP;
+                instruction.MemoryBase = wide ? Register.RSP : Register.ESP;
                 break;
             case 2:
-                instruction.MemoryBase = Register.RIP;
+                instruction.MemoryBase = wide ? Register.RIP : Register.None;
                 instruction.MemoryDisplacement64 += DifferentialMemory.Operand;
-                instruction.MemoryDisplSize = 8;
+                instruction.MemoryDisplSize = wide ? 8 : 4;
                 break;
             default:
-                instruction.MemoryBase = Register.RBX;
-                instruction.MemoryIndex = Index;
+                instruction.MemoryBase = wide ? Register.RBX : Register.EBX;
+                instruction.MemoryIndex = wide ? Index : Register.ESI;
                 instruction.MemoryIndexScale = 1 << random.Next(4);
                 break;
         }
@@ -163,6 +157,28 @@ internal static class DifferentialForms
         instruction.MemoryDisplSize = 1;
         instruction.MemoryIndex = (kind.EndsWith('y') ? Register.YMM0 : Register.XMM0) + GatherIndex;
         instruction.MemoryIndexScale = 1 << random.Next(4);
+    }
+
+    private static bool Branch(ref Instruction instruction, int operand, OpCodeOperandKind kind, int variant)
+    {
+        ulong target = (variant & 1) == 0 ? DifferentialMemory.Forward : DifferentialMemory.Backward;
+        switch (kind)
+        {
+            case OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4:
+                instruction.SetOpKind(operand, OpKind.NearBranch64);
+                instruction.NearBranch64 = target;
+                return true;
+            case OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4:
+                instruction.SetOpKind(operand, OpKind.NearBranch32);
+                instruction.NearBranch32 = (uint)target;
+                return true;
+            case OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2:
+                instruction.SetOpKind(operand, OpKind.NearBranch16);
+                instruction.NearBranch16 = (ushort)target;
+                return true;
+            default:
+                return false;
+        }
     }
 
     private static IEnumerable<OpCodeOperandKind> Kinds(OpCodeInfo info) => Enumerable.Range(0, info.OpCount).Select(info.GetOpKind);
@@ -210,7 +226,8 @@ internal static class DifferentialForms
                 return true;
             case OpCodeOperandKind.imm16:
                 // ENTER and RET take bytes of the stack with it.
-                bool stack = instruction.Code is Code.Enterq_imm16_imm8 or Code.Enterw_imm16_imm8 or Code.Retnq_imm16;
+                bool stack = instruction.Code is Code.Enterq_imm16_imm8 or Code.Enterd_imm16_imm8 or Code.Enterw_imm16_imm8
+                    or Code.Retnq_imm16 or Code.Retnd_imm16 or Code.Retnw_imm16;
                 instruction.SetOpKind(operand, OpKind.Immediate16);
                 instruction.Immediate16 = (ushort)(stack ? value & 0x1F : value);
                 return true;
@@ -233,8 +250,19 @@ internal static class DifferentialForms
 
     private static bool TextOperand(ref Instruction instruction, int operand, OpCodeOperandKind kind)
     {
+        if (kind == OpCodeOperandKind.seg_rBX_al)
+        {
+            instruction.SetOpKind(operand, OpKind.Memory);
+            instruction.MemoryBase = Register.RBX;
+            instruction.MemoryIndex = Register.AL;
+            return true;
+        }
+
+        bool narrow = instruction.CodeSize == CodeSize.Code32;
         OpKind? text = kind switch
         {
+            OpCodeOperandKind.seg_rSI when narrow => OpKind.MemorySegESI,
+            OpCodeOperandKind.es_rDI when narrow => OpKind.MemoryESEDI,
             OpCodeOperandKind.seg_rSI => OpKind.MemorySegRSI,
             OpCodeOperandKind.es_rDI => OpKind.MemoryESRDI,
             OpCodeOperandKind.seg_rDI => OpKind.MemorySegRDI,
@@ -249,11 +277,11 @@ internal static class DifferentialForms
         return true;
     }
 
-    private static Register? Choose(Code code, OpCodeOperandKind kind, int operand, Random random)
+    private static Register? Choose(Code code, OpCodeOperandKind kind, int operand, Random random, int bits)
     {
         string name = kind.ToString();
-        int any = s_free[random.Next(s_free.Length)];
-        int vector = random.Next(16);
+        int any = s_free[random.Next(bits == 64 ? s_free.Length : 6)];
+        int vector = random.Next(bits / 4);
         if (IsGather(code))
         {
             vector = operand == 0 ? 1 : GatherMask;
@@ -297,7 +325,7 @@ internal static class DifferentialForms
 
         if (name.StartsWith("r8_", StringComparison.Ordinal))
         {
-            return random.Next(2) == 0 ? Register.AL + random.Next(3) : random.Next(2) == 0 ? Register.SPL + random.Next(1, 12) : Register.AH + random.Next(3);
+            return random.Next(2) == 0 ? Register.AL + random.Next(3) : random.Next(2) == 0 && bits == 64 ? Register.SPL + random.Next(1, 12) : Register.AH + random.Next(3);
         }
 
         return kind switch
@@ -308,6 +336,10 @@ internal static class DifferentialForms
             OpCodeOperandKind.dx => Register.DX,
             OpCodeOperandKind.eax => Register.EAX,
             OpCodeOperandKind.rax => Register.RAX,
+            OpCodeOperandKind.es => Register.ES,
+            OpCodeOperandKind.cs => Register.CS,
+            OpCodeOperandKind.ss => Register.SS,
+            OpCodeOperandKind.ds => Register.DS,
             OpCodeOperandKind.fs => Register.FS,
             OpCodeOperandKind.gs => Register.GS,
             _ => null,

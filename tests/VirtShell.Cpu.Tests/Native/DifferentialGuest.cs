@@ -37,10 +37,13 @@ internal sealed unsafe class DifferentialGuest : IDisposable
     public void Place(byte[] instruction) => _memory.Write(CodePhysical + (DifferentialMemory.Rip & 0xFFF), instruction);
 
     /// <summary>Runs it once; gives RIP afterwards.</summary>
-    public ulong Run(RegisterImage* before, byte* window, RegisterImage* after, byte* windowAfter)
+    public ulong Run(RegisterImage* before, byte* window, RegisterImage* after, byte* windowAfter, bool narrow)
     {
         CpuState* s = State;
         s->Rip = DifferentialMemory.Rip;
+        s->Cs.Selector = narrow ? DifferentialHost.Selector32 : DifferentialHost.Selector64;
+        s->Cs.Attributes = (s->Cs.Attributes & ~(SegmentRegister.Big | SegmentRegister.Long)) | (narrow ? SegmentRegister.Big : SegmentRegister.Long);
+        s->Ds.Selector = s->Es.Selector = (ushort)(narrow ? s->Ss.Selector : 0);
         for (int i = 0; i < 16; i++)
         {
             s->Gpr[i] = before->Gpr[i];
@@ -110,7 +113,7 @@ internal sealed unsafe class DifferentialGuest : IDisposable
 
         // As a 64-bit process of the host has them.
         s->Cpl = 3;
-        s->Ds.Selector = s->Es.Selector = s->Fs.Selector = s->Gs.Selector = 0;
+        s->Fs.Selector = s->Gs.Selector = 0;
         _vcpu.UpdateMode();
     }
 }

@@ -10,7 +10,16 @@ internal sealed unsafe class DifferentialHost : IDisposable
     private const int Control = DifferentialMemory.ControlOffset;
     private const int SavedStack = DifferentialMemory.SavedOffset;
     private const int SavedMxcsr = DifferentialMemory.SavedOffset + 8;
-    private const byte UndefinedOpcode = 0x06;
+    /// <summary>HLT: #GP here, in either code size.</summary>
+    private const byte Privileged = 0xF4;
+
+    /// <summary>Linux gives every process these code segments, and this for data.</summary>
+    public const ushort Selector64 = 0x33;
+    public const ushort Selector32 = 0x23;
+    private const ushort DataSelector = 0x2B;
+
+    /// <summary>Where 32-bit landings leave for 64-bit code.</summary>
+    private const ulong WayBack = DifferentialMemory.CodeAddress + 0x100;
 
     private static readonly AssemblerRegister64[] s_general =
         [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
@@ -25,6 +34,7 @@ internal sealed unsafe class DifferentialHost : IDisposable
     private readonly DifferentialMemory _memory;
     private readonly HostFaults _faults;
     private readonly NativeCode[] _enter;
+    private readonly NativeCode _enterNarrow;
     private readonly NativeCode[] _tail;
 
     public DifferentialHost(DifferentialMemory memory)
@@ -32,6 +42,7 @@ internal sealed unsafe class DifferentialHost : IDisposable
         _memory = memory;
         _faults = new HostFaults(memory);
         _enter = [NativeCode.Assemble(c => Enter(c, mmx: false)), NativeCode.Assemble(c => Enter(c, mmx: true))];
+        _enterNarrow = NativeCode.Assemble(EnterNarrow);
         _tail = [NativeCode.Assemble(c => Tail(c, mmx: false)), NativeCode.Assemble(c => Tail(c, mmx: true))];
     }
 
@@ -39,18 +50,19 @@ internal sealed unsafe class DifferentialHost : IDisposable
     public bool MayFault => _faults.IsAvailable;
 
     /// <summary>Puts an instruction at <see cref="DifferentialMemory.Rip"/>, and a landing wherever it may go on.</summary>
-    public void Place(byte[] instruction)
+    public void Place(byte[] instruction, bool narrow)
     {
-        new Span<byte>(_memory.Code, DifferentialMemory.CodeSize).Fill(UndefinedOpcode);
+        new Span<byte>(_memory.Code, DifferentialMemory.CodeSize).Fill(Privileged);
         int at = (int)(DifferentialMemory.Rip - DifferentialMemory.CodeAddress);
         instruction.CopyTo(new Span<byte>(_memory.Code + at, instruction.Length));
-        Land(DifferentialMemory.Rip + (ulong)instruction.Length);
-        Land(DifferentialMemory.Forward);
-        Land(DifferentialMemory.Backward);
+        Land(DifferentialMemory.Rip + (ulong)instruction.Length, narrow);
+        Land(DifferentialMemory.Forward, narrow);
+        Land(DifferentialMemory.Backward, narrow);
+        Put(WayBack, [0xFF, 0x24, 0x25, .. BitConverter.GetBytes((uint)DifferentialMemory.Address + Control + HostControl.TailOffset)]);
     }
 
     /// <summary>Runs it from <see cref="DifferentialMemory.Before"/> into <see cref="DifferentialMemory.After"/>.</summary>
-    public void Run(bool mmx)
+    public void Run(bool mmx, bool narrow)
     {
         HostControl* control = _memory.Control;
         control->Start = DifferentialMemory.Rip;
@@ -58,29 +70,51 @@ internal sealed unsafe class DifferentialHost : IDisposable
         control->Landed = 0;
         control->Vector = HostControl.NoFault;
         control->FaultRip = 0;
-        _enter[mmx ? 1 : 0].Invoke(_memory.Pointer);
+        control->NarrowStart = DifferentialMemory.Rip | ((ulong)Selector32 << 32);
+        (narrow ? _enterNarrow : _enter[mmx ? 1 : 0]).Invoke(_memory.Pointer);
     }
 
     public void Dispose()
     {
         _faults.Dispose();
         Array.ForEach(_enter, static c => c.Dispose());
+        _enterNarrow.Dispose();
         Array.ForEach(_tail, static c => c.Dispose());
     }
 
-    // mov dword [landed], address; jmp [tail]: neither needs a register, nor changes flags.
-    private void Land(ulong address)
+    // mov dword [landed], address; jmp [tail]: neither needs a register, nor changes flags. 32-bit code goes far, by way of 64-bit code.
+    private void Land(ulong address, bool narrow)
     {
         uint control = (uint)DifferentialMemory.Address + Control;
-        byte[] code =
-        [
-            0xC7, 0x04, 0x25, .. BitConverter.GetBytes(control + HostControl.LandedOffset), .. BitConverter.GetBytes((uint)address),
-            0xFF, 0x24, 0x25, .. BitConverter.GetBytes(control + HostControl.TailOffset),
-        ];
-        code.CopyTo(new Span<byte>(_memory.Code + (address - DifferentialMemory.CodeAddress), code.Length));
+        byte[] landed = [.. BitConverter.GetBytes(control + HostControl.LandedOffset), .. BitConverter.GetBytes((uint)address)];
+        if (narrow)
+        {
+            Put(address, [0xC7, 0x05, .. landed, 0xEA, .. BitConverter.GetBytes((uint)WayBack), .. BitConverter.GetBytes(Selector64)]);
+        }
+        else
+        {
+            Put(address, [0xC7, 0x04, 0x25, .. landed, 0xFF, 0x24, 0x25, .. BitConverter.GetBytes(control + HostControl.TailOffset)]);
+        }
+    }
+
+    private void Put(ulong address, byte[] code) => code.CopyTo(new Span<byte>(_memory.Code + (address - DifferentialMemory.CodeAddress), code.Length));
+
+    private static void EnterNarrow(Assembler c)
+    {
+        // jmp far [start] instead of jmp [start], and the data segments that 64-bit code does not need.
+        EnterWith(c, mmx: false, narrow: true);
+        c.db(0xFF, 0x2C, 0x25);
+        c.db(BitConverter.GetBytes((uint)DifferentialMemory.Address + Control + HostControl.NarrowStartOffset));
     }
 
     private static void Enter(Assembler c, bool mmx)
+    {
+        EnterWith(c, mmx, narrow: false);
+        c.db(0xFF, 0x24, 0x25);
+        c.db(BitConverter.GetBytes((uint)DifferentialMemory.Address + Control + HostControl.StartOffset));
+    }
+
+    private static void EnterWith(Assembler c, bool mmx, bool narrow)
     {
         foreach (AssemblerRegister64 register in s_kept)
         {
@@ -92,6 +126,13 @@ internal sealed unsafe class DifferentialHost : IDisposable
         c.stmxcsr(__[rax + SavedMxcsr]);
         c.mov(rcx, __qword_ptr.fs[0]);
         c.mov(__[rax + Control + HostControl.ThreadOffset], rcx);
+        if (narrow)
+        {
+            c.mov(ecx, DataSelector);
+            c.mov(ds, ecx);
+            c.mov(es, ecx);
+        }
+
         for (int i = 0; i < 16; i++)
         {
             c.vmovups(s_vectors[i], __[rax + RegisterImage.YmmOffset + (32 * i)]);
@@ -111,8 +152,6 @@ internal sealed unsafe class DifferentialHost : IDisposable
         }
 
         c.mov(rax, __[rax]);
-        c.db(0xFF, 0x24, 0x25);
-        c.db(BitConverter.GetBytes((uint)DifferentialMemory.Address + Control + HostControl.StartOffset));
     }
 
     private static void Tail(Assembler c, bool mmx)
@@ -149,6 +188,9 @@ internal sealed unsafe class DifferentialHost : IDisposable
         }
 
         c.mov(__qword_ptr[rax + Control + HostControl.ThreadOffset], 0);
+        c.xor(ecx, ecx);
+        c.mov(ds, ecx);
+        c.mov(es, ecx);
         c.vzeroupper();
         c.ldmxcsr(__[rax + SavedMxcsr]);
         for (int i = s_kept.Length - 1; i >= 0; i--)

@@ -22,6 +22,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
     private readonly DifferentialGuest _guest = new();
     private readonly DifferentialHost? _host;
     private byte[] _placed = [];
+    private bool _placedNarrow;
     private int _completed;
 
     public DifferentialRunner()
@@ -37,7 +38,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
     }
 
     /// <summary>Compares one code in all its forms; <paramref name="accept"/> may allow a difference between two vector elements of 32 bits.</summary>
-    internal void Compare(Code code, int cases, Func<uint, uint, bool>? accept = null)
+    internal void Compare(Code code, int cases, Func<uint, uint, bool>? accept = null, int bits = 64)
     {
         Require(code);
         var samples = new FloatSamples(SoakCases.SeedFor(code.ToString()));
@@ -47,7 +48,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
         const int Forms = 2 * DifferentialForms.Variants;
         for (int form = 0; form < Forms; form++)
         {
-            if (DifferentialForms.Encode(code, (form & 1) != 0, form >> 1, samples.Random) is not Instruction instruction)
+            if (DifferentialForms.Encode(code, (form & 1) != 0, form >> 1, samples.Random, bits) is not Instruction instruction)
             {
                 continue;
             }
@@ -82,11 +83,13 @@ public sealed unsafe class DifferentialRunner : IDisposable
     {
         byte* windowAfter = stackalloc byte[DifferentialMemory.WindowSize];
         RegisterImage after = default;
-        if (!test.Bytes.AsSpan().SequenceEqual(_placed))
+        bool narrow = test.IsNarrow;
+        if (!test.Bytes.AsSpan().SequenceEqual(_placed) || narrow != _placedNarrow)
         {
             _placed = test.Bytes;
+            _placedNarrow = narrow;
             _guest.Place(_placed);
-            _host!.Place(_placed);
+            _host!.Place(_placed, narrow);
         }
 
         bool mayFault = _host!.MayFault;
@@ -100,7 +103,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
         ulong rip;
         fixed (byte* window = test.Window)
         {
-            rip = _guest.Run(_memory.Before, window, &after, windowAfter);
+            rip = _guest.Run(_memory.Before, window, &after, windowAfter, narrow);
         }
 
         // The guest has nothing but the window; what the host has elsewhere is no concern of this.
@@ -110,7 +113,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
         }
 
         bool mmx = DifferentialForms.UsesMmx(test.Instruction.Code);
-        _host.Run(mmx);
+        _host.Run(mmx, narrow);
         _completed++;
         tamper?.Invoke(test, &after);
         return Difference(test.Instruction, rip, mmx, &after, windowAfter, accept);
@@ -120,10 +123,11 @@ public sealed unsafe class DifferentialRunner : IDisposable
     {
         RegisterImage* host = _memory.After;
         HostControl* control = _memory.Control;
+        bool narrow = instruction.CodeSize == CodeSize.Code32;
         var text = new StringBuilder();
 
         // A fault elsewhere is that of a fetch: the instruction itself went there.
-        bool faulted = control->Vector != HostControl.NoFault && control->FaultRip == DifferentialMemory.Rip;
+        bool faulted = control->Vector is not HostControl.NoFault and var number && (control->FaultRip == DifferentialMemory.Rip || number is Vector.Overflow);
         int vector = faulted ? (int)control->Vector : -1;
         if (vector != _guest.Fault)
         {
@@ -136,7 +140,9 @@ public sealed unsafe class DifferentialRunner : IDisposable
 
         for (int i = 0; i < 16; i++)
         {
-            Check(text, (Register.RAX + i).ToString(), host->Gpr[i], ours->Gpr[i]);
+            // Upper halves are nobody's in 32-bit code.
+            ulong compared = !narrow ? ulong.MaxValue : i < 8 ? uint.MaxValue : 0;
+            Check(text, (Register.RAX + i).ToString(), host->Gpr[i] & compared, ours->Gpr[i] & compared);
         }
 
         uint defined = ComparedFlags & ~Undefined(instruction);

@@ -68,7 +68,7 @@ internal static unsafe class DifferentialShrinker
         if (from.MemoryBase != Register.None && !from.IsVsib)
         {
             next = from;
-            next.MemoryBase = Register.RBX;
+            next.MemoryBase = from.CodeSize == CodeSize.Code32 ? Register.EBX : Register.RBX;
             next.MemoryIndex = Register.None;
             next.MemoryIndexScale = 1;
             next.MemoryDisplacement64 = 0;

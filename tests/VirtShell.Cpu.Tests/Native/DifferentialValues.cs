@@ -32,6 +32,10 @@ internal static unsafe class DifferentialValues
             }
 
             Stack(image, window, test.Instruction, random);
+            for (int i = 0; i < 16 && test.IsNarrow; i++)
+            {
+                image->Gpr[i] = i < 8 ? (uint)image->Gpr[i] : 0;
+            }
         }
     }
 
@@ -119,7 +123,17 @@ internal static unsafe class DifferentialValues
         }
 
         ulong* top = (ulong*)(window + (DifferentialMemory.Stack - DifferentialMemory.Address - DifferentialMemory.WindowOffset));
-        if (instruction.Mnemonic is Mnemonic.Popfq or Mnemonic.Popf)
+        if (instruction.MemoryIndex == Register.ESI)
+        {
+            image->Gpr[6] = 32 * (ulong)random.Next(3);
+        }
+
+        if (instruction.Mnemonic is Mnemonic.Bound && random.Next(2) == 0)
+        {
+            image->Gpr[0] = image->Gpr[1] = image->Gpr[2] = image->Gpr[5] = image->Gpr[7] = (ulong)random.Next(4);
+        }
+
+        if (instruction.Mnemonic is Mnemonic.Popfq or Mnemonic.Popfd or Mnemonic.Popf)
         {
             *top &= ~NeverPopped;
         }

@@ -27,6 +27,9 @@ internal struct HostControl
     /// <summary>RIP at the exception.</summary>
     public ulong FaultRip;
 
+    /// <summary>Far pointer to the compared instruction as 32-bit code: offset, then selector.</summary>
+    public ulong NarrowStart;
+
     public const ulong NoFault = 0xFF;
     public const int ThreadOffset = 0;
     public const int RecoveryOffset = 8;
@@ -35,4 +38,5 @@ internal struct HostControl
     public const int LandedOffset = 32;
     public const int VectorOffset = 40;
     public const int FaultRipOffset = 48;
+    public const int NarrowStartOffset = 56;
 }

@@ -14,8 +14,9 @@ internal sealed unsafe class HostFaults : IDisposable
     // Linux x86-64, struct sigaction: handler, 128 bytes of mask, flags, restorer.
     private const int ActionSize = 152;
 
-    // struct ucontext: registers at 40, of which RIP is number 16 and the exception's vector number 20.
+    // struct ucontext: registers at 40, of which RIP is number 16, CS the low word of number 18, the exception's vector number 20.
     private const int ContextRip = 40 + (16 * 8);
+    private const int ContextSelectors = 40 + (18 * 8);
     private const int ContextVector = 40 + (20 * 8);
 
     /// <summary>SIGILL, SIGBUS, SIGFPE, SIGSEGV.</summary>
@@ -98,6 +99,7 @@ internal sealed unsafe class HostFaults : IDisposable
         c.mov(__[rax + HostControl.FaultRipOffset], rcx);
         c.mov(rcx, __[rax + HostControl.RecoveryOffset]);
         c.mov(__[rdx + ContextRip], rcx);
+        c.mov(__word_ptr[rdx + ContextSelectors], DifferentialHost.Selector64);
         c.ret();
         c.Label(ref foreign);
         c.mov(rax, previous);
