@@ -97,6 +97,9 @@ internal static unsafe class StringHandlers
     /// <summary>Elements between boundaries: one while single-stepping, which traps after each iteration (SDM Vol. 3B §18.3.1.4).</summary>
     private static int LongestSlice(CpuState* s) => (s->FlagsRest & Flags.Trap) != 0 ? 1 : SliceElements;
 
+    /// <summary>A breakpoint was hit: it traps after the iteration, not after the slice (SDM Vol. 3B §18.3.1.2).</summary>
+    private static bool Trapped(CpuState* s) => (s->Pending & PendingEvents.DebugTrap) != 0;
+
     /// <summary>After a slice: done, or the same instruction again.</summary>
     private static Op* Finish(CpuState* s, Op* o, ulong left) => left == 0 ? o + 1 : Flow.Again(s, o);
 
@@ -289,6 +292,10 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
+                if (Trapped(s))
+                {
+                    break;
+                }
             }
         }
 
@@ -319,6 +326,11 @@ internal static unsafe class StringHandlers
                 {
                     return o + 1;
                 }
+
+                if (Trapped(s))
+                {
+                    break;
+                }
             }
         }
 
@@ -346,6 +358,11 @@ internal static unsafe class StringHandlers
                 if (Flags.Zf(s) == ((o->Flags & OpFlags.RepNe) != 0))
                 {
                     return o + 1;
+                }
+
+                if (Trapped(s))
+                {
+                    break;
                 }
             }
         }
