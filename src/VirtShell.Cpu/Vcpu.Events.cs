@@ -42,6 +42,16 @@ public sealed unsafe partial class Vcpu
         }
     }
 
+    /// <summary>SYSCALL and SYSRET: TF as they leave it decides whether they are followed by the single-step trap, not TF as they found it.</summary>
+    internal void TrapByNewFlags()
+    {
+        _stepTrapSuppressed = true;
+        if ((_s->FlagsRest & Flags.Trap) != 0)
+        {
+            LatchDebugTrap(Dr6SingleStep);
+        }
+    }
+
     /// <summary>Latches a debug trap for the next boundary.</summary>
     internal void LatchDebugTrap(ulong dr6)
     {
