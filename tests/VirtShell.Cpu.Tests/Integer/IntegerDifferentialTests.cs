@@ -18,6 +18,14 @@ public sealed class IntegerDifferentialTests(DifferentialRunner runner)
     [MemberData(nameof(Codes))]
     public void MatchesHost(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96));
 
+    [SkippableTheory]
+    [MemberData(nameof(Codes))]
+    public void MatchesHostWithAnyPrefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(48), bits: 64);
+
+    [SkippableTheory]
+    [MemberData(nameof(NarrowCodes))]
+    public void MatchesHostIn32BitCodeWithAnyPrefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(48), bits: 32);
+
     /// <summary>What 64-bit code lacks, in a 32-bit code segment of the host's system.</summary>
     [SkippableTheory]
     [MemberData(nameof(NarrowCodes))]

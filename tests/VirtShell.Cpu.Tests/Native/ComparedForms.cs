@@ -44,6 +44,19 @@ internal static class ComparedForms
     /// <summary>Every code that some comparison runs on the host.</summary>
     public static IReadOnlySet<Code> All { get; } = new HashSet<Code>([.. General, .. Narrow, .. Vector, .. InstructionForms.X87, .. InstructionForms.Mmx, .. XsaveDifferentialTests.Compared]);
 
+    /// <summary>Whether an instruction with any prefixes may run on the host: a compared code in its mode (not to a relative target, which a prefix moves), or one that does not exist.</summary>
+    public static bool IsComparable(in Instruction instruction) =>
+        instruction.IsInvalid || (All.Contains(instruction.Code) && !IsRelative(instruction) && !IsUnsettled(instruction)
+            && !(instruction.CodeSize == CodeSize.Code64 && MakersDiffer(instruction.Code)));
+
+    /// <summary>Undefined, or different by maker: long 16-bit double shifts, 66h on indirect branches, the alignment of SHA's memory, ARPL to a segment that it cannot write and need not.</summary>
+    private static bool IsUnsettled(in Instruction instruction) =>
+        instruction.Mnemonic is Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Arpl
+        || DifferentialForms.IsIndirect(instruction.Code)
+        || instruction.CpuidFeatures.Contains(CpuidFeature.SHA);
+
+    private static bool IsRelative(in Instruction instruction) => instruction.OpCount > 0 && instruction.Op0Kind is OpKind.NearBranch16 or OpKind.NearBranch32 or OpKind.NearBranch64;
+
     private static bool IsVector(Code code) =>
         CpuFeatures.SupportedCodes(CpuModel.X86_64_V3)[(int)code] && HandlerTable.Has(code) && DifferentialForms.IsVector(code)
         && (!DifferentialForms.UsesMmx(code) || s_conversions.Contains(code));

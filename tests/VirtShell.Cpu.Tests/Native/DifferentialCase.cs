@@ -70,6 +70,15 @@ internal sealed unsafe class DifferentialCase
         return result;
     }
 
+    /// <summary>The same state for machine code as it stands, whatever that decodes to.</summary>
+    public DifferentialCase WithBytes(byte[] bytes)
+    {
+        // A prefix may make immediates longer or shorter.
+        byte[] padded = [.. bytes, .. new byte[16 - Math.Min(bytes.Length, 15)]];
+        Instruction decoded = Iced.Intel.Decoder.Create(IsNarrow ? 32 : 64, padded, DifferentialMemory.Rip).Decode();
+        return new(decoded.IsInvalid ? bytes : padded[..decoded.Length], decoded, Image, (byte[])Window.Clone());
+    }
+
     public DifferentialCase Clone() => new(Bytes, Instruction, Image, (byte[])Window.Clone());
 
     /// <summary>The same state for another instruction; null where it has no encoding.</summary>

@@ -18,6 +18,9 @@ public sealed unsafe class DifferentialRunner : IDisposable
     private const uint AllMasked = 0x1F80;
     private const int ReportLimit = 4;
 
+    /// <summary>LOCK, operand and address size, repeats, segments (not FS and GS, where the host keeps its thread); the last two are REX prefixes.</summary>
+    private static readonly byte[] s_prefixes = [0xF0, 0x66, 0x67, 0xF2, 0xF3, 0x2E, 0x36, 0x3E, 0x26, 0x48, 0x40];
+
     private readonly DifferentialMemory _memory = new();
     private readonly DifferentialGuest _guest = new();
     private readonly DifferentialHost? _host;
@@ -68,6 +71,33 @@ public sealed unsafe class DifferentialRunner : IDisposable
 
         Assert.True(failures == 0, $"Rows for {DifferentialRegressionTests.FileName}:{Environment.NewLine}{report}");
         Assert.True(_completed > 0, $"Of {code} nothing was compared: no form could be encoded, or all of them fault.");
+    }
+
+    /// <summary>Compares a code with prefixes in front that it has no use for: other operand sizes, other registers, or #UD.</summary>
+    internal void ComparePrefixes(Code code, int cases, int bits)
+    {
+        Require(code);
+        Skip.IfNot(_host!.MayFault, "Needs a host whose signal frames are known.");
+        var samples = new FloatSamples(SoakCases.SeedFor("prefix " + code));
+        var report = new StringBuilder();
+        for (int i = 0; i < cases && report.Length == 0; i++)
+        {
+            if (DifferentialForms.Encode(code, samples.Coin(), samples.Random.Next(DifferentialForms.Variants), samples.Random, bits) is not Instruction instruction)
+            {
+                continue;
+            }
+
+            var test = new DifferentialCase(instruction);
+            DifferentialValues.Fill(test, samples);
+            byte prefix = s_prefixes[samples.Random.Next(bits == 64 ? s_prefixes.Length : s_prefixes.Length - 2)];
+            DifferentialCase prefixed = test.WithBytes([prefix, .. test.Bytes]);
+            if (ComparedForms.IsComparable(prefixed.Instruction) && Evaluate(prefixed) is string difference)
+            {
+                report.AppendLine(prefixed.ToString()).Append("   ").AppendLine(difference);
+            }
+        }
+
+        Assert.True(report.Length == 0, report.ToString());
     }
 
     /// <summary>Skips, by name, what this host cannot be asked.</summary>
