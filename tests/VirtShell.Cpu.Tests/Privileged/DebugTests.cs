@@ -219,6 +219,48 @@ public sealed unsafe class DebugTests
     }
 
     [Theory]
+    [InlineData(2, true)]
+    [InlineData(1, false)]
+    public void BetweenIterationsThePushedImageHasRf(ulong count, bool resume)
+    {
+        // SDM Vol. 3B §17.3.1.1: so that an instruction breakpoint on it does not fire again after the handler.
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[0] = SystemGuest.Scratch;
+        guest.State->Dr[7] = 0x402 | (0xDu << 16);
+        guest.Processor.UpdateBreakpoints();
+        guest.State->Gpr[7] = SystemGuest.Scratch;
+        guest.State->Gpr[1] = count;
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.rep.stosd();
+            c.hlt();
+        }));
+        Assert.Equal(resume, (guest.Stack(2) & Flags.Resume) != 0);
+    }
+
+    [Fact]
+    public void AnInstructionBreakpointFiresOnceForARepeatedInstruction()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[0] = SystemGuest.Code;
+        guest.State->Dr[7] = 0x402;
+        guest.Processor.UpdateBreakpoints();
+        guest.State->Gpr[7] = SystemGuest.Scratch;
+        guest.State->Gpr[1] = 5000;
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.rep.stosd();
+            c.@int(0x30);
+        }));
+        Assert.Equal(5000UL, guest.State->Gpr[1]);
+        guest.Memory.WriteUInt32(guest.State->Gpr[4] + 8, 2 | Flags.Resume);
+        guest.Assemble(SystemGuest.Code + 0x300, static c => c.iretd());
+        guest.State->Rip = SystemGuest.Code + 0x300;
+        Assert.Equal(0x30, guest.Continue());
+        Assert.Equal(0UL, guest.State->Gpr[1]);
+    }
+
+    [Theory]
     [InlineData(new byte[] { 0xF3, 0x6C })]
     [InlineData(new byte[] { 0xF3, 0x6E })]
     public void AnIoBreakpointTrapsAfterEachIteration(byte[] instruction)

@@ -101,7 +101,16 @@ internal static unsafe class StringHandlers
     private static bool Trapped(CpuState* s) => (s->Pending & PendingEvents.DebugTrap) != 0;
 
     /// <summary>After a slice: done, or the same instruction again.</summary>
-    private static Op* Finish(CpuState* s, Op* o, ulong left) => left == 0 ? o + 1 : Flow.Again(s, o);
+    private static Op* Finish(CpuState* s, Op* o, ulong left)
+    {
+        if (left == 0)
+        {
+            return o + 1;
+        }
+
+        CpuState.Of(s).NoteRepetition(Flow.RetiredBefore(s, o) + 1);
+        return Flow.Again(s, o);
+    }
 
     private static Op* Movs<TW>(CpuState* s, Op* o)
         where TW : struct, IWidth
