@@ -40,6 +40,44 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
+    public void AStopRequestInARepeatedInstructionCostsNoInstruction()
+    {
+        // Where slices end is part of the instruction count, and when the host asks for a stop is not.
+        long[] retired = new long[2];
+        for (int stop = 0; stop < 2; stop++)
+        {
+            using SystemGuest guest = SystemGuest.Protected();
+            int reads = 0;
+            Vcpu processor = guest.Processor;
+            guest.Bus.OnRead = stop == 0 ? null : () =>
+            {
+                if (reads++ % 7 == 3)
+                {
+                    processor.RequestStop();
+                }
+            };
+            guest.State->Gpr[1] = 500;
+            guest.State->Gpr[7] = SystemGuest.Scratch;
+            guest.Assemble(SystemGuest.Code, static c =>
+            {
+                c.rep.insb();
+                c.hlt();
+            });
+            guest.State->Rip = SystemGuest.Code;
+            ExitReason reason;
+            do
+            {
+                reason = processor.Run(1000);
+            }
+            while (reason == ExitReason.StopRequested);
+            Assert.Equal(ExitReason.Halted, reason);
+            retired[stop] = processor.InstructionsRetired;
+        }
+
+        Assert.Equal(retired[0], retired[1]);
+    }
+
+    [Fact]
     public void StiWithInterruptsOpenCastsNoShadow()
     {
         using SystemGuest guest = SystemGuest.Protected();

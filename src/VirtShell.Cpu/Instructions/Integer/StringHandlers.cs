@@ -97,6 +97,10 @@ internal static unsafe class StringHandlers
     /// <summary>Elements between boundaries: one while single-stepping, which traps after each iteration (SDM Vol. 3B §18.3.1.4).</summary>
     private static int LongestSlice(CpuState* s) => (s->FlagsRest & Flags.Trap) != 0 ? 1 : SliceElements;
 
+    /// <summary>Something waits for a boundary. Not a stop request by itself: the host makes it when it likes, and where slices end counts as instructions.</summary>
+    private static bool Interrupted(CpuState* s) =>
+        s->StopBelow != 0 && (s->Pending & (PendingEvents.StopRequested | PendingEvents.DebugTrap)) != PendingEvents.StopRequested;
+
     /// <summary>A breakpoint was hit: it traps after the iteration, not after the slice (SDM Vol. 3B §18.3.1.2).</summary>
     private static bool Trapped(CpuState* s) => (s->Pending & PendingEvents.DebugTrap) != 0;
 
@@ -146,7 +150,7 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
-                if (s->StopBelow != 0)
+                if (Interrupted(s))
                 {
                     break;
                 }
@@ -256,7 +260,7 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
-                if (s->StopBelow != 0)
+                if (Interrupted(s))
                 {
                     break;
                 }
@@ -402,7 +406,7 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
-                if (s->StopBelow != 0)
+                if (Interrupted(s))
                 {
                     break;
                 }
@@ -433,7 +437,7 @@ internal static unsafe class StringHandlers
             }
 
             cpu.Bus.WritePort(port, TW.Bytes, (uint)value);
-            if (repeats && s->StopBelow != 0)
+            if (repeats && Interrupted(s))
             {
                 break;
             }
