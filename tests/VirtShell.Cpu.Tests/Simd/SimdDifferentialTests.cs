@@ -39,12 +39,14 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
         runner.Compare(code, SoakCases.Count(96), s_estimates.Contains(code) ? AreClose : null);
     }
 
+    /// <summary>All but the estimates, of which each processor has its own.</summary>
+    public static TheoryData<string> ExactCodes => [.. ComparedForms.Vector.Except(s_estimates).Select(static c => c.ToString())];
+
     [SkippableTheory]
-    [MemberData(nameof(Codes))]
+    [MemberData(nameof(ExactCodes))]
     public void MatchesHostWithAnyPrefix(string name)
     {
         Code code = Enum.Parse<Code>(name);
-        Skip.If(s_estimates.Contains(code), "Each processor has its own estimates.");
         runner.ComparePrefixes(code, SoakCases.Count(256) / 8, bits: 64);
     }
 
