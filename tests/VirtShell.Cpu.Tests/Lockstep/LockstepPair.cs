@@ -7,6 +7,7 @@ namespace VirtShell.Cpu.Tests.Lockstep;
 internal sealed unsafe class LockstepPair : IDisposable
 {
     private readonly GuestProgram _program;
+    private int _chunks;
 
     public LockstepPair(GuestProgram program)
     {
@@ -27,8 +28,10 @@ internal sealed unsafe class LockstepPair : IDisposable
     {
         Apply(Interpreter, step, translator: false);
         Apply(Translator, step, translator: true);
+        Watchdog.Begin(_program, _chunks++, step);
         ExitReason expected = Interpreter.Processor.Run(step.Budget);
         ExitReason actual = Translator.Processor.Run(step.Budget);
+        Watchdog.End();
         Translator.Processor.Engine = EngineKind.Translator;
         Disturb?.Invoke(Translator);
         return (expected, expected == actual ? null : new Difference("exit reason", expected.ToString(), actual.ToString()));

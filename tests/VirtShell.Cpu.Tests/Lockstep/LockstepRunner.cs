@@ -43,7 +43,7 @@ internal static unsafe class LockstepRunner
             bool agrees = difference is null && (full ? StateComparison.AgreesFully(pair.Interpreter, pair.Translator) : StateComparison.Agrees(pair.Interpreter, pair.Translator));
             if (!agrees)
             {
-                return Result(pair, Narrowing.Explain(program, steps, full ? (int)checkedTo : steps.Count - 1, disturb), reason);
+                return Result(pair, Narrowing.Explain(program, steps, full ? (int)checkedTo : steps.Count - 1, Seen(pair, difference), disturb), reason);
             }
 
             if (full)
@@ -58,7 +58,18 @@ internal static unsafe class LockstepRunner
         }
 
         bool same = StateComparison.AgreesFully(pair.Interpreter, pair.Translator);
-        return Result(pair, same ? null : Narrowing.Explain(program, steps, (int)checkedTo, disturb), reason);
+        return Result(pair, same ? null : Narrowing.Explain(program, steps, (int)checkedTo, Seen(pair, null), disturb), reason);
+    }
+
+    private static List<Difference> Seen(LockstepPair pair, Difference? reason)
+    {
+        List<Difference> differences = StateComparison.Differences(pair.Interpreter, pair.Translator);
+        if (reason is not null)
+        {
+            differences.Insert(0, reason.Value);
+        }
+
+        return differences;
     }
 
     private static LockstepResult Result(LockstepPair pair, string? report, ExitReason reason)

@@ -15,7 +15,7 @@ internal static unsafe class MismatchReport
     private const int DifferenceLimit = 40;
 
     /// <summary>Runs up to the difference once more and describes it.</summary>
-    public static string Write(GuestProgram program, List<LockstepStep> before, LockstepStep last, Action<LockstepMachine>? disturb)
+    public static string Write(GuestProgram program, List<LockstepStep> before, LockstepStep last, List<Difference> seen, Action<LockstepMachine>? disturb)
     {
         StringBuilder text = new();
         using LockstepPair pair = new(program) { Disturb = disturb };
@@ -40,6 +40,12 @@ internal static unsafe class MismatchReport
         foreach (TraceEntry entry in trace.TakeLast(TraceLength))
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"  {entry.Retired,10} {entry.Rip:X8} {Convert.ToHexString(entry.Bytes),-20} {entry.Text}");
+        }
+
+        if (differences.Count == 0)
+        {
+            text.AppendLine("None of this differed when it was run again: one of the engines depends on more than the program. What was seen at the end of the chunk:");
+            differences = seen;
         }
 
         text.AppendLine("Differences:");
