@@ -23,9 +23,6 @@ internal sealed unsafe class Translator : IDisposable
     private const int StubBytes = 16 << 10;
     private const int MaxOps = 1 << 19;
 
-    /// <summary>Blocks are interpreted this often before they are worth translating.</summary>
-    private const int Warm = 3;
-
     /// <summary>Blocks of a page whose code stores keep changing.</summary>
     private const int RestlessDrops = 64;
     private const int RestlessWarm = 200;
@@ -201,7 +198,7 @@ internal sealed unsafe class Translator : IDisposable
             heat++;
         }
 
-        if (heat < (_cache.Drops(page) > RestlessDrops ? RestlessWarm : Warm))
+        if (heat < (_cache.Drops(page) > RestlessDrops ? RestlessWarm : _vcpu.TranslationThreshold))
         {
             return null;
         }
