@@ -5,9 +5,6 @@ namespace VirtShell.Cpu.Tests;
 /// <summary>The engine under test: VIRTSHELL_ENGINE (<c>./test --engine NAME</c>), else the one that processors take by themselves.</summary>
 internal static class TestEngine
 {
-    /// <summary>Runs of a piece of code after which a translator has surely translated it.</summary>
-    public const int WarmRuns = 6;
-
     public static EngineKind Kind { get; } = Read(Environment.GetEnvironmentVariable("VIRTSHELL_ENGINE"));
 
     private static EngineKind Read(string? name) => name?.ToUpperInvariant() switch

@@ -33,7 +33,7 @@ internal sealed unsafe class DifferentialGuest : IDisposable
             _memory.WriteUInt64(WindowTable + (ulong)(i * 8), (WindowPhysical + (ulong)(i * 4096)) | 7);
         }
 
-        _vcpu = new Vcpu(_memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind);
+        _vcpu = new Vcpu(_memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
         Enter();
     }
 

@@ -56,7 +56,7 @@ internal sealed unsafe class SystemGuest : IDisposable
         Bits = bits;
         Memory = new PhysicalMemory(16 << 20);
         Bus = new TestBus();
-        Processor = new Vcpu(Memory, Bus, model, seed: 1, engine ?? TestEngine.Kind);
+        Processor = new Vcpu(Memory, Bus, model, seed: 1, engine ?? TestEngine.Kind) { TranslationThreshold = 1 };
         for (int vector = 0; vector < 256; vector++)
         {
             Memory.Write(Handlers + ((ulong)vector * HandlerSpacing), [0xF4]);

@@ -18,20 +18,21 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
     private readonly PhysicalMemory _memory = new(32 << 20);
     private readonly Vcpu _cpu;
 
-    public VectorRunner() => _cpu = new Vcpu(_memory, this, CpuModel.X86_64_V3, engine: TestEngine.Kind);
+    public VectorRunner() => _cpu = new Vcpu(_memory, this, CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
 
     public byte TaskPriority { get; set; }
 
     /// <summary>Null where the processor did what hardware did, else what differs.</summary>
-    /// <remarks>A translator sees it often enough to translate it, and is judged by each of its runs.</remarks>
     public string? Run(MooTest test, in RealModeInstruction instruction, ushort undefinedFlags)
     {
-        string? difference = null;
-        for (int i = _cpu.IsTranslating ? TestEngine.WarmRuns : 1; i > 0 && difference is null; i--)
+        Load(test);
+        if (VectorRules.IsStackLimit(test, in instruction))
         {
-            difference = RunOnce(test, in instruction, undefinedFlags);
+            MoveVector(GeneralProtection, StackFault);
         }
 
+        ExitReason exit = _cpu.Run(200_000);
+        string? difference = exit == ExitReason.Halted ? Compare(test, in instruction, undefinedFlags) : $"ended with {exit} at {_cpu.State->Cs.Selector:X4}:{_cpu.State->Rip:X4}";
         Clear(test.InitialMemory);
         Clear(test.FinalMemory);
         _memory.Write(StackFault * VectorSize, stackalloc byte[VectorSize]);
@@ -42,18 +43,6 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
     {
         _cpu.Dispose();
         _memory.Dispose();
-    }
-
-    private string? RunOnce(MooTest test, in RealModeInstruction instruction, ushort undefinedFlags)
-    {
-        Load(test);
-        if (VectorRules.IsStackLimit(test, in instruction))
-        {
-            MoveVector(GeneralProtection, StackFault);
-        }
-
-        ExitReason exit = _cpu.Run(200_000);
-        return exit == ExitReason.Halted ? Compare(test, in instruction, undefinedFlags) : $"ended with {exit} at {_cpu.State->Cs.Selector:X4}:{_cpu.State->Rip:X4}";
     }
 
     public uint ReadPort(ushort port, int size) => uint.MaxValue;
@@ -87,7 +76,7 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
         s->IdtLimit = 0x3FF;
         foreach ((uint address, byte value) in test.InitialMemory)
         {
-            Put(address, value);
+            _memory.Write(address, [value]);
         }
 
         for (int i = 0; i < 14; i++)
@@ -113,17 +102,6 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
         }
 
         _cpu.UpdateMode();
-    }
-
-    // Code that is there already is left alone, so that what was made of it stays.
-    private void Put(uint address, byte value)
-    {
-        byte current = 0;
-        _memory.Read(address, new Span<byte>(ref current));
-        if (current != value)
-        {
-            _memory.Write(address, [value]);
-        }
     }
 
     private void Clear(List<(uint Address, byte Value)> memory)
