@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Cpu.Tests.Privileged;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
@@ -27,7 +28,7 @@ internal sealed unsafe class LockstepPair : IDisposable
     public Action<LockstepMachine>? Disturb { get; set; }
 
     /// <summary>Runs a chunk on both; gives why the interpreter came back, and the difference between the two reasons where there is one.</summary>
-    public (ExitReason Reason, Difference? Difference) Run(in LockstepStep step)
+    public (ExitReason Reason, EngineDifference? Difference) Run(in LockstepStep step)
     {
         Apply(Interpreter, step, translator: false);
         Apply(Translator, step, translator: true);
@@ -37,7 +38,7 @@ internal sealed unsafe class LockstepPair : IDisposable
         Watchdog.End();
         Translator.Processor.Engine = s_other;
         Disturb?.Invoke(Translator);
-        return (expected, expected == actual ? null : new Difference("exit reason", expected.ToString(), actual.ToString()));
+        return (expected, expected == actual ? null : new EngineDifference("exit reason", expected.ToString(), actual.ToString()));
     }
 
     public void Dispose()

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
@@ -38,7 +39,7 @@ internal static unsafe class LockstepRunner
         for (int i = 0; pair.Interpreter.Processor.InstructionsRetired < instructions && i < 100_000; i++)
         {
             steps.Add(NextStep(program, pair, random, reason, events));
-            (reason, Difference? difference) = pair.Run(steps[^1]);
+            (reason, EngineDifference? difference) = pair.Run(steps[^1]);
             bool full = i % MemoryInterval == MemoryInterval - 1 || reason == ExitReason.Shutdown;
             bool agrees = difference is null && (full ? StateComparison.AgreesFully(pair.Interpreter, pair.Translator) : StateComparison.Agrees(pair.Interpreter, pair.Translator));
             if (!agrees)
@@ -61,9 +62,9 @@ internal static unsafe class LockstepRunner
         return Result(pair, same ? null : Narrowing.Explain(program, steps, (int)checkedTo, Seen(pair, null), disturb), reason);
     }
 
-    private static List<Difference> Seen(LockstepPair pair, Difference? reason)
+    private static List<EngineDifference> Seen(LockstepPair pair, EngineDifference? reason)
     {
-        List<Difference> differences = StateComparison.Differences(pair.Interpreter, pair.Translator);
+        List<EngineDifference> differences = StateComparison.Differences(pair.Interpreter, pair.Translator);
         if (reason is not null)
         {
             differences.Insert(0, reason.Value);

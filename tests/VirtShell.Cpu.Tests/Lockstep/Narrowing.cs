@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
@@ -11,7 +12,7 @@ internal static unsafe class Narrowing
     /// <param name="good">How many of them are known to have left no difference.</param>
     /// <param name="seen">The difference at the end of the last chunk.</param>
     /// <param name="disturb">As in the first run.</param>
-    public static string Explain(GuestProgram program, List<LockstepStep> steps, int good, List<Difference> seen, Action<LockstepMachine>? disturb)
+    public static string Explain(GuestProgram program, List<LockstepStep> steps, int good, List<EngineDifference> seen, Action<LockstepMachine>? disturb)
     {
         // First the chunk: everything is compared this time.
         int low = good;
