@@ -128,8 +128,8 @@ internal sealed unsafe class BlockBuilder
         return first;
     }
 
-    /// <summary>Decodes <paramref name="count"/> instructions that lie in one page, and an end of block behind them, into operations outside of the code cache.</summary>
-    public void BuildRun(Op* first, ulong physicalPage, int offset, int count, CodeMode mode)
+    /// <summary>Decodes <paramref name="count"/> instructions that lie in one page, and an end of block behind them, into operations outside of the code cache. <paramref name="charged"/> more instructions are charged to the budget with them.</summary>
+    public void BuildRun(Op* first, ulong physicalPage, int offset, int count, int charged, CodeMode mode)
     {
         Decoder decoder = mode switch
         {
@@ -145,13 +145,14 @@ internal sealed unsafe class BlockBuilder
             _reader.Position = offset;
             decoder.Decode(out Instruction instruction);
             Fill(first + i, in instruction, offset, mode);
-            first[i].Remaining = (ushort)(count - i);
+            first[i].Remaining = (ushort)(count - i + charged);
             offset += instruction.Length;
         }
 
         first[count] = default;
         first[count].Handler = &Flow.BlockEnd;
         first[count].PageOffset = (ushort)offset;
+        first[count].Remaining = (ushort)charged;
     }
 
     private static bool EndsBlock(in Instruction instruction) =>

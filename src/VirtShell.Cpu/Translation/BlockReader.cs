@@ -56,27 +56,24 @@ internal sealed unsafe class BlockReader
     /// <summary>What the code at an offset does to status flags before it sets them all.</summary>
     public FlagProspect Prospect(byte* page, ulong offset, int key)
     {
-        FlagProspect prospect = new(0, false, uint.MaxValue);
-        if (offset >= 4096)
-        {
-            return prospect;
-        }
-
         uint live = 0;
         uint modified = 0;
-        bool exits = false;
+        uint modifiedAtExit = 0;
         int at = (int)offset;
-        for (int i = 0; i < LookAhead && TryDecode(page, at, key, out Item item); i++)
+        for (int i = 0; offset < 4096 && i < LookAhead && TryDecode(page, at, key, out Item item); i++)
         {
             at += item.Length;
             live |= item.Descriptor.FlagsRead;
-            if (item.Effect == FlagEffect.Full)
+            if (HasExit(in item))
             {
-                exits |= item.HasMemory;
-                return new FlagProspect(live, !exits && live == 0, modified);
+                modifiedAtExit = modified;
             }
 
-            exits |= HasExit(in item);
+            if (item.Effect == FlagEffect.Full)
+            {
+                return new FlagProspect(live, modifiedAtExit);
+            }
+
             modified |= WrittenRegisters(in item);
             if (item.Effect == FlagEffect.Settled || item.Family is Family.Branch or Family.Call or Family.Return or Family.Jump)
             {
@@ -84,7 +81,7 @@ internal sealed unsafe class BlockReader
             }
         }
 
-        return new FlagProspect(live, false, uint.MaxValue);
+        return new FlagProspect(live, uint.MaxValue);
     }
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
@@ -111,8 +108,7 @@ internal sealed unsafe class BlockReader
     }
 
     /// <summary>Number of the general register that a register is or is part of; -1 for others.</summary>
-    public static int GeneralNumber(Register register) => !register.IsGPR() ? -1
-        : IsHighByte(register) ? register - Register.AH : register.GetNumber();
+    public static int GeneralNumber(Register register) => register.IsGPR() ? register.GetFullRegister() - Register.RAX : -1;
 
     public static bool IsHighByte(Register register) => register is Register.AH or Register.CH or Register.DH or Register.BH;
 
@@ -337,6 +333,5 @@ internal sealed unsafe class BlockReader
 
 /// <summary>What code does to status flags before it sets them all.</summary>
 /// <param name="Live">Flags that it reads.</param>
-/// <param name="Safe">It sets them all before anybody could ask for the old ones.</param>
-/// <param name="Modified">General registers that it may have written by then.</param>
-internal readonly record struct FlagProspect(uint Live, bool Safe, uint Modified);
+/// <param name="Modified">General registers that it may have written when somebody asks for the flags from before.</param>
+internal readonly record struct FlagProspect(uint Live, uint Modified);

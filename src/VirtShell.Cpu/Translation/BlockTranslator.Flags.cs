@@ -29,34 +29,23 @@ internal sealed unsafe partial class BlockTranslator
     {
         _prospects.Clear();
         ref Item last = ref items[_count - 1];
+        // At its end every block tells the next one how to get the flags: a budget may end there.
         bool need = true;
-        uint live = 0;
-        switch (last.Family)
+        uint live = last.Family switch
         {
-            case Family.Exit or Family.Return:
-                break;
-            case Family.Branch:
-                Join(last.Instruction.NearBranchTarget, ref need, ref live, first: true);
-                Join((ulong)last.End, ref need, ref live, first: false);
-                break;
-            case Family.Jump or Family.Call:
-                if (last.Instruction.FlowControl is Iced.Intel.FlowControl.UnconditionalBranch or Iced.Intel.FlowControl.Call)
-                {
-                    Join(last.Instruction.NearBranchTarget, ref need, ref live, first: true);
-                }
-
-                break;
-            default:
-                Join((ulong)last.End, ref need, ref live, first: true);
-                break;
-        }
-
+            Family.Exit or Family.Return => 0,
+            Family.Branch => ProspectOf(last.Instruction.NearBranchTarget).Live | ProspectOf((ulong)last.End).Live,
+            Family.Jump or Family.Call => last.Instruction.FlowControl is Iced.Intel.FlowControl.UnconditionalBranch or Iced.Intel.FlowControl.Call
+                ? ProspectOf(last.Instruction.NearBranchTarget).Live : 0,
+            _ => ProspectOf((ulong)last.End).Live,
+        };
         for (int i = _count - 1; i >= 0; i--)
         {
             ref Item item = ref items[i];
             if (item.Family == Family.Branch && i < _count - 1)
             {
-                Join(item.Instruction.NearBranchTarget, ref need, ref live, first: false);
+                need = true;
+                live |= ProspectOf(item.Instruction.NearBranchTarget).Live;
             }
 
             item.NeedAfter = need;
@@ -109,13 +98,6 @@ internal sealed unsafe partial class BlockTranslator
         Iced.Intel.Mnemonic.Cmpxchg8b or Iced.Intel.Mnemonic.Cmpxchg16b => Flags.Zero,
         _ => Flags.Carry,
     };
-
-    private void Join(ulong target, ref bool need, ref uint live, bool first)
-    {
-        FlagProspect prospect = ProspectOf(target);
-        need = (!first && need) || !prospect.Safe;
-        live |= prospect.Live;
-    }
 
     private FlagProspect ProspectOf(ulong target)
     {
@@ -486,7 +468,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.StoreState(StateOffset.Slot(slot - FlagPlace.Slot), host);
     }
 
-    /// <summary>Hands the flags to the block at a target: nothing where it sets them itself before anyone could ask.</summary>
+    /// <summary>Hands the flags to the block at a target: operands that it may overwrite before somebody asks are kept.</summary>
     private void PassFlags(ulong target, bool known)
     {
         if (_flags.Kind == FlagKind.Incoming)
@@ -494,13 +476,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        FlagProspect prospect = known ? ProspectOf(target) : new FlagProspect(0, false, uint.MaxValue);
-        if (prospect.Safe)
-        {
-            return;
-        }
-
-        Spill(prospect.Modified);
+        Spill(known ? ProspectOf(target).Modified : uint.MaxValue);
         _code.StoreStateImmediate32(StateOffset.FlagThunk, _exits.ThunkIndex(in _flags));
     }
 }

@@ -196,7 +196,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         // In 16-bit code the operand size prefix has the opposite sense for integer instructions.
-        bool swapped = (_key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16 && descriptor.MandatoryPrefix == 0 && !descriptor.IsSimd;
+        bool swapped = (_key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16 && descriptor.HasOperandSize && descriptor.MandatoryPrefix != 0x66;
         if (layout.OperandSize != swapped)
         {
             _code.Byte(0x66);

@@ -50,6 +50,9 @@ internal sealed class CodeDescriptor
     /// <summary>A memory operand of this many bytes must be aligned to them; 0: none.</summary>
     public bool IsAligned { get; private init; }
 
+    /// <summary>The operand size prefix has its ordinary meaning.</summary>
+    public bool HasOperandSize { get; private init; }
+
     /// <summary>66h, F2h or F3h where it is part of the opcode; else 0.</summary>
     public byte MandatoryPrefix { get; private init; }
 
@@ -71,7 +74,7 @@ internal sealed class CodeDescriptor
             places[i] = PlaceOf(kind);
             modRm |= places[i] is OperandPlace.Reg or OperandPlace.Rm;
             supported &= !kind.StartsWith("mm", StringComparison.Ordinal) && !kind.StartsWith("zmm", StringComparison.Ordinal)
-                && !kind.Contains("vsib", StringComparison.Ordinal) && !kind.StartsWith("mem_", StringComparison.Ordinal);
+                && !kind.Contains("vsib", StringComparison.Ordinal) && (kind == "mem_offs" || !kind.StartsWith("mem_", StringComparison.Ordinal));
         }
 
         Instruction sample = Distinct(in instruction);
@@ -84,7 +87,9 @@ internal sealed class CodeDescriptor
             bool write = access is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite;
             bool read = access is OpAccess.Read or OpAccess.CondRead or OpAccess.ReadWrite or OpAccess.ReadCondWrite or OpAccess.CondWrite;
             writes |= write ? 1 << i : 0;
-            reads |= read || (write && sample.GetOpKind(i) == OpKind.Register && sample.GetOpRegister(i).GetSize() < 4) ? 1 << i : 0;
+            string kind = info.GetOpKind(i).ToString();
+            bool narrow = kind.StartsWith("r8", StringComparison.Ordinal) || kind.StartsWith("r16", StringComparison.Ordinal);
+            reads |= read || (write && narrow) ? 1 << i : 0;
         }
 
         Family family = Families.Of(in instruction, supported, info);
@@ -100,6 +105,7 @@ internal sealed class CodeDescriptor
             IsSimd = simd,
             IsVex = info.Encoding == EncodingKind.VEX,
             IsAligned = simd && Families.MustAlign(info, in instruction),
+            HasOperandSize = info.OperandSize != 0,
             MandatoryPrefix = info.MandatoryPrefix switch { Iced.Intel.MandatoryPrefix.P66 => 0x66, Iced.Intel.MandatoryPrefix.PF2 => 0xF2, Iced.Intel.MandatoryPrefix.PF3 => 0xF3, _ => 0 },
             ImplicitWrites = Families.ImplicitWrites(in instruction),
         };

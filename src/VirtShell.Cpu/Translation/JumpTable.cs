@@ -40,6 +40,16 @@ internal sealed unsafe class JumpTable : IDisposable
         entry[1] = (ulong)code;
     }
 
+    /// <summary>Drops one target.</summary>
+    public void Remove(ulong rip)
+    {
+        ulong* entry = _entries + (((rip >> 4) & 0xFFFF) * 2);
+        if (entry[0] == rip)
+        {
+            entry[0] = Unused;
+        }
+    }
+
     public bool TryGet(ulong rip, out byte* code)
     {
         ulong* entry = _entries + (((rip >> 4) & 0xFFFF) * 2);

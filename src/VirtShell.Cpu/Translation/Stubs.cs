@@ -84,8 +84,7 @@ internal sealed unsafe class Stubs
     private static void EmitExit(ref CodeWriter code)
     {
         SaveAll(ref code);
-        Mxcsr(ref code, 3, StateOffset.NativeMxcsr);
-        Mxcsr(ref code, 2, StateOffset.HostMxcsr);
+        HostControl(ref code);
         code.AluRegister(CodeWriter.Xor, HostRegister.Rax, HostRegister.Rax, wide: false);
         Epilogue(ref code);
     }
@@ -118,8 +117,10 @@ internal sealed unsafe class Stubs
         code.StoreState(StateOffset.Budget, HostRegister.Budget);
         code.StoreState(StateOffset.Parked, HostRegister.Scratch);
         Vectors(ref code, store: true);
+        HostControl(ref code);
         code.Move(HostRegister.Rsi, HostRegister.Scratch);
         CallManaged(ref code, target);
+        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
 
         // test eax, eax
         code.Byte(0x85);
@@ -142,8 +143,7 @@ internal sealed unsafe class Stubs
     private static void EmitCallOut(ref CodeWriter code, nint target)
     {
         SaveAll(ref code);
-        Mxcsr(ref code, 3, StateOffset.NativeMxcsr);
-        Mxcsr(ref code, 2, StateOffset.HostMxcsr);
+        HostControl(ref code);
         CallManaged(ref code, target);
         code.Byte(0x85);
         code.ModRegister(0, 0);
@@ -160,7 +160,9 @@ internal sealed unsafe class Stubs
     {
         code.StoreState(StateOffset.Parked, HostRegister.Scratch);
         SaveAll(ref code);
+        HostControl(ref code);
         CallManaged(ref code, target);
+        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
         LoadAll(ref code);
         code.LoadState(HostRegister.Scratch, StateOffset.Parked);
         PushFlagImage(ref code);
@@ -238,6 +240,13 @@ internal sealed unsafe class Stubs
             code.Byte(store ? 0x7F : 0x6F);
             code.ModState(i, StateOffset.Vector(i));
         }
+    }
+
+    // Nothing that managed code computes may show in the guest's MXCSR, nor the other way round.
+    private static void HostControl(ref CodeWriter code)
+    {
+        Mxcsr(ref code, 3, StateOffset.NativeMxcsr);
+        Mxcsr(ref code, 2, StateOffset.HostMxcsr);
     }
 
     // LDMXCSR (2) or STMXCSR (3).

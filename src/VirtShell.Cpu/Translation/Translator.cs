@@ -321,7 +321,8 @@ internal sealed unsafe class Translator : IDisposable
                 break;
             case ExitKind.Dropped:
                 _exitsUnlinked++;
-                return null;
+                _vcpu.Mmu.Jumps(key).Remove(s->Rip);
+                return Forward(ref exit, key, ref block);
             default:
                 _exitsInstruction++;
                 break;
@@ -371,12 +372,34 @@ internal sealed unsafe class Translator : IDisposable
         return target.Entry;
     }
 
+    /// <summary>Whoever comes to a dropped block goes on to the one that has taken its place.</summary>
+    private byte* Forward(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    {
+        ulong physical = exit.PhysicalPage + (ulong)exit.PageOffset;
+        byte* entry = exit.Link;
+        byte* before = _writer.At;
+        TranslatedBlock? target = _cache.Find(physical, key) ?? Translate((ulong)exit.PageOffset, physical, key);
+        if (target == null)
+        {
+            return null;
+        }
+
+        if (_writer.At >= before && target.LiveFlags == 0)
+        {
+            CodeWriter code = new() { At = entry, Delta = _writer.Delta };
+            code.JumpTo(target.Entry);
+        }
+
+        block = target;
+        return target.Entry;
+    }
+
     /// <summary>A store has changed a block's code: whoever still jumps to it leaves.</summary>
     private void Drop(TranslatedBlock block)
     {
         _statistics = _statistics with { BlocksInvalidated = _statistics.BlocksInvalidated + 1 };
         int id = _exits.Add();
-        _exits[id] = new ExitRecord { Kind = ExitKind.Dropped, PageOffset = block.Start, Thunk = 1, PhysicalPage = block.PhysicalPage, Key = (byte)block.Key };
+        _exits[id] = new ExitRecord { Kind = ExitKind.Dropped, PageOffset = block.Start, Thunk = 1, PhysicalPage = block.PhysicalPage, Key = (byte)block.Key, Link = block.Entry - _writer.Delta };
         CodeWriter entry = new() { At = block.Entry - _writer.Delta, Delta = _writer.Delta };
         entry.StoreStateImmediate32(StateOffset.ExitId, id);
         entry.JumpTo(_stubs.Exit);
@@ -414,7 +437,10 @@ internal sealed unsafe class Translator : IDisposable
 
             exit.Ops = _ops + _nextOp;
             _nextOp += exit.OpCount + 1;
-            _builder.BuildRun(exit.Ops, exit.PhysicalPage, exit.PageOffset, exit.OpCount, (CodeMode)(exit.Key & TranslationKey.ModeMask));
+
+            // What a call leaves of its block stays charged while the interpreter runs.
+            int charged = exit.Kind == ExitKind.CallOut ? exit.Owed : 0;
+            _builder.BuildRun(exit.Ops, exit.PhysicalPage, exit.PageOffset, exit.OpCount, charged, (CodeMode)(exit.Key & TranslationKey.ModeMask));
         }
 
         return exit.Ops;
@@ -447,7 +473,6 @@ internal sealed unsafe class Translator : IDisposable
     {
         CpuState* s = _s;
         ref ExitRecord call = ref _exits[(int)s->ExitId];
-        s->Budget += call.Owed;
         SettleFlags(call.Thunk);
         if (_masked)
         {
@@ -455,7 +480,6 @@ internal sealed unsafe class Translator : IDisposable
         }
 
         int count = call.OpCount;
-        int owed = call.Owed;
         Op* first = OpsOf(ref call);
         Op* end = first + count;
         Op* op = first;
@@ -473,7 +497,6 @@ internal sealed unsafe class Translator : IDisposable
         if (op == end && s->StopBelow == 0)
         {
             s->CurrentOp = null;
-            s->Budget -= owed;
             s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
             return true;
         }
