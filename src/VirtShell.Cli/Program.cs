@@ -32,6 +32,7 @@ public static class Program
         {
             TestCommand.Create(),
             RunCommand.Create(),
+            LockstepCommand.Create(),
             GuestsCommand.Create(),
             SchemaCommand.Create(),
         };

@@ -140,7 +140,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Shortens the running budget so that <see cref="Run"/> returns when <see cref="InstructionsRetired"/> reaches <paramref name="retired"/> (or at the next boundary, if that has passed). For bus callbacks that schedule an event nearer than the machine's budget.</summary>
     public void LimitRun(long retired)
     {
-        _finalEnd = Math.Min(_finalEnd, retired);
+        // The running instruction will have retired; the rest of its block, charged already, need not.
+        long boundary = InstructionsRetired + (_s->CurrentOp != null ? 1 : 0);
+        _finalEnd = Math.Min(_finalEnd, Math.Max(retired, boundary));
         long cut = _s->RunEnd - retired;
         if (cut > 0)
         {

@@ -29,6 +29,9 @@ internal static class RunCommand
     private static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of the machine's random sources.", HelpName = "number" };
     private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed and memory at the end." };
 
+    /// <summary>The options that say what runs; other commands that run a guest have the same.</summary>
+    internal static Option[] GuestOptions => [Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Seed];
+
     public static Command Create()
     {
         var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
@@ -101,7 +104,8 @@ internal static class RunCommand
         }
     }
 
-    private static VmDefinition Define(ParseResult parsed, bool interactive)
+    /// <summary>The VM that the options describe.</summary>
+    internal static VmDefinition Define(ParseResult parsed, bool interactive)
     {
         string? guest = parsed.GetValue(Guest);
         string? kernel = parsed.GetValue(Kernel);
@@ -171,7 +175,7 @@ internal static class RunCommand
     };
 
     /// <summary>What happens before the guest runs (downloads), on the error stream.</summary>
-    private sealed class LineProgress : IProgress<string>
+    internal sealed class LineProgress : IProgress<string>
     {
         public void Report(string value) => Console.Error.WriteLine($"virtshell: {value}");
     }

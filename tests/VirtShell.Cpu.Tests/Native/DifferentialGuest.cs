@@ -24,7 +24,7 @@ internal sealed unsafe class DifferentialGuest : IDisposable
         _memory.WriteUInt64(Pdpt + 8, Directory | 7);
         Map(DifferentialMemory.Address, WindowTable, WindowPhysical, DifferentialMemory.Size);
         Map(DifferentialMemory.CodeAddress, CodeTable, CodePhysical, DifferentialMemory.CodeSize);
-        _vcpu = new Vcpu(_memory, new IdleBus(), CpuModel.X86_64_V3) { FaultRaised = (vector, _) => Fault = Fault < 0 ? vector : Fault };
+        _vcpu = new Vcpu(_memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1, FaultRaised = (vector, _) => Fault = Fault < 0 ? vector : Fault };
         Enter();
     }
 
