@@ -5,6 +5,7 @@ using System.IO;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Cpu;
 using VirtShell.Harness.Execution;
 using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
@@ -57,7 +58,7 @@ public static class SuiteRunner
         }
 
         ItemResult[] all = [.. results.Select((r, i) => r ?? new ItemResult { Item = items[i].Info, Outcome = Outcome.Cancelled, Message = "The run was cut short before this item began." })];
-        IReadOnlyList<string> updated = options.UpdateBaseline && !cancellation.IsCancellationRequested ? UpdateBaselines(items, all, baselines) : [];
+        IReadOnlyList<string> updated = options.UpdateBaseline && !cancellation.IsCancellationRequested ? UpdateBaselines(items, all, baselines, options.Engine) : [];
         var run = new RunResult
         {
             StartedAt = startedAt,
@@ -116,7 +117,7 @@ public static class SuiteRunner
         return baselines;
     }
 
-    private static IReadOnlyList<string> UpdateBaselines(IReadOnlyList<Selected> items, ItemResult[] results, Dictionary<string, BaselineFile> baselines)
+    private static IReadOnlyList<string> UpdateBaselines(IReadOnlyList<Selected> items, ItemResult[] results, Dictionary<string, BaselineFile> baselines, EngineKind? engine)
     {
         var touched = new HashSet<string>(StringComparer.Ordinal);
         for (int i = 0; i < items.Count; i++)
@@ -127,11 +128,10 @@ public static class SuiteRunner
                 continue;
             }
 
-            MetricsSpec metrics = items[i].Item.Test.Assert.Metrics;
-            (string Name, MetricSpec? Spec)[] specs = [("instructions", metrics.Instructions), ("guest-time", metrics.GuestTime), ("serial-bytes", metrics.SerialBytes), ("peak-memory", metrics.PeakMemory)];
-            foreach ((string name, MetricSpec? spec) in specs)
+            TestSpec test = items[i].Item.Test;
+            foreach ((string name, MetricSpec spec) in test.Assert.Metrics.Bounds)
             {
-                if (spec?.Tolerance is not null)
+                if (spec.Tolerance is not null && Metric.Find(name).Judges(test.Vm, engine))
                 {
                     baselines[path].Set(items[i].Info.Name, name, results[i].Metrics.First(m => m.Name == name).Value);
                     touched.Add(path);
