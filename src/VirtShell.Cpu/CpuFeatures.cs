@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using Iced.Intel;
+using VirtShell.Cpu.Decoding;
 
 namespace VirtShell.Cpu;
 
@@ -109,9 +110,8 @@ internal static class CpuFeatures
     public static bool[] SupportedCodes(CpuModel model)
     {
         HashSet<CpuidFeature> set = Sets[(int)model];
-        Code[] codes = Enum.GetValues<Code>();
-        bool[] supported = new bool[codes.Length];
-        foreach (Code code in codes)
+        bool[] supported = new bool[CodeProperties.Count];
+        for (Code code = 0; (int)code < supported.Length; code++)
         {
             bool all = true;
             foreach (CpuidFeature feature in code.CpuidFeatures())
