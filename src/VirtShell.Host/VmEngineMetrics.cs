@@ -16,14 +16,20 @@ public sealed record VmEngineMetrics(EngineKind Engine, bool IsTranslating, Engi
     private const string Exit = "Exits";
     private const string Retired = "Instructions";
 
+    /// <summary>Of a VM that has not run.</summary>
+    public static VmEngineMetrics None { get; } = new(EngineKind.Auto, false, default);
+
     /// <summary>The names of all counters, with the total <c>Exits</c>, in the order of <see cref="Values"/>.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. new VmEngineMetrics(EngineKind.Auto, false, default).Values.Select(v => v.Key)];
+    public static IReadOnlyList<string> Names { get; } = [.. None.Values.Select(v => v.Key)];
+
+    /// <summary>Instructions retired by either engine.</summary>
+    public long Instructions => Counters.InstructionsTranslated + Counters.InstructionsInterpreted;
 
     /// <summary>Times that emitted code was left, for whatever reason.</summary>
     public long Exits => Counters.Counters.Where(IsExit).Sum(c => c.Value);
 
     /// <summary>The share of instructions that emitted host code retired, from 0 to 1.</summary>
-    public double TranslatedShare => Share(Counters.InstructionsTranslated, Counters.InstructionsTranslated + Counters.InstructionsInterpreted);
+    public double TranslatedShare => Share(Counters.InstructionsTranslated, Instructions);
 
     /// <summary>Every counter by name; the total <c>Exits</c> stands before the exits by reason.</summary>
     public IEnumerable<KeyValuePair<string, long>> Values
@@ -56,7 +62,7 @@ public sealed record VmEngineMetrics(EngineKind Engine, bool IsTranslating, Engi
     {
         StringBuilder text = new();
         text.Append(CultureInfo.InvariantCulture, $"Engine: {(IsTranslating ? "translator" : "interpreter")} ({Engine.ToString().ToLowerInvariant()} was asked for)\n");
-        long retired = Counters.InstructionsTranslated + Counters.InstructionsInterpreted;
+        long retired = Instructions;
         long exits = Exits;
         Line(text, "instructions", retired, null);
         foreach ((string name, long value) in Values)

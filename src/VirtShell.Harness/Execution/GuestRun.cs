@@ -26,7 +26,7 @@ internal sealed record GuestOutcome
 
     public VmMetrics Metrics { get; init; }
 
-    public VmEngineMetrics Engine { get; init; } = new(EngineKind.Auto, false, default);
+    public VmEngineMetrics Engine { get; init; } = VmEngineMetrics.None;
 
     public CrashReport? CrashReport { get; init; }
 

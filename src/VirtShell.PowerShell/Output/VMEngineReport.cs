@@ -16,7 +16,6 @@ public sealed class VMEngineReport
         _metrics = vm.Vm.EngineMetrics;
         VMName = vm.Name;
         VMId = vm.Id;
-        Instructions = _metrics.Counters.InstructionsTranslated + _metrics.Counters.InstructionsInterpreted;
     }
 
     public string VMName { get; }
@@ -30,7 +29,7 @@ public sealed class VMEngineReport
     public bool IsTranslating => _metrics.IsTranslating;
 
     /// <summary>Instructions retired by either engine.</summary>
-    public long Instructions { get; }
+    public long Instructions => _metrics.Instructions;
 
     /// <summary>The share of instructions that translated code retired, from 0 to 1.</summary>
     public double TranslatedShare => _metrics.TranslatedShare;
