@@ -34,6 +34,7 @@ public static class Program
             RunCommand.Create(),
             GuestsCommand.Create(),
             SchemaCommand.Create(),
+            BenchCommand.Create(),
         };
         return root;
     }

@@ -21,7 +21,7 @@
 
 enum { SERIAL_DATA = 0x3F8, SERIAL_STATUS = 0x3FD, SERIAL_EMPTY = 0x20, SERIAL_PATIENCE = 100000 };
 
-const char *bench_folder = "/tmp", *bench_spawned = "/spawned";
+const char *bench_folder = "/tmp", *bench_spawned = "/bin/spawned";
 
 static const struct bench_program *const groups[] = { integer_programs, memory_programs, floating_programs, system_programs };
 static int is_guest;
