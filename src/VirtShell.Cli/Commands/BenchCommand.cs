@@ -7,6 +7,7 @@ using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Bench;
+using VirtShell.Bench.Loops;
 using VirtShell.Bench.Results;
 using VirtShell.Cpu;
 using VirtShell.Host;
@@ -102,7 +103,21 @@ internal static class BenchCommand
 
     private static int RunBochs(ParseResult parsed, CancellationToken cancellation)
     {
-        throw new UsageException("--bochs is not there yet.");
+        // The interpreter stands beside Bochs, which is one, too, unless another engine is asked for by name.
+        EngineKind engine = ReadEngine(parsed.GetRequiredValue(Engine));
+        engine = engine == EngineKind.Auto ? EngineKind.Interpreter : engine;
+        var comparison = new LoopComparison(engine, ReadRepeat(parsed), ReadPercent(parsed.GetValue(Scale)), new LineProgress());
+        IReadOnlyList<LoopResult> results = comparison.Run(cancellation);
+        if (parsed.GetValue(Json) is { } file)
+        {
+            using FileStream stream = File.Create(file);
+            LoopComparison.WriteJson(results, comparison.BochsVersion, stream);
+        }
+
+        Console.Out.WriteLine($"VirtShell: {engine.ToString().ToLowerInvariant()}; {comparison.BochsVersion}; {ResultJson.HostProcessor()}");
+        Console.Out.WriteLine();
+        Console.Out.Write(LoopComparison.Format(results, parsed.GetValue(Markdown)));
+        return ExitCodes.Success;
     }
 
     private static void PrintList()
