@@ -74,8 +74,8 @@ public sealed class LoopComparison(EngineKind engine, int repeat, int percent, I
         [
             r.Loop,
             Number(r.Instructions / 1e6),
-            $"{Number(r.VirtShell.Median)} ±{r.VirtShell.SpreadPercent:F0}%",
-            $"{Number(r.Bochs.Median)} ±{r.Bochs.SpreadPercent:F0}%",
+            ResultTable.Time(r.VirtShell),
+            ResultTable.Time(r.Bochs),
             Number(r.Speed(r.VirtShell.Median)),
             Number(r.Speed(r.Bochs.Median)),
             $"{r.Ratio:F2}x",

@@ -94,7 +94,8 @@ public static class ResultTable
         Times(Statistics.GeometricMean(rows.Select(r => r.Slowdown))),
     ];
 
-    private static string Time(Measure? measure) => measure switch
+    /// <summary>A median, and half the range in percent where there are several.</summary>
+    internal static string Time(Measure? measure) => measure switch
     {
         null => "-",
         { Count: 1 } => measure.Median.ToString("F1", CultureInfo.InvariantCulture),
