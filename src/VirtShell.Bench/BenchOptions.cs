@@ -33,6 +33,9 @@ public sealed class BenchOptions
     /// <summary>Where the kernel comes from: a path, <c>apt:</c> or <c>https:</c>.</summary>
     public string Kernel { get; init; } = DefaultKernel;
 
+    /// <summary>Which times the table and the marks compare.</summary>
+    public BenchClock Clock { get; init; }
+
     /// <summary>Whether the time from starting a process to the guest's prompt is measured, too.</summary>
     public bool MeasureBoot { get; init; } = true;
 

@@ -117,7 +117,7 @@ public sealed class BenchRunner(BenchOptions options, IProgress<string> progress
             IReadOnlyList<string> arguments = kind == Contestant.VirtShell
                 ? [.. options.RunCommand.Skip(1), "--kernel", files.Kernel, "--initrd", initramfs, "--append", BenchOptions.KernelCommandLine, "--memory", $"{BenchOptions.MemoryMegabytes}M"]
                 : Qemu.Arguments(files.Kernel, initramfs, options.QemuCpu, kind == Contestant.QemuIcount);
-            _boots.Add(new BootSample(kind, repetition, BootTimer.Measure(kind, program, arguments, GuestFiles.Prompt, Limit, cancellation)));
+            _boots.Add(BootTimer.Measure(kind, repetition, program, arguments, GuestFiles.Prompt, Limit, cancellation));
         }
     }
 

@@ -14,7 +14,7 @@ internal static class MadeUp
         .. BenchCatalog.All.Where(programs ?? (_ => true)).SelectMany(p => new[]
         {
             new Sample(Contestant.Native, p.Name, 1, QemuMilliseconds * native, 7),
-            new Sample(Contestant.VirtShell, p.Name, 1, QemuMilliseconds * virtShell, 7, 1_000_000),
+            new Sample(Contestant.VirtShell, p.Name, 1, QemuMilliseconds * virtShell, 7, null, 1_000_000),
             new Sample(Contestant.Qemu, p.Name, 1, QemuMilliseconds, 7),
             new Sample(Contestant.QemuIcount, p.Name, 1, QemuMilliseconds * icount, 7),
         }),

@@ -13,14 +13,16 @@ public sealed class MarkReaderTests
     public void The_time_between_the_marks_is_taken_where_their_lines_end()
     {
         long count = 0;
-        var reader = new MarkReader(Contestant.VirtShell, 2) { Count = () => count };
+        double processor = 50;
+        var reader = new MarkReader(Contestant.VirtShell, 2) { Count = () => count, ProcessorTime = () => processor };
         Feed(reader, "\n@begin sieve", 0);
         count = 1000;
         Feed(reader, "\r\n", Stopwatch.Frequency);
         count = 5000;
+        processor = 350;
         Feed(reader, "\n@end sieve 00ff\n", Stopwatch.Frequency * 3);
 
-        Assert.Equal(new Sample(Contestant.VirtShell, "sieve", 2, 2000, 0xFF, 4000), Assert.Single(reader.Samples));
+        Assert.Equal(new Sample(Contestant.VirtShell, "sieve", 2, 2000, 0xFF, 300, 4000), Assert.Single(reader.Samples));
         Assert.False(reader.IsDone);
     }
 
@@ -35,6 +37,9 @@ public sealed class MarkReaderTests
         Assert.True(reader.IsDone);
         Assert.Null(reader.Error);
     }
+
+    [Fact]
+    public void Programs_on_the_host_tell_their_processor_time() => Assert.Equal(2.5, Assert.Single(Read("@begin set\n@end set 1 2500000\n").Samples).ProcessorMilliseconds);
 
     [Theory]
     [InlineData("@end sieve 1\n")]

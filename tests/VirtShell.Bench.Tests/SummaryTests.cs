@@ -27,6 +27,16 @@ public sealed class SummaryTests
     }
 
     [Fact]
+    public void Either_clock_can_be_compared()
+    {
+        Sample[] samples = [new(Contestant.VirtShell, "sieve", 1, 500, 1, 50), new(Contestant.Qemu, "sieve", 1, 100, 1, 100), new(Contestant.Native, "sieve", 1, 20, 1)];
+        ResultRow row = Assert.Single(Summary.Of(samples, [], BenchClock.Processor).Programs);
+
+        Assert.Equal(2, row.SpeedAgainst(Contestant.Qemu));
+        Assert.Null(row.Time(Contestant.Native));
+    }
+
+    [Fact]
     public void A_mean_needs_the_whole_group()
     {
         Summary whole = Summary.Of(MadeUp.Of(0.5, 0.25, 2), []);

@@ -126,6 +126,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("bench --only kvm")]
     [InlineData("bench --engine jit")]
     [InlineData("bench --repeat 0")]
+    [InlineData("bench --clock sundial")]
     [InlineData("bench --scale 0")]
     [InlineData("bench --only virtshell --kernel no/such/kernel")]
     public async Task Wrong_use_is_one_clear_line_and_exits_2(string arguments)

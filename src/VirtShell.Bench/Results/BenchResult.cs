@@ -29,5 +29,5 @@ public sealed class BenchResult
     /// <summary>What people should know about this run: what could not be compared, and why.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
-    public Summary Summary => Summary.Of(Samples, Boots);
+    public Summary Summary => Summary.Of(Samples, Boots, Options.Clock);
 }

@@ -29,6 +29,7 @@ public static class ResultJson
         json.WriteString("commandLine", BenchOptions.KernelCommandLine);
         json.WriteNumber("memoryMegabytes", BenchOptions.MemoryMegabytes);
         json.WriteNumber("workPercent", result.Options.Percent);
+        json.WriteString("clock", result.Options.Clock.ToString().ToLowerInvariant());
         json.WriteString("hostProcessor", HostProcessor());
         json.WriteNumber("hostCores", Environment.ProcessorCount);
         json.WriteString("runtime", RuntimeInformation.FrameworkDescription);
@@ -70,6 +71,7 @@ public static class ResultJson
             json.WriteString("program", sample.Program);
             json.WriteNumber("repetition", sample.Repetition);
             json.WriteNumber("milliseconds", Math.Round(sample.Milliseconds, 3));
+            WriteNumber(json, "processorMilliseconds", sample.ProcessorMilliseconds);
             json.WriteString("checksum", sample.Checksum.ToString("x16"));
             if (sample.Instructions is { } instructions)
             {
@@ -87,6 +89,7 @@ public static class ResultJson
             json.WriteString("contestant", boot.Contestant.Word());
             json.WriteNumber("repetition", boot.Repetition);
             json.WriteNumber("milliseconds", Math.Round(boot.Milliseconds, 3));
+            WriteNumber(json, "processorMilliseconds", boot.ProcessorMilliseconds);
             json.WriteEndObject();
         }
 

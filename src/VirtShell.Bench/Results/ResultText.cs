@@ -14,7 +14,8 @@ public static class ResultText
         string qemu = result.QemuVersion is { } version ? $"{version.Split('(')[0].Trim()}, -cpu {result.Options.QemuCpu}" : "no QEMU";
         string repetitions = result.Options.Repeat == 1 ? "one run" : $"medians of {result.Options.Repeat} runs, ± half the range";
         string work = result.Options.Percent == 100 ? string.Empty : string.Create(CultureInfo.InvariantCulture, $"; {result.Options.Percent}% of the normal work");
+        string clock = result.Options.Clock == BenchClock.Processor ? "processor time; " : string.Empty;
         return $"VirtShell: {engine}; {qemu}; {result.Compiler}; kernel {result.Kernel}\n"
-            + $"{ResultJson.HostProcessor()}, {Environment.ProcessorCount} processors, {result.Began:yyyy-MM-dd HH:mm} UTC; {repetitions}{work}";
+            + $"{ResultJson.HostProcessor()}, {Environment.ProcessorCount} processors, {result.Began:yyyy-MM-dd HH:mm} UTC; {clock}{repetitions}{work}";
     }
 }

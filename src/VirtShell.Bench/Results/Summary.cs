@@ -42,7 +42,8 @@ public sealed class Summary
     /// <summary>Programs that did not compute the same everywhere, with what they computed.</summary>
     public IReadOnlyList<string> Disagreements { get; }
 
-    public static Summary Of(IReadOnlyList<Sample> samples, IReadOnlyList<BootSample> boots)
+    /// <summary>Puts samples together by one of the clocks; what it did not take is left out.</summary>
+    public static Summary Of(IReadOnlyList<Sample> samples, IReadOnlyList<BootSample> boots, BenchClock clock = BenchClock.Wall)
     {
         ArgumentNullException.ThrowIfNull(samples);
         ArgumentNullException.ThrowIfNull(boots);
@@ -56,7 +57,7 @@ public sealed class Summary
                 continue;
             }
 
-            rows.Add(new ResultRow(program.Name, program.Group, Measures(own.Select(s => (s.Contestant, s.Milliseconds)))));
+            rows.Add(new ResultRow(program.Name, program.Group, Measures(own.Select(s => (s.Contestant, s.Time(clock))))));
             string[] sums = [.. own.Select(s => $"{s.Contestant.Word()} {s.Checksum:x16}").Distinct()];
             if (own.Select(s => s.Checksum).Distinct().Skip(1).Any())
             {
@@ -64,7 +65,7 @@ public sealed class Summary
             }
         }
 
-        ResultRow? boot = boots.Count == 0 ? null : new ResultRow(BootRow, null, Measures(boots.Select(b => (b.Contestant, b.Milliseconds))));
+        ResultRow? boot = boots.Count == 0 ? null : new ResultRow(BootRow, null, Measures(boots.Select(b => (b.Contestant, b.Time(clock)))));
         return new Summary(rows, boot, disagreements);
     }
 
@@ -76,6 +77,6 @@ public sealed class Summary
         return rows.Length == expected ? Statistics.GeometricMean(rows.Select(figure)) : null;
     }
 
-    private static Dictionary<Contestant, Measure> Measures(IEnumerable<(Contestant Contestant, double Milliseconds)> samples) =>
-        samples.GroupBy(s => s.Contestant).ToDictionary(g => g.Key, g => Statistics.Of(g.Select(s => s.Milliseconds))!);
+    private static Dictionary<Contestant, Measure> Measures(IEnumerable<(Contestant Contestant, double? Milliseconds)> samples) =>
+        samples.Where(s => s.Milliseconds is not null).GroupBy(s => s.Contestant).ToDictionary(g => g.Key, g => Statistics.Of(g.Select(s => s.Milliseconds!.Value))!);
 }

@@ -12,7 +12,7 @@ namespace VirtShell.Bench.Running;
 internal static class BootTimer
 {
     /// <exception cref="BenchException">The process ended, or took longer than <paramref name="limit"/>, without a prompt.</exception>
-    public static double Measure(Contestant kind, string program, IReadOnlyList<string> arguments, string prompt, TimeSpan limit, CancellationToken cancellation)
+    public static BootSample Measure(Contestant kind, int repetition, string program, IReadOnlyList<string> arguments, string prompt, TimeSpan limit, CancellationToken cancellation)
     {
         long started = Stopwatch.GetTimestamp();
         using Process process = HostTool.Start(program, arguments);
@@ -36,7 +36,7 @@ internal static class BootTimer
                 seen.Append(Encoding.Latin1.GetString(buffer[..count]));
                 if (seen.ToString().Contains(prompt, StringComparison.Ordinal))
                 {
-                    return Stopwatch.GetElapsedTime(started, now).TotalMilliseconds;
+                    return new BootSample(kind, repetition, Stopwatch.GetElapsedTime(started, now).TotalMilliseconds, ProcessTime.Of(process.Id));
                 }
             }
         }

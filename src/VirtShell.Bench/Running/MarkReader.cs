@@ -20,9 +20,14 @@ internal sealed class MarkReader(Contestant contestant, int repetition)
     private readonly List<Sample> _samples = [];
     private string? _running;
     private long _begun;
+    private long _countAtBegin;
+    private double? _processorAtBegin;
 
     /// <summary>Gives a count that goes with each mark (retired instructions), where there is one.</summary>
     public Func<long>? Count { get; init; }
+
+    /// <summary>Gives the contestant's processor time in milliseconds, or null.</summary>
+    public Func<double?>? ProcessorTime { get; init; }
 
     public IReadOnlyList<Sample> Samples => _samples;
 
@@ -34,8 +39,6 @@ internal sealed class MarkReader(Contestant contestant, int repetition)
 
     /// <summary>Lines that were no marks, the last ones.</summary>
     public IEnumerable<string> OtherLines => _last;
-
-    private long _countAtBegin;
 
     /// <summary>Takes bytes that arrived at the given time (<see cref="Stopwatch.GetTimestamp"/>).</summary>
     public void Feed(ReadOnlySpan<byte> bytes, long time)
@@ -70,11 +73,19 @@ internal sealed class MarkReader(Contestant contestant, int repetition)
                 break;
             case ["@begin", string name]:
                 _running = name;
+                _processorAtBegin = ProcessorTime?.Invoke();
                 _countAtBegin = Count?.Invoke() ?? 0;
                 _begun = time;
                 break;
-            case ["@end", string name, string sum] when name == _running && ulong.TryParse(sum, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong checksum):
-                _samples.Add(new Sample(contestant, name, repetition, Stopwatch.GetElapsedTime(_begun, time).TotalMilliseconds, checksum, Count is null ? null : Count() - _countAtBegin));
+            case ["@end", string name, string sum, .. string[] more] when name == _running && ulong.TryParse(sum, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong checksum):
+                _samples.Add(new Sample(
+                    contestant,
+                    name,
+                    repetition,
+                    Stopwatch.GetElapsedTime(_begun, time).TotalMilliseconds,
+                    checksum,
+                    ToldProcessorTime(more) ?? (ProcessorTime?.Invoke() - _processorAtBegin),
+                    Count is null ? null : Count() - _countAtBegin));
                 _running = null;
                 break;
             case ["@failed" or "@error", ..]:
@@ -94,4 +105,8 @@ internal sealed class MarkReader(Contestant contestant, int repetition)
                 break;
         }
     }
+
+    // What the programs tell themselves, in nanoseconds, where they run on the host.
+    private static double? ToldProcessorTime(string[] words) =>
+        words is [string text] && ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong nanoseconds) ? nanoseconds / 1e6 : null;
 }

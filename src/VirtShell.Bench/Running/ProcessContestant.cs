@@ -17,8 +17,8 @@ internal sealed class ProcessContestant(Contestant kind, string program, IReadOn
 
     public IReadOnlyList<Sample> Run(int repetition, CancellationToken cancellation)
     {
-        var marks = new MarkReader(kind, repetition);
         using Process process = HostTool.Start(program, arguments);
+        var marks = new MarkReader(kind, repetition) { ProcessorTime = kind == Contestant.Native ? null : () => ProcessTime.Of(process.Id) };
         Task<string> errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         bool tooLong = false;
         using var deadline = new CancellationTokenSource(limit);

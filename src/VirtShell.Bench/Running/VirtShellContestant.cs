@@ -29,7 +29,7 @@ internal sealed class VirtShellContestant(GuestFiles files, EngineKind engine, T
             Boot = new LinuxBoot(File.ReadAllBytes(files.Kernel), File.ReadAllBytes(files.Initramfs), BenchOptions.KernelCommandLine),
         });
         EngineUsed = machine.Cpu.IsTranslating ? EngineKind.Translator : EngineKind.Interpreter;
-        var marks = new MarkReader(Kind, repetition) { Count = () => machine.Instructions };
+        var marks = new MarkReader(Kind, repetition) { Count = () => machine.Instructions, ProcessorTime = () => ProcessTime.Of(Environment.ProcessId) };
         machine.SerialOutput = (port, value) =>
         {
             if (port == Com1)

@@ -27,6 +27,7 @@ internal static class BenchCommand
     private static readonly Option<bool> Quick = new("--quick") { Description = "Everything runs once." };
     private static readonly Option<double> Scale = new("--scale") { Description = "Factor on the amount of work; 0.01 to 1000.", HelpName = "factor", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Engine = new("--engine") { Description = "VirtShell's engine: auto, translator, interpreter.", HelpName = "kind", DefaultValueFactory = _ => "auto" };
+    private static readonly Option<string> Clock = new("--clock") { Description = "Which times to compare: wall, or processor (a busy host disturbs it less).", HelpName = "kind", DefaultValueFactory = _ => "wall" };
     private static readonly Option<string> QemuCpu = new("--qemu-cpu") { Description = "QEMU's processor model.", HelpName = "model", DefaultValueFactory = _ => "qemu64" };
     private static readonly Option<string> Kernel = new("--kernel", "-k") { Description = "The kernel that all guests boot: path, apt: or https:.", HelpName = "source", DefaultValueFactory = _ => BenchOptions.DefaultKernel };
     private static readonly Option<bool> NoBoot = new("--no-boot") { Description = "Leave out the boots to a shell." };
@@ -40,7 +41,7 @@ internal static class BenchCommand
     {
         var command = new Command("bench", "Compares VirtShell's speed with the host's own and QEMU's, in one run, by the host's clock.")
         {
-            Programs, Only, Repeat, Quick, Scale, Engine, QemuCpu, Kernel, NoBoot, Check, Bochs, List, Markdown, Json,
+            Programs, Only, Repeat, Quick, Scale, Engine, Clock, QemuCpu, Kernel, NoBoot, Check, Bochs, List, Markdown, Json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, cancellation), CancellationToken.None));
         return command;
@@ -140,6 +141,7 @@ internal static class BenchCommand
             Repeat = ReadRepeat(parsed),
             Percent = ReadPercent(parsed.GetValue(Scale)),
             Engine = engine,
+            Clock = ReadClock(parsed.GetRequiredValue(Clock)),
             QemuCpu = parsed.GetRequiredValue(QemuCpu),
             Kernel = parsed.GetRequiredValue(Kernel),
             MeasureBoot = !parsed.GetValue(NoBoot) && (parsed.GetValue(Programs) ?? []).Length == 0,
@@ -168,6 +170,13 @@ internal static class BenchCommand
         "translator" => EngineKind.Translator,
         "interpreter" => EngineKind.Interpreter,
         _ => throw new UsageException($"--engine is auto, translator or interpreter, not \"{text}\"."),
+    };
+
+    private static BenchClock ReadClock(string text) => text.ToLowerInvariant() switch
+    {
+        "wall" => BenchClock.Wall,
+        "processor" => BenchClock.Processor,
+        _ => throw new UsageException($"--clock is wall or processor, not \"{text}\"."),
     };
 
     // How this very program is started again: by its own name, or by dotnet and the assembly.
