@@ -25,7 +25,7 @@ public sealed class LoopTests
         using PhysicalMemory memory = new(64UL << 20);
         LoopBus bus = new();
         using Vcpu cpu = new(memory, bus, CpuModel.X86_64_V3);
-        LoopReader reader = new();
+        LoopReader reader = new(() => null);
         bus.Told = value => reader.Feed(value, 0, cpu.InstructionsRetired);
         LoopImage.Load(cpu, memory, 1);
         ExitReason reason = cpu.Run(100_000_000);
@@ -39,14 +39,15 @@ public sealed class LoopTests
     [Fact]
     public void Foreign_bytes_on_the_same_line_are_passed_over()
     {
-        LoopReader reader = new();
+        double processor = 0;
+        LoopReader reader = new(() => processor += 10);
         byte[] stream = [0x1B, LoopImage.Done, LoopImage.FirstEnd, LoopImage.FirstBegin + 1, LoopImage.FirstBegin, 0x20, LoopImage.FirstEnd + 1, LoopImage.FirstEnd];
         for (int i = 0; i < stream.Length; i++)
         {
             reader.Feed(stream[i], i * Stopwatch.Frequency, null);
         }
 
-        Assert.Equal(new LoopSample("alu", 3000, null), Assert.Single(reader.Samples));
+        Assert.Equal(new LoopSample("alu", 3000, 10, null), Assert.Single(reader.Samples));
         Assert.False(reader.IsDone);
     }
 }

@@ -69,8 +69,8 @@ internal sealed class BochsMachine
 
     private IReadOnlyList<LoopSample> Run(string configuration, CancellationToken cancellation)
     {
-        var reader = new LoopReader();
         using Process process = HostTool.Start(_program, ["-q", "-f", configuration], [new KeyValuePair<string, string>("TERM", "dumb")]);
+        var reader = new LoopReader(() => ProcessTime.Of(process.Id));
         Task<string> errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         using var deadline = new CancellationTokenSource(Limit);
         using CancellationTokenRegistration late = deadline.Token.Register(() => HostTool.Kill(process));

@@ -6,6 +6,7 @@ using System.IO;
 using System.Linq;
 using System.Text.Json;
 using System.Threading;
+using VirtShell.Bench.Building;
 using VirtShell.Bench.Results;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
@@ -27,7 +28,7 @@ public sealed record LoopResult(string Loop, long Instructions, Measure VirtShel
 }
 
 /// <summary>Runs the integer loops in VirtShell's processor and in Bochs, in turned order in every other repetition.</summary>
-public sealed class LoopComparison(EngineKind engine, int repeat, int percent, IProgress<string> progress)
+public sealed class LoopComparison(EngineKind engine, int repeat, int percent, BenchClock clock, IProgress<string> progress)
 {
     private const ulong MemoryBytes = 64UL << 20;
     private const long Slice = 50_000_000;
@@ -62,8 +63,8 @@ public sealed class LoopComparison(EngineKind engine, int repeat, int percent, I
         return [.. LoopPrograms.All.Select(loop => new LoopResult(
             loop.Name,
             ours.First(s => s.Loop == loop.Name).Instructions ?? 0,
-            Statistics.Of(ours.Where(s => s.Loop == loop.Name).Select(s => s.Milliseconds))!,
-            Statistics.Of(theirs.Where(s => s.Loop == loop.Name).Select(s => s.Milliseconds))!))];
+            Times(ours, loop.Name),
+            Times(theirs, loop.Name)))];
     }
 
     /// <summary>Millions of instructions per second of both, and how many times faster VirtShell is.</summary>
@@ -110,6 +111,9 @@ public sealed class LoopComparison(EngineKind engine, int repeat, int percent, I
 
     private static double Mean(IReadOnlyList<LoopResult> results) => Statistics.GeometricMean(results.Select(r => (double?)r.Ratio)) ?? 0;
 
+    private Measure Times(IEnumerable<LoopSample> samples, string loop) =>
+        Statistics.Of(samples.Where(s => s.Loop == loop).Select(s => s.Time(clock) ?? throw new BenchException("this host cannot tell processor times: use --clock wall.")))!;
+
     private static string Number(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
 
     private IReadOnlyList<LoopSample> RunHere(int work, CancellationToken cancellation)
@@ -117,7 +121,7 @@ public sealed class LoopComparison(EngineKind engine, int repeat, int percent, I
         using PhysicalMemory memory = new(MemoryBytes);
         LoopBus bus = new();
         using Vcpu cpu = new(memory, bus, CpuModel.X86_64_V3, engine: engine);
-        LoopReader reader = new();
+        LoopReader reader = new(() => ProcessTime.Of(Environment.ProcessId));
         bus.Told = value => reader.Feed(value, Stopwatch.GetTimestamp(), cpu.InstructionsRetired);
         LoopImage.Load(cpu, memory, work);
         while (!reader.IsDone)

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 
@@ -6,16 +7,23 @@ namespace VirtShell.Bench.Loops;
 /// <summary>One run of one loop.</summary>
 /// <param name="Loop">Its name.</param>
 /// <param name="Milliseconds">The host's time.</param>
+/// <param name="ProcessorMilliseconds">Processor time; null where the host cannot tell.</param>
 /// <param name="Instructions">How many instructions, where they were counted.</param>
-internal sealed record LoopSample(string Loop, double Milliseconds, long? Instructions);
+internal sealed record LoopSample(string Loop, double Milliseconds, double? ProcessorMilliseconds, long? Instructions)
+{
+    /// <summary>The time by one of the clocks, in milliseconds.</summary>
+    public double? Time(BenchClock clock) => clock == BenchClock.Wall ? Milliseconds : ProcessorMilliseconds;
+}
 
 /// <summary>Takes the bytes that the loops write to port E9h, among others that may come the same way.</summary>
-internal sealed class LoopReader
+/// <param name="processorTime">Gives the processor time so far, in milliseconds, or null.</param>
+internal sealed class LoopReader(Func<double?> processorTime)
 {
     private readonly List<LoopSample> _samples = [];
     private int _running = -1;
     private long _begun;
     private long _countAtBegin;
+    private double? _processorAtBegin;
 
     public IReadOnlyList<LoopSample> Samples => _samples;
 
@@ -35,10 +43,11 @@ internal sealed class LoopReader
             _running = _samples.Count;
             _begun = time;
             _countAtBegin = count ?? 0;
+            _processorAtBegin = processorTime();
         }
         else if (_running >= 0 && value == LoopImage.FirstEnd + _running)
         {
-            _samples.Add(new LoopSample(LoopPrograms.All[_running].Name, Stopwatch.GetElapsedTime(_begun, time).TotalMilliseconds, count - _countAtBegin));
+            _samples.Add(new LoopSample(LoopPrograms.All[_running].Name, Stopwatch.GetElapsedTime(_begun, time).TotalMilliseconds, processorTime() - _processorAtBegin, count - _countAtBegin));
             _running = -1;
         }
     }

@@ -107,7 +107,8 @@ internal static class BenchCommand
         // The interpreter stands beside Bochs, which is one, too, unless another engine is asked for by name.
         EngineKind engine = ReadEngine(parsed.GetRequiredValue(Engine));
         engine = engine == EngineKind.Auto ? EngineKind.Interpreter : engine;
-        var comparison = new LoopComparison(engine, ReadRepeat(parsed), ReadPercent(parsed.GetValue(Scale)), new LineProgress());
+        BenchClock clock = ReadClock(parsed.GetRequiredValue(Clock));
+        var comparison = new LoopComparison(engine, ReadRepeat(parsed), ReadPercent(parsed.GetValue(Scale)), clock, new LineProgress());
         IReadOnlyList<LoopResult> results = comparison.Run(cancellation);
         if (parsed.GetValue(Json) is { } file)
         {
@@ -115,7 +116,7 @@ internal static class BenchCommand
             LoopComparison.WriteJson(results, comparison.BochsVersion, stream);
         }
 
-        Console.Out.WriteLine($"VirtShell: {engine.ToString().ToLowerInvariant()}; {comparison.BochsVersion}; {ResultJson.HostProcessor()}");
+        Console.Out.WriteLine($"VirtShell: {engine.ToString().ToLowerInvariant()}; {comparison.BochsVersion}; {ResultJson.HostProcessor()}{(clock == BenchClock.Processor ? "; processor time" : string.Empty)}");
         Console.Out.WriteLine();
         Console.Out.Write(LoopComparison.Format(results, parsed.GetValue(Markdown)));
         return ExitCodes.Success;
