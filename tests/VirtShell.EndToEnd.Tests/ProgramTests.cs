@@ -126,6 +126,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("bench --only kvm")]
     [InlineData("bench --engine jit")]
     [InlineData("bench --repeat 0")]
+    [InlineData("bench --bochs --check")]
     [InlineData("bench --clock sundial")]
     [InlineData("bench --scale 0")]
     [InlineData("bench --only virtshell --kernel no/such/kernel")]

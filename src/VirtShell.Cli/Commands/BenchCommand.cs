@@ -104,6 +104,11 @@ internal static class BenchCommand
 
     private static int RunBochs(ParseResult parsed, CancellationToken cancellation)
     {
+        if (parsed.GetValue(Check) || (parsed.GetValue(Programs) ?? []).Length > 0 || (parsed.GetValue(Only) ?? []).Length > 0)
+        {
+            throw new UsageException("--bochs runs its own loops and knows no marks: leave out --check, --program and --only.");
+        }
+
         // The interpreter stands beside Bochs, which is one, too, unless another engine is asked for by name.
         EngineKind engine = ReadEngine(parsed.GetRequiredValue(Engine));
         engine = engine == EngineKind.Auto ? EngineKind.Interpreter : engine;
