@@ -126,6 +126,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("bench --only kvm")]
     [InlineData("bench --engine jit")]
     [InlineData("bench --repeat 0")]
+    [InlineData("bench --json no/such/folder/result.json")]
     [InlineData("bench --bochs --check")]
     [InlineData("bench --clock sundial")]
     [InlineData("bench --scale 0")]
