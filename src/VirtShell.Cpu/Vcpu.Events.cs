@@ -107,7 +107,7 @@ public sealed unsafe partial class Vcpu
         if (!single && !trap && !waits && !InstructionBreakpointsArmed)
         {
             // What waits is masked, and whatever unmasks it leaves dispatch.
-            Dispatch();
+            RunBlocks();
             return;
         }
 
@@ -129,7 +129,7 @@ public sealed unsafe partial class Vcpu
     private void ClearPending(PendingEvents events) =>
         System.Threading.Interlocked.And(ref *(uint*)&_s->Pending, ~(uint)events);
 
-    private void DeliverFault()
+    internal void DeliverFault()
     {
         int vector = _faultVector;
         FaultRaised?.Invoke(vector, _faultError);

@@ -15,6 +15,12 @@ public sealed unsafe partial class Vcpu
     internal const ulong ExecKeyUnlimited = 8;
 
     private const ulong ExecKeyUser = 4;
+
+    /// <summary>Instructions run without a look at requests to stop, at most.</summary>
+    private const long Slice = 1 << 18;
+
+    /// <summary>Value of <see cref="InstructionsRetired"/> at which <see cref="Run"/> ends.</summary>
+    private long _finalEnd;
     private readonly GuestFault _fault = new();
     private int _faultVector = -1;
     private uint _faultError;
@@ -25,8 +31,11 @@ public sealed unsafe partial class Vcpu
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(instructionBudget, 1);
         CpuState* s = _s;
-        s->RunEnd = s->RunEnd - s->Budget + instructionBudget;
-        s->Budget = instructionBudget;
+        long start = s->RunEnd - s->Budget;
+        long slice = Math.Min(instructionBudget, Slice);
+        s->RunEnd = start + slice;
+        s->Budget = slice;
+        _finalEnd = start + instructionBudget;
         bool first = true;
         while (true)
         {
@@ -49,7 +58,7 @@ public sealed unsafe partial class Vcpu
                     return Leave(ExitReason.Halted);
                 }
 
-                if (s->Budget <= 0)
+                if (s->Budget <= 0 && !NextSlice())
                 {
                     return Leave(ExitReason.BudgetSpent);
                 }
@@ -71,7 +80,7 @@ public sealed unsafe partial class Vcpu
                 }
                 else
                 {
-                    Dispatch();
+                    RunBlocks();
                 }
             }
             catch (GuestFault)
@@ -80,6 +89,34 @@ public sealed unsafe partial class Vcpu
                 DeliverFault();
             }
         }
+    }
+
+    /// <summary>Runs until something needs the run loop, on the engine that this processor uses now.</summary>
+    private void RunBlocks()
+    {
+        if (IsTranslating && !Mmu.ForceSlow)
+        {
+            Translator.Run();
+        }
+        else
+        {
+            Dispatch();
+        }
+    }
+
+    /// <summary>Takes the next part of the budget. Emitted code looks for requests to stop at the end of each part only.</summary>
+    private bool NextSlice()
+    {
+        CpuState* s = _s;
+        long more = Math.Min(_finalEnd - s->RunEnd, Slice);
+        if (more <= 0)
+        {
+            return false;
+        }
+
+        s->RunEnd += more;
+        s->Budget += more;
+        return s->Budget > 0 || NextSlice();
     }
 
     [DoesNotReturn]
@@ -179,7 +216,7 @@ public sealed unsafe partial class Vcpu
 
     /// <summary>Runs blocks until something needs the run loop.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Dispatch()
+    internal void Dispatch()
     {
         CpuState* s = _s;
         Op* op = Find();
@@ -207,7 +244,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>Runs up to <paramref name="count"/> instructions, not past the end of the current block.</summary>
-    private void Step(long count)
+    internal void Step(long count)
     {
         Op* op = Find();
         if (_s->ExecKey < ExecKeyUnlimited)
@@ -218,7 +255,7 @@ public sealed unsafe partial class Vcpu
         Execute(op, count);
     }
 
-    private void Execute(Op* op, long count)
+    internal void Execute(Op* op, long count)
     {
         CpuState* s = _s;
         s->Budget -= op->Remaining;
@@ -242,7 +279,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>At a boundary: RIP and the budget as if only what has retired had ever been charged.</summary>
-    private void Settle(Op* next)
+    internal void Settle(Op* next)
     {
         CpuState* s = _s;
         s->CurrentOp = null;
@@ -254,7 +291,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>The decoded operation at RIP; decodes it where needed. Raises the fetch's fault.</summary>
-    private Op* Find()
+    internal Op* Find()
     {
         CpuState* s = _s;
         ulong rip = s->Rip;
@@ -336,7 +373,7 @@ public sealed unsafe partial class Vcpu
     }
 
     /// <summary>After a fault: the faulting instruction counts as one, what was charged behind it is given back, RIP is its own.</summary>
-    private void AccountFault()
+    internal void AccountFault()
     {
         CpuState* s = _s;
         Op* op = s->CurrentOp;

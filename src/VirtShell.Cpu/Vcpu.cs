@@ -5,6 +5,7 @@ using System.Threading;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
+using VirtShell.Cpu.Translation;
 
 namespace VirtShell.Cpu;
 
@@ -23,6 +24,8 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly BlockBuilder _builder;
     private readonly Lock _lifetime = new();
     private CpuState* _s;
+    private EngineKind _engine;
+    private Translator? _translator;
 
     // InstructionsRetired at the last host breakpoint: a run that begins right there goes on past it, any other stops.
     private long _brokeAt = -1;
@@ -78,20 +81,40 @@ public sealed unsafe partial class Vcpu : IDisposable
     public Action<int, uint>? FaultRaised { get; set; }
 
     /// <summary>Counters of the engine.</summary>
-    public EngineStatistics Statistics => new()
+    public EngineStatistics Statistics
     {
-        InstructionsInterpreted = InstructionsRetired,
-        BlocksDecoded = _code.BlocksBuilt,
-        BlocksInvalidated = _code.BlocksInvalidated,
-        CodeCacheFlushes = _code.Flushes,
-        TlbMisses = Mmu.Misses,
-    };
+        get
+        {
+            EngineStatistics translated = _translator?.Statistics ?? default;
+            return translated with
+            {
+                InstructionsInterpreted = InstructionsRetired - translated.InstructionsTranslated,
+                BlocksDecoded = _code.BlocksBuilt,
+                BlocksInvalidated = _code.BlocksInvalidated + translated.BlocksInvalidated,
+                CodeCacheFlushes = _code.Flushes + translated.CodeCacheFlushes,
+                TlbMisses = Mmu.Misses,
+            };
+        }
+    }
 
     /// <summary>The engine asked for; may be changed between runs, at any instruction boundary.</summary>
-    public EngineKind Engine { get; set; }
+    public EngineKind Engine
+    {
+        get => _engine;
+        set
+        {
+            _engine = value;
+            IsTranslating = value != EngineKind.Interpreter && CodeMemory.IsUsable;
+        }
+    }
 
     /// <summary>Whether emitted host code is used: what <see cref="Engine"/> comes to on this host.</summary>
-    public bool IsTranslating => false;
+    public bool IsTranslating { get; private set; }
+
+    /// <summary>The translator takes a block when it is about to run for this many times (1 to 255); makes no difference to what the guest does.</summary>
+    public int TranslationThreshold { get; set; } = 1;
+
+    internal Translator Translator => _translator ??= new Translator(this, _s, _code, _builder, CpuFeatures.SupportedCodes(Model), CpuFeatures.DecoderOptionsOf(Model));
 
     internal ICpuBus Bus { get; }
 
@@ -117,6 +140,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Shortens the running budget so that <see cref="Run"/> returns when <see cref="InstructionsRetired"/> reaches <paramref name="retired"/> (or at the next boundary, if that has passed). For bus callbacks that schedule an event nearer than the machine's budget.</summary>
     public void LimitRun(long retired)
     {
+        _finalEnd = Math.Min(_finalEnd, retired);
         long cut = _s->RunEnd - retired;
         if (cut > 0)
         {
@@ -174,6 +198,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     {
         Mmu.FlushAll();
         _code.Flush();
+        _translator?.Flush();
     }
 
     public void Dispose()
@@ -196,6 +221,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             return;
         }
 
+        _translator?.Dispose();
         _code.Dispose();
         Mmu.Dispose();
         _handle.Free();

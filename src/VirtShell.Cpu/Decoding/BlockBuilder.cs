@@ -61,6 +61,9 @@ internal sealed unsafe class BlockBuilder
             decoder.IP = (ulong)offset;
             _reader.Position = offset;
             _reader.FetchFailed = false;
+
+            // Looking ahead must not touch another page: only an instruction that begins its block may, as it is executed.
+            _reader.MayCross = instructions == 0;
             decoder.Decode(out Instruction instruction);
             if (_reader.FetchFailed)
             {
@@ -123,6 +126,33 @@ internal sealed unsafe class BlockBuilder
 
         _cache.EndBlock(physical & ~0xFFFUL, page, start, Math.Max(offset, start + 1), count, secondPage);
         return first;
+    }
+
+    /// <summary>Decodes <paramref name="count"/> instructions that lie in one page, and an end of block behind them, into operations outside of the code cache. <paramref name="charged"/> more instructions are charged to the budget with them.</summary>
+    public void BuildRun(Op* first, ulong physicalPage, int offset, int count, int charged, CodeMode mode)
+    {
+        Decoder decoder = mode switch
+        {
+            CodeMode.Bits64 => _decoder64,
+            CodeMode.Bits16 => _decoder16,
+            _ => _decoder32,
+        };
+        _reader.Open(physicalPage, 0, offset);
+        _reader.MayCross = false;
+        for (int i = 0; i < count; i++)
+        {
+            decoder.IP = (ulong)offset;
+            _reader.Position = offset;
+            decoder.Decode(out Instruction instruction);
+            Fill(first + i, in instruction, offset, mode);
+            first[i].Remaining = (ushort)(count - i + charged);
+            offset += instruction.Length;
+        }
+
+        first[count] = default;
+        first[count].Handler = &Flow.BlockEnd;
+        first[count].PageOffset = (ushort)offset;
+        first[count].Remaining = (ushort)charged;
     }
 
     private static bool EndsBlock(in Instruction instruction) =>
@@ -315,7 +345,10 @@ internal sealed unsafe class BlockBuilder
         /// <summary>Offset of the next byte, counted from the start of the first page.</summary>
         public int Position { get; set; }
 
-        /// <summary>A byte of the second page was needed and could not be translated.</summary>
+        /// <summary>Whether a byte of the second page may be asked for.</summary>
+        public bool MayCross { get; set; }
+
+        /// <summary>A byte of the second page was needed and could not be translated, or may not be asked for.</summary>
         public bool FetchFailed { get; set; }
 
         /// <summary>Guest-physical address of the second page, once it was needed.</summary>
@@ -349,7 +382,7 @@ internal sealed unsafe class BlockBuilder
                 return _page[at];
             }
 
-            if (_second == null && !OpenSecond())
+            if (!MayCross || (_second == null && !OpenSecond()))
             {
                 FetchFailed = true;
                 return -1;

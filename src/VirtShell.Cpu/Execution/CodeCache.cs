@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Memory;
+using VirtShell.Cpu.Translation;
 
 namespace VirtShell.Cpu.Execution;
 
@@ -40,6 +41,9 @@ internal sealed unsafe class CodeCache : IDisposable
         _arena = (Op*)_arenaRaw;
         state->Arena = _arena;
     }
+
+    /// <summary>Translated blocks of the same pages, where there are any.</summary>
+    public TranslationCache? Translations { get; set; }
 
     public long BlocksBuilt { get; private set; }
 
@@ -113,7 +117,7 @@ internal sealed unsafe class CodeCache : IDisposable
         Flushes++;
         foreach ((ulong physical, PhysicalCodePage page) in _pages)
         {
-            _memory.Kinds[physical >> 12] &= unchecked((byte)~PageKinds.Code);
+            ReleasePage(physical);
             FreeModes(page);
         }
 
@@ -146,7 +150,7 @@ internal sealed unsafe class CodeCache : IDisposable
         }
     }
 
-    private static ulong ChunkMask(int start, int end)
+    internal static ulong ChunkMask(int start, int end)
     {
         int first = start >> 6;
         int last = (end - 1) >> 6;
@@ -163,6 +167,12 @@ internal sealed unsafe class CodeCache : IDisposable
 
         page.Blocks.Add(record);
         page.Chunks |= ChunkMask(record.Start, record.End);
+        ProtectPage(physicalPage);
+    }
+
+    /// <summary>Makes stores to a page with code take the slow path.</summary>
+    internal void ProtectPage(ulong physicalPage)
+    {
         ref byte kind = ref _memory.Kinds[physicalPage >> 12];
         if ((kind & (byte)PageKinds.Code) == 0)
         {
@@ -171,9 +181,35 @@ internal sealed unsafe class CodeCache : IDisposable
         }
     }
 
+    /// <summary>As <see cref="ReleasePage"/>, for a page whose translated blocks are being dropped.</summary>
+    internal void UnprotectTranslated(ulong physicalPage)
+    {
+        if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) || page.Blocks.Count == 0)
+        {
+            _memory.Kinds[physicalPage >> 12] &= unchecked((byte)~PageKinds.Code);
+        }
+    }
+
+    /// <summary>Lets stores to a page go their fast path again, unless translated blocks stand there.</summary>
+    private void ReleasePage(ulong physicalPage)
+    {
+        if (Translations == null || !Translations.Covers(physicalPage))
+        {
+            _memory.Kinds[physicalPage >> 12] &= unchecked((byte)~PageKinds.Code);
+        }
+    }
+
     private void StoreInPage(ulong physicalPage, int start, int length)
     {
-        if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) || (page.Chunks & ChunkMask(start, start + length)) == 0)
+        Translations?.OnStore(physicalPage, start, length);
+        if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) || page.Blocks.Count == 0)
+        {
+            ReleasePage(physicalPage);
+            return;
+        }
+
+        ulong stored = ChunkMask(start, start + length);
+        if ((page.Chunks & stored) == 0)
         {
             return;
         }
@@ -198,7 +234,7 @@ internal sealed unsafe class CodeCache : IDisposable
         page.Chunks = chunks;
         if (kept == 0)
         {
-            _memory.Kinds[physicalPage >> 12] &= unchecked((byte)~PageKinds.Code);
+            ReleasePage(physicalPage);
         }
     }
 

@@ -22,8 +22,9 @@ public static unsafe class Mem
         where T : unmanaged
     {
         TlbEntry* e = s->Tlb + ((linear >> 12) & TlbMask);
-        return linear - e->TagRead <= 4096 - (ulong)sizeof(T)
-            ? Unsafe.ReadUnaligned<T>((byte*)(linear + e->Addend))
+        ulong offset = linear - e->TagRead;
+        return offset <= 4096 - (ulong)sizeof(T)
+            ? Unsafe.ReadUnaligned<T>((byte*)(e->Page + offset))
             : ReadSlow<T>(s, linear);
     }
 
@@ -32,9 +33,10 @@ public static unsafe class Mem
         where T : unmanaged
     {
         TlbEntry* e = s->Tlb + ((linear >> 12) & TlbMask);
-        if (linear - e->TagWrite <= 4096 - (ulong)sizeof(T))
+        ulong offset = linear - e->TagWrite;
+        if (offset <= 4096 - (ulong)sizeof(T))
         {
-            Unsafe.WriteUnaligned((byte*)(linear + e->Addend), value);
+            Unsafe.WriteUnaligned((byte*)(e->Page + offset), value);
         }
         else
         {
@@ -50,7 +52,8 @@ public static unsafe class Mem
     public static byte* Rmw(CpuState* s, ulong linear, int size)
     {
         TlbEntry* e = s->Tlb + ((linear >> 12) & TlbMask);
-        return linear - e->TagWrite <= 4096 - (ulong)size ? (byte*)(linear + e->Addend) : null;
+        ulong offset = linear - e->TagWrite;
+        return offset <= 4096 - (ulong)size ? (byte*)(e->Page + offset) : null;
     }
 
     /// <summary>Reads what will be written back: raises the write's faults before anything is read.</summary>
@@ -85,9 +88,10 @@ public static unsafe class Mem
         where T : unmanaged
     {
         TlbEntry* e = s->SystemTlb + ((linear >> 12) & TlbMask);
-        if (linear - e->TagRead <= 4096 - (ulong)sizeof(T))
+        ulong offset = linear - e->TagRead;
+        if (offset <= 4096 - (ulong)sizeof(T))
         {
-            return Unsafe.ReadUnaligned<T>((byte*)(linear + e->Addend));
+            return Unsafe.ReadUnaligned<T>((byte*)(e->Page + offset));
         }
 
         T value;

@@ -1,7 +1,9 @@
 using System;
+using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using VirtShell.Cpu.Execution;
+using VirtShell.Cpu.Translation;
 
 namespace VirtShell.Cpu.Memory;
 
@@ -22,6 +24,9 @@ public sealed unsafe class Mmu : IDisposable
     private const int Views = 3;
     internal const int ExecSize = 512;
     private const int Contexts = 8;
+
+    /// <summary>Pages that code was fetched from, kept for each context at most.</summary>
+    private const int MaxFetches = 1 << 16;
 
     // Page fault error code (SDM Vol. 3A §4.7).
     private const uint ErrorPresent = 1;
@@ -180,13 +185,33 @@ public sealed unsafe class Mmu : IDisposable
         }
     }
 
+    /// <summary>Translated branch targets of the current address space.</summary>
+    internal JumpTable Jumps(int key) => _current.Jumps(key);
+
     internal void AddExec(ulong linear, CodePage* page) => _current.AddExec(linear, (linear & ~0xFFFUL) | _s->ExecKey, page);
 
     /// <summary>Translates for an instruction fetch. False: the fault stands in the vCPU.</summary>
+    /// <remarks>
+    /// A page is walked once until its mapping is flushed, whatever engine asks how often: accessed bits are set at the same
+    /// instructions by both.
+    /// </remarks>
     internal bool TryTranslateFetch(ulong linear, out ulong physical)
     {
         bool user = _s->Cpl == 3;
-        return Walk(linear, Access.Execute, user, smap: false, out physical, out _, commit: true);
+        ulong key = (linear & ~0xFFFUL) | (user ? 1UL : 0);
+        if (_current.TryGetFetch(key, out ulong page))
+        {
+            physical = page | (linear & 0xFFF);
+            return true;
+        }
+
+        if (!Walk(linear, Access.Execute, user, smap: false, out physical, out _, commit: true))
+        {
+            return false;
+        }
+
+        _current.AddFetch(key, physical & ~0xFFFUL);
+        return true;
     }
 
     /// <summary>Translates without side effects or faults, for debuggers and crash reports.</summary>
@@ -273,9 +298,49 @@ public sealed unsafe class Mmu : IDisposable
             view = SupervisorAcView;
         }
 
-        if (!Walk(linear, access, view == UserView, smap, out ulong physical, out bool writable, commit: true))
+        if (!TryTranslate(linear, access, view, smap, out ulong physical))
         {
             CpuState.Of(_s).ThrowPendingFault();
+        }
+
+        return physical;
+    }
+
+    /// <summary>Fills the TLB for an access of emitted code. False: the access cannot be made by it, and <paramref name="fault"/> tells whether it faults (the fault stands in the vCPU).</summary>
+    internal bool TryFill(ulong linear, bool write, out bool fault)
+    {
+        int view = _s->Cpl == 3 ? UserView : SupervisorView;
+        bool smap = view == SupervisorView && (_s->Cr4 & ControlBits.Cr4Smap) != 0;
+        if (smap && (_s->FlagsRest & Flags.AlignmentCheck) != 0)
+        {
+            smap = false;
+            view = SupervisorAcView;
+        }
+
+        fault = !TryTranslate(linear, write ? Access.Write : Access.Read, view, smap, out _);
+        TlbEntry* e = _current.View(view) + ((linear >> 12) & Mem.TlbMask);
+        return !fault && (write ? e->TagWrite : e->TagRead) == (linear & ~0xFFFUL);
+    }
+
+    private bool TryTranslate(ulong linear, Access access, int view, bool smap, out ulong physical)
+    {
+        // What the TLB knows needs no walk: a store to a page with code, an access that crosses pages.
+        TlbEntry* e = _current.View(view) + ((linear >> 12) & Mem.TlbMask);
+        if (!ForceSlow && e->TagRead == (linear & ~0xFFFUL) && (access == Access.Read || (e->Physical & 1) != 0))
+        {
+            physical = (e->Physical & ~0xFFFUL) | (linear & 0xFFF);
+            if (access == Access.Write && _memory.KindOf(physical) == PageKinds.Ram)
+            {
+                // The code that once stood here is gone.
+                e->TagWrite = e->TagRead;
+            }
+
+            return true;
+        }
+
+        if (!Walk(linear, access, view == UserView, smap, out physical, out bool writable, commit: true))
+        {
+            return false;
         }
 
         Misses++;
@@ -284,11 +349,11 @@ public sealed unsafe class Mmu : IDisposable
             PageKinds kind = _memory.KindOf(physical);
             if ((kind & (PageKinds.Ram | PageKinds.Rom)) != 0)
             {
-                _current.Fill(view, linear, physical & ~0xFFFUL, _memory.Base, writable && kind == PageKinds.Ram);
+                _current.Fill(view, linear, physical & ~0xFFFUL, _memory.Base, writable, kind);
             }
         }
 
-        return physical;
+        return true;
     }
 
     internal void ReadPhysical(ulong physical, Span<byte> destination)
@@ -609,6 +674,8 @@ public sealed unsafe class Mmu : IDisposable
         private readonly TlbEntry* _data = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(Views * Mem.TlbSize * sizeof(TlbEntry)), 64);
         private readonly ushort[] _filled = new ushort[Views * Mem.TlbSize];
         private readonly ushort[] _filledExec = new ushort[ExecSize];
+        private readonly Dictionary<ulong, ulong> _fetches = [];
+        private readonly JumpTable?[] _jumps = new JumpTable?[TranslationKey.Count];
         private int _filledCount;
         private int _filledExecCount;
 
@@ -634,7 +701,7 @@ public sealed unsafe class Mmu : IDisposable
 
         public TlbEntry* View(int view) => _data + (view * Mem.TlbSize);
 
-        public void Fill(int view, ulong linear, ulong physicalPage, byte* memoryBase, bool writable)
+        public void Fill(int view, ulong linear, ulong physicalPage, byte* memoryBase, bool writable, PageKinds kind)
         {
             ulong page = linear & ~0xFFFUL;
             int index = (view * Mem.TlbSize) + (int)((linear >> 12) & Mem.TlbMask);
@@ -645,9 +712,9 @@ public sealed unsafe class Mmu : IDisposable
             }
 
             e->TagRead = page;
-            e->TagWrite = writable ? page : Unused(index);
-            e->Addend = (ulong)memoryBase + physicalPage - page;
-            e->Physical = physicalPage;
+            e->TagWrite = writable && kind == PageKinds.Ram ? page : Unused(index);
+            e->Page = (ulong)memoryBase + physicalPage;
+            e->Physical = physicalPage | (writable && (kind & PageKinds.Ram) != 0 ? 1UL : 0);
         }
 
         public void AddExec(ulong linear, ulong tag, CodePage* page)
@@ -670,8 +737,25 @@ public sealed unsafe class Mmu : IDisposable
             }
 
             _filledCount = 0;
+            _fetches.Clear();
             FlushExec();
         }
+
+        public bool TryGetFetch(ulong key, out ulong page) => _fetches.TryGetValue(key, out page);
+
+        public void AddFetch(ulong key, ulong page)
+        {
+            if (_fetches.Count >= MaxFetches)
+            {
+                _fetches.Clear();
+                FlushExec();
+            }
+
+            _fetches[key] = page;
+        }
+
+        /// <summary>The table of translated branch targets for a translation key, made at its first use.</summary>
+        public JumpTable Jumps(int key) => _jumps[key] ??= new JumpTable();
 
         public void FlushExec()
         {
@@ -681,6 +765,10 @@ public sealed unsafe class Mmu : IDisposable
             }
 
             _filledExecCount = 0;
+            foreach (JumpTable? table in _jumps)
+            {
+                table?.Flush();
+            }
         }
 
         public void FlushPage(ulong linear)
@@ -692,6 +780,13 @@ public sealed unsafe class Mmu : IDisposable
                 TlbEntry* e = _data + (view * Mem.TlbSize) + slot;
                 e->TagRead = Unused(slot);
                 e->TagWrite = Unused(slot);
+            }
+
+            _fetches.Remove(linear & ~0xFFFUL);
+            _fetches.Remove((linear & ~0xFFFUL) | 1);
+            foreach (JumpTable? table in _jumps)
+            {
+                table?.FlushPage(linear);
             }
 
             // An unused tag, but still listed as filled: no address has this mode pattern.
@@ -707,7 +802,7 @@ public sealed unsafe class Mmu : IDisposable
             for (int i = 0; i < _filledCount; i++)
             {
                 TlbEntry* e = _data + _filled[i];
-                if (e->Physical == physicalPage)
+                if ((e->Physical & ~0xFFFUL) == physicalPage)
                 {
                     e->TagWrite = Unused(_filled[i]);
                 }
@@ -718,6 +813,10 @@ public sealed unsafe class Mmu : IDisposable
         {
             NativeMemory.AlignedFree(_data);
             NativeMemory.AlignedFree(Exec);
+            foreach (JumpTable? table in _jumps)
+            {
+                table?.Dispose();
+            }
         }
 
         // Non-canonical, and of another slot's index, so that no address at all can match it here.
@@ -728,7 +827,7 @@ public sealed unsafe class Mmu : IDisposable
             TlbEntry* e = _data + index;
             e->TagRead = Unused(index);
             e->TagWrite = Unused(index);
-            e->Addend = 0;
+            e->Page = 0;
             e->Physical = ulong.MaxValue;
         }
     }

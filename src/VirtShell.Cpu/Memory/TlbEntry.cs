@@ -5,7 +5,7 @@ namespace VirtShell.Cpu.Memory;
 
 /// <summary>
 /// One entry of the direct-mapped data TLB: <c>linear - tag &lt;= 4096 - size</c> is the whole check of miss,
-/// permission and page crossing; the host address is <c>linear + Addend</c>.
+/// permission and page crossing; the host address is <see cref="Page"/> plus that difference.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 public struct TlbEntry
@@ -13,9 +13,11 @@ public struct TlbEntry
     /// <summary>Linear page address, or a tag that no address of this entry's index can match.</summary>
     public ulong TagRead;
     public ulong TagWrite;
-    public ulong Addend;
 
-    /// <summary>Guest-physical page address.</summary>
+    /// <summary>Host address of the page.</summary>
+    public ulong Page;
+
+    /// <summary>Guest-physical page address; bit 0 where the page may be written, even where <see cref="TagWrite"/> is unused because it holds code.</summary>
     public ulong Physical;
 }
 

@@ -148,6 +148,31 @@ public unsafe struct CpuState
     /// <summary>Bit n: XSAVE component n is in use (not in its initial state), as far as tracked.</summary>
     public ulong XInUse;
 
+    /// <summary>While emitted code runs and at its exits: how status flags are to be had (an index of the translator's thunks); 0 where <see cref="FlagResult"/> and <see cref="FlagAux"/> hold them.</summary>
+    public uint FlagThunk;
+
+    /// <summary>Which exit emitted code takes, or which of its calls it makes.</summary>
+    public uint ExitId;
+
+    /// <summary>Operands that flag thunks name.</summary>
+    public fixed ulong FlagSlots[8];
+
+    /// <summary>RFLAGS on its way between emitted code and the engine.</summary>
+    public ulong FlagImage;
+
+    /// <summary>The table of translated branch targets of the current address space and mode.</summary>
+    public nint JumpTable;
+
+    /// <summary>A register that emitted code parks around a call.</summary>
+    public ulong Parked;
+    public ulong Parked2;
+
+    /// <summary>MXCSR that emitted code runs with.</summary>
+    public uint NativeMxcsr;
+
+    /// <summary>MXCSR of the engine itself.</summary>
+    public uint HostMxcsr;
+
     /// <summary>Scratch for operands that cross pages or reach MMIO.</summary>
     public fixed ulong Scratch[8];
 

@@ -93,7 +93,7 @@ internal unsafe ref struct InnerStack
             TlbEntry* e = _s->SystemTlb + ((linear >> 12) & Mem.TlbMask);
             if (linear - e->TagWrite <= 4096 - (ulong)sizeof(T))
             {
-                *(T*)(linear + e->Addend) = value;
+                *(T*)(e->Page + (linear - e->TagWrite)) = value;
             }
             else
             {

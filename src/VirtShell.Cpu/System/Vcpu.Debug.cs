@@ -14,7 +14,7 @@ public sealed unsafe partial class Vcpu
     private const int BreakOnAccess = 3;
 
     /// <summary>DR7 arms an instruction breakpoint.</summary>
-    private bool InstructionBreakpointsArmed { get; set; }
+    internal bool InstructionBreakpointsArmed { get; set; }
 
     private bool _dataBreakpointsArmed;
 

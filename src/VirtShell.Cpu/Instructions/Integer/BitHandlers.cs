@@ -392,19 +392,12 @@ internal static unsafe class BitHandlers
         }
     }
 
-    /// <summary>ZF only; the other flags, which are undefined, stay.</summary>
-    private static void SetZf(CpuState* s, bool zero)
-    {
-        uint flags = Flags.GetStatus(s);
-        Flags.SetStatus(s, zero ? flags | Flags.Zero : flags & ~Flags.Zero);
-    }
+    /// <summary>ZF; the other flags, which are undefined, are cleared: they then depend on nothing that came before.</summary>
+    private static void SetZf(CpuState* s, bool zero) => Flags.SetStatus(s, zero ? Flags.Zero : 0);
 
-    /// <summary>CF and ZF of a count; the other flags, which are undefined, stay.</summary>
-    private static void SetCountFlags(CpuState* s, bool carry, bool zero)
-    {
-        uint flags = Flags.GetStatus(s) & ~(Flags.Zero | Flags.Carry);
-        Flags.SetStatus(s, flags | (zero ? Flags.Zero : 0) | (carry ? Flags.Carry : 0));
-    }
+    /// <summary>CF and ZF of a count; the other flags, which are undefined, are cleared.</summary>
+    private static void SetCountFlags(CpuState* s, bool carry, bool zero) =>
+        Flags.SetStatus(s, (zero ? Flags.Zero : 0) | (carry ? Flags.Carry : 0));
 
     private struct Lzcnt : ISourceOp
     {
@@ -515,8 +508,7 @@ internal static unsafe class BitHandlers
             int length = (int)(b >> 8) & 0xFF;
             ulong r = start >= TW.Bits ? 0 : a >> start;
             r = length >= 64 ? r : r & ((1UL << length) - 1);
-            uint flags = Flags.GetStatus(s) & ~(Flags.Zero | Flags.Carry | Flags.Overflow);
-            Flags.SetStatus(s, flags | (r == 0 ? Flags.Zero : 0));
+            Flags.SetLogic(s, TW.SignExtend(r));
             return r;
         }
     }

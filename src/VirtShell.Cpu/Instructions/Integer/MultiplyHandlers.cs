@@ -136,7 +136,7 @@ internal static unsafe class MultiplyHandlers
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Signed<TW>(CpuState* s, ulong a, ulong b)
+    internal static ulong Signed<TW>(CpuState* s, ulong a, ulong b)
         where TW : struct, IWidth
     {
         long x = (long)TW.SignExtend(a);

@@ -179,7 +179,7 @@ internal static unsafe class ShiftHandlers
         public static ulong Get(CpuState* s, Op* o) => s->Gpr[1];
     }
 
-    private struct Shl : IShift
+    internal struct Shl : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static ulong Apply<TW>(CpuState* s, ulong value, int count)
@@ -193,7 +193,7 @@ internal static unsafe class ShiftHandlers
         }
     }
 
-    private struct Shr : IShift
+    internal struct Shr : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static ulong Apply<TW>(CpuState* s, ulong value, int count)
@@ -207,7 +207,7 @@ internal static unsafe class ShiftHandlers
         }
     }
 
-    private struct Sar : IShift
+    internal struct Sar : IShift
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static ulong Apply<TW>(CpuState* s, ulong value, int count)

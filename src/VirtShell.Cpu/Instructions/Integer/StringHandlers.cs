@@ -178,7 +178,7 @@ internal static unsafe class StringHandlers
             return false;
         }
 
-        byte* hostFrom = (byte*)(linearFrom + read->Addend);
+        byte* hostFrom = (byte*)(read->Page + (linearFrom - read->TagRead));
         if (hostTo > hostFrom && hostTo < hostFrom + bytes)
         {
             // An overlapping forward copy repeats what it has just written.

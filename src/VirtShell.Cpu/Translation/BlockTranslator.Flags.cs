@@ -1,0 +1,482 @@
+using System;
+using System.Collections.Generic;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>
+/// Status flags. They stay in RFLAGS as the guest's instructions leave them; a thunk remembers what they follow from. Whatever
+/// overwrites RFLAGS (a TLB check, the budget) costs nothing where nobody reads flags afterwards; an exit names the thunk.
+/// </summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    /// <summary>The slot that keeps RFLAGS through a TLB check where no thunk can bring them back.</summary>
+    private const int NativeSlot = FlagPlace.Slots;
+
+    private readonly Dictionary<ulong, FlagProspect> _prospects = [];
+
+    /// <summary>What the guest's flags follow from now.</summary>
+    private FlagThunk _flags;
+
+    /// <summary>RFLAGS holds the guest's flags: those of <see cref="_hostFlags"/>.</summary>
+    private bool _inHost;
+    private uint _hostFlags;
+
+    /// <summary>Flags that <see cref="NativeSlot"/> holds.</summary>
+    private uint _rawFlags;
+
+    /// <summary>Which flags matter after each instruction. Gives those that must be in RFLAGS at the block's entry.</summary>
+    private uint Analyse(Item[] items)
+    {
+        _prospects.Clear();
+        ref Item last = ref items[_count - 1];
+        // At its end every block tells the next one how to get the flags: a budget may end there.
+        bool need = true;
+        uint live = last.Family switch
+        {
+            Family.Exit or Family.Return => 0,
+            Family.Branch => ProspectOf(last.Instruction.NearBranchTarget).Live | ProspectOf((ulong)last.End).Live,
+            Family.Jump or Family.Call => last.Instruction.FlowControl is Iced.Intel.FlowControl.UnconditionalBranch or Iced.Intel.FlowControl.Call
+                ? ProspectOf(last.Instruction.NearBranchTarget).Live : 0,
+            _ => ProspectOf((ulong)last.End).Live,
+        };
+        for (int i = _count - 1; i >= 0; i--)
+        {
+            ref Item item = ref items[i];
+            if (item.Family == Family.Branch && i < _count - 1)
+            {
+                need = true;
+                live |= ProspectOf(item.Instruction.NearBranchTarget).Live;
+            }
+
+            item.NeedAfter = need;
+            item.LiveAfter = live;
+            bool exits = BlockReader.HasExit(in item);
+            switch (item.Effect)
+            {
+                case FlagEffect.Full:
+                    need = false;
+                    live = 0;
+                    break;
+                case FlagEffect.Settled:
+                    need = true;
+                    live = 0;
+                    break;
+                case FlagEffect.Partial when need || live != 0:
+                    // What stays must be in RFLAGS when the instruction runs.
+                    live = Kept(in item, need, live);
+                    exits |= BlockReader.IsShiftByCl(in item);
+                    break;
+                default:
+                    exits &= item.Effect != FlagEffect.Partial || item.HasMemory;
+                    break;
+            }
+
+            live |= item.Effect == FlagEffect.Settled ? 0 : item.Descriptor.FlagsRead;
+            need |= exits;
+            item.LiveBefore = live;
+        }
+
+        return live;
+    }
+
+    private static uint Kept(in Item item, bool need, uint live)
+    {
+        uint written = item.Family switch
+        {
+            Family.Increment => Flags.Status & ~Flags.Carry,
+            Family.BitTest => Flags.Carry,
+            Family.Rotate => Flags.Carry | Flags.Overflow,
+            Family.Shift => Flags.Status,
+            _ => PartialWrites(item.Instruction.Mnemonic),
+        };
+        return item.Family == Family.Rotate && BlockReader.IsShiftByCl(in item) ? Flags.Status : (need ? Flags.Status : live) & ~written;
+    }
+
+    private static uint PartialWrites(Iced.Intel.Mnemonic mnemonic) => mnemonic switch
+    {
+        Iced.Intel.Mnemonic.Adox => Flags.Overflow,
+        Iced.Intel.Mnemonic.Cmpxchg8b or Iced.Intel.Mnemonic.Cmpxchg16b => Flags.Zero,
+        _ => Flags.Carry,
+    };
+
+    private FlagProspect ProspectOf(ulong target)
+    {
+        if (!_prospects.TryGetValue(target, out FlagProspect prospect))
+        {
+            prospect = _reader.Prospect(_page, target, _key);
+            _prospects.Add(target, prospect);
+        }
+
+        return prospect;
+    }
+
+    /// <summary>At a block's entry and after a call of the interpreter: the state says how to get the flags.</summary>
+    private void FlagsAreSettled()
+    {
+        _flags = FlagThunk.Incoming;
+        _inHost = false;
+        _rawFlags = 0;
+    }
+
+    /// <summary>An instruction has set all flags.</summary>
+    private void SetFlags(in FlagThunk thunk, uint hostFlags = Flags.Status)
+    {
+        _flags = thunk;
+        _inHost = true;
+        _hostFlags = hostFlags;
+        _rawFlags = 0;
+    }
+
+    /// <summary>An instruction has set all flags, and only RFLAGS tells them: keeps them where they are needed beyond the next check.</summary>
+    private void SetExactFlags(bool need)
+    {
+        _inHost = true;
+        _hostFlags = Flags.Status;
+        _rawFlags = 0;
+        _flags = new FlagThunk(FlagKind.Raw, 8, FlagPlace.Slot, FlagPlace.Immediate, 0);
+        if (need)
+        {
+            SaveFlagsTo(0);
+        }
+        else
+        {
+            _flags = FlagThunk.Lost;
+        }
+    }
+
+    /// <summary>Before RFLAGS is overwritten: keeps what later instructions of the block read.</summary>
+    private void BeforeClobber(in Item item)
+    {
+        if (!_inHost)
+        {
+            return;
+        }
+
+        uint wanted = item.LiveBefore & _hostFlags;
+        _inHost = false;
+        if (wanted != 0 && (Recomputable() & wanted) != wanted && (_rawFlags & wanted) != wanted)
+        {
+            SaveFlagsTo(NativeSlot);
+            _rawFlags = _hostFlags;
+        }
+    }
+
+    /// <summary>Flags that the thunk gives when it is run again; none where it cannot be.</summary>
+    private uint Recomputable()
+    {
+        const uint Arithmetic = Flags.Status;
+        return _flags.Kind switch
+        {
+            FlagKind.AddResult or FlagKind.SubResult or FlagKind.Compare or FlagKind.Logic or FlagKind.And or FlagKind.NegateResult or FlagKind.Raw => Arithmetic,
+            FlagKind.Shl or FlagKind.Shr or FlagKind.Sar when _flags.B == FlagPlace.Immediate => ShiftFlags((int)_flags.Immediate, _flags.Width),
+            FlagKind.Imul => Flags.Carry | Flags.Overflow,
+            _ => 0,
+        };
+    }
+
+    private static uint ShiftFlags(int count, int width) =>
+        count >= width * 8 ? 0 : Flags.Carry | Flags.Zero | Flags.Sign | Flags.Parity | (count == 1 ? Flags.Overflow : 0);
+
+    /// <summary>Puts flags into RFLAGS where they are not there. Uses only the second scratch register.</summary>
+    private void EnsureInHost(uint mask)
+    {
+        if (mask == 0 || (_inHost && (_hostFlags & mask) == mask))
+        {
+            return;
+        }
+
+        if (!_inHost && (_rawFlags & mask) == mask)
+        {
+            RestoreFlagsFrom(NativeSlot);
+            _inHost = true;
+            _hostFlags = _rawFlags;
+            return;
+        }
+
+        uint recomputable = Recomputable();
+        if ((recomputable & mask) == mask)
+        {
+            Recompute();
+            _inHost = true;
+            _hostFlags = recomputable;
+            return;
+        }
+
+        if (_flags.Kind == FlagKind.Lost)
+        {
+            throw new InvalidOperationException("A translated block asks for flags that it has not kept.");
+        }
+
+        int id = NewExit(ExitKind.CallOut, 0, 0);
+        _code.StoreStateImmediate32(StateOffset.ExitId, id);
+        _code.Call(_stubs.LoadFlags);
+        FlagsAreSettled();
+        _inHost = true;
+        _hostFlags = Flags.Status;
+    }
+
+    /// <summary>Runs the flag-setting operation again on copies of its operands.</summary>
+    private void Recompute()
+    {
+        const int Copy = HostRegister.Scratch2;
+        int width = _flags.Width;
+        if (_flags.Kind == FlagKind.Raw)
+        {
+            RestoreFlagsFrom(_flags.A - FlagPlace.Slot);
+            return;
+        }
+
+        LoadPlace(Copy, _flags.A);
+        switch (_flags.Kind)
+        {
+            case FlagKind.AddResult:
+                PlaceOperation(CodeWriter.Sub, width, Copy, _flags.B);
+                PlaceOperation(CodeWriter.Add, width, Copy, _flags.B);
+                break;
+            case FlagKind.SubResult:
+                PlaceOperation(CodeWriter.Add, width, Copy, _flags.B);
+                PlaceOperation(CodeWriter.Sub, width, Copy, _flags.B);
+                break;
+            case FlagKind.Compare:
+                PlaceOperation(CodeWriter.Cmp, width, Copy, _flags.B);
+                break;
+            case FlagKind.And:
+                PlaceOperation(CodeWriter.And, width, Copy, _flags.B);
+                break;
+            case FlagKind.Logic:
+                Sized(width, 0x84, Copy, Copy);
+                break;
+            case FlagKind.NegateResult:
+                Sized(width, 0xF6, 3, Copy);
+                Sized(width, 0xF6, 3, Copy);
+                break;
+            case FlagKind.Imul:
+                Imul(width, Copy);
+                break;
+            default:
+                Sized(width, 0xC0, _flags.Kind == FlagKind.Shl ? 4 : _flags.Kind == FlagKind.Shr ? 5 : 7, Copy);
+                _code.Byte((int)_flags.Immediate);
+                break;
+        }
+    }
+
+    // imul copy, B
+    private void Imul(int width, int copy)
+    {
+        if (_flags.B == FlagPlace.Immediate)
+        {
+            Prefix(width, copy, copy);
+            _code.Byte(0x69);
+            _code.ModRegister(copy, copy);
+            Immediate(width, _flags.Immediate);
+            return;
+        }
+
+        int register = FlagPlace.IsRegister(_flags.B) ? HostRegister.Of(_flags.B) : HostRegister.None;
+        if (register == HostRegister.None)
+        {
+            _code.Byte(0x65);
+        }
+
+        Prefix(width, copy, register == HostRegister.None ? 0 : register);
+        _code.Byte(0x0F);
+        _code.Byte(0xAF);
+        if (register == HostRegister.None)
+        {
+            _code.ModState(copy, PlaceOffset(_flags.B));
+        }
+        else
+        {
+            _code.ModRegister(copy, register);
+        }
+    }
+
+    /// <summary>An operation of the 80h group between a register and a place.</summary>
+    private void PlaceOperation(byte operation, int width, int register, byte place)
+    {
+        if (place == FlagPlace.Immediate)
+        {
+            Sized(width, 0x80, operation, register);
+            Immediate(width, _flags.Immediate);
+            return;
+        }
+
+        int other = FlagPlace.IsRegister(place) ? HostRegister.Of(place) : HostRegister.None;
+        if (other != HostRegister.None)
+        {
+            Sized(width, operation << 3, other, register);
+            return;
+        }
+
+        _code.Byte(0x65);
+        Prefix(width, register, 0);
+        _code.Byte((operation << 3) | (width == 1 ? 2 : 3));
+        _code.ModState(register, PlaceOffset(place));
+    }
+
+    private void Immediate(int width, ulong value)
+    {
+        switch (width)
+        {
+            case 1:
+                _code.Byte((int)value);
+                break;
+            case 2:
+                _code.Word((int)value);
+                break;
+            default:
+                _code.Dword((int)value);
+                break;
+        }
+    }
+
+    private static int PlaceOffset(byte place) =>
+        place < FlagPlace.Slot ? StateOffset.Gpr(place) : StateOffset.Slot(place - FlagPlace.Slot);
+
+    private void LoadPlace(int to, byte place)
+    {
+        if (place == FlagPlace.Immediate)
+        {
+            // mov r32, imm32: only zero idioms have an immediate here.
+            _code.Rex(false, 0, to);
+            _code.Byte(0xB8 | (to & 7));
+            _code.Dword((int)_flags.Immediate);
+            return;
+        }
+
+        int register = FlagPlace.IsRegister(place) ? HostRegister.Of(place) : HostRegister.None;
+        if (register != HostRegister.None)
+        {
+            _code.Move(to, register);
+        }
+        else
+        {
+            _code.LoadState(to, PlaceOffset(place));
+        }
+    }
+
+    /// <summary>Operand-size prefix and REX.</summary>
+    private void Prefix(int width, int reg, int rm)
+    {
+        if (width == 2)
+        {
+            _code.Byte(0x66);
+        }
+
+        _code.Rex(width == 8, reg, rm, force: width == 1 && (reg is >= 4 and < 8 || rm is >= 4 and < 8));
+    }
+
+    /// <summary>An instruction with a byte opcode whose next one is its wider form, on two registers.</summary>
+    private void Sized(int width, int opcode, int reg, int rm)
+    {
+        Prefix(width, reg, rm);
+        _code.Byte(opcode | (width == 1 ? 0 : 1));
+        _code.ModRegister(reg, rm);
+    }
+
+    // mov r10, rax; lahf; seto al: leaves the image in AX and RAX in the second scratch register.
+    private void EmitSaveFlags()
+    {
+        _code.Move(HostRegister.Scratch2, HostRegister.Rax);
+        _code.Byte(0x9F);
+        _code.Byte(0x0F);
+        _code.Byte(0x90);
+        _code.ModRegister(0, HostRegister.Rax);
+    }
+
+    // add al, 7Fh (OF from bit 0); sahf; mov rax, r10
+    private void EmitRestoreFlags()
+    {
+        _code.Byte(0x04);
+        _code.Byte(0x7F);
+        _code.Byte(0x9E);
+        _code.Move(HostRegister.Rax, HostRegister.Scratch2);
+    }
+
+    private void SaveFlagsTo(int slot)
+    {
+        EmitSaveFlags();
+        _code.Byte(0x65);
+        _code.Byte(0x66);
+        _code.Byte(0x89);
+        _code.ModState(HostRegister.Rax, StateOffset.Slot(slot));
+        _code.Move(HostRegister.Rax, HostRegister.Scratch2);
+    }
+
+    private void RestoreFlagsFrom(int slot)
+    {
+        _code.Move(HostRegister.Scratch2, HostRegister.Rax);
+
+        // movzx eax, word [slot]
+        _code.Byte(0x65);
+        _code.Byte(0x0F);
+        _code.Byte(0xB7);
+        _code.ModState(HostRegister.Rax, StateOffset.Slot(slot));
+        EmitRestoreFlags();
+    }
+
+    /// <summary>Keeps operands of the thunk that the instruction is about to overwrite.</summary>
+    private void SpillOverwritten(in Item item)
+    {
+        if (item.Effect == FlagEffect.Full || item.Effect == FlagEffect.Settled || !(item.NeedAfter || item.LiveAfter != 0))
+        {
+            return;
+        }
+
+        Spill(BlockReader.WrittenRegisters(in item));
+    }
+
+    private void Spill(uint registers)
+    {
+        if (FlagPlace.IsRegister(_flags.A) && (registers & (1u << _flags.A)) != 0)
+        {
+            byte old = _flags.A;
+            byte slot = FreeSlot();
+            StoreRegister(slot, old);
+            _flags = _flags with { A = slot, B = _flags.B == old ? slot : _flags.B };
+        }
+
+        if (FlagPlace.IsRegister(_flags.B) && (registers & (1u << _flags.B)) != 0)
+        {
+            byte slot = FreeSlot();
+            StoreRegister(slot, _flags.B);
+            _flags = _flags with { B = slot };
+        }
+    }
+
+    private byte FreeSlot()
+    {
+        byte slot = FlagPlace.Slot + 1;
+        while (_flags.A == slot || _flags.B == slot)
+        {
+            slot++;
+        }
+
+        return slot;
+    }
+
+    /// <summary>mov [slot], guest register.</summary>
+    private void StoreRegister(byte slot, int guest)
+    {
+        int host = HostRegister.Of(guest);
+        if (host == HostRegister.None)
+        {
+            host = HostRegister.Scratch2;
+            _code.LoadState(host, StateOffset.Gpr(guest));
+        }
+
+        _code.StoreState(StateOffset.Slot(slot - FlagPlace.Slot), host);
+    }
+
+    /// <summary>Hands the flags to the block at a target: operands that it may overwrite before somebody asks are kept.</summary>
+    private void PassFlags(ulong target, bool known)
+    {
+        if (_flags.Kind == FlagKind.Incoming)
+        {
+            return;
+        }
+
+        Spill(known ? ProspectOf(target).Modified : uint.MaxValue);
+        _code.StoreStateImmediate32(StateOffset.FlagThunk, _exits.ThunkIndex(in _flags));
+    }
+}

@@ -1,0 +1,295 @@
+using System.Collections.Generic;
+using VirtShell.Cpu.Execution;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>
+/// Turns the instructions that a <see cref="BlockReader"/> has read into host code. One emitter for each <see cref="Family"/>;
+/// see docs/translator.md for the shape of a block.
+/// </summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
+    public const int MaxBytes = 48 * 400;
+
+    private readonly BlockReader _reader;
+    private readonly ExitTable _exits;
+    private readonly Stubs _stubs;
+    private readonly List<ColdPart> _cold = [];
+    private CodeWriter _code;
+    private byte* _page;
+    private ulong _physicalPage;
+    private int _key;
+    private bool _is64;
+    private int _count;
+
+    public BlockTranslator(BlockReader reader, ExitTable exits, Stubs stubs)
+    {
+        _reader = reader;
+        _exits = exits;
+        _stubs = stubs;
+    }
+
+    /// <summary>Code that a block rarely runs, behind the rest of it.</summary>
+    private enum ColdKind : byte
+    {
+        Exit,
+        Miss,
+        Edge,
+    }
+
+    /// <summary>Emits the block that was read. Gives where the free code memory then begins.</summary>
+    public TranslatedBlock Translate(ref CodeWriter code, byte* page, ulong physicalPage, int start, int key)
+    {
+        _code = code;
+        _page = page;
+        _physicalPage = physicalPage;
+        _key = key;
+        _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
+        _count = _reader.Count;
+        _cold.Clear();
+        Item[] items = _reader.Items;
+        uint live = Analyse(items);
+        TranslatedBlock block = new()
+        {
+            Entry = _code.Executable,
+            PhysicalPage = physicalPage,
+            Start = start,
+            End = items[_count - 1].End,
+            Key = key,
+            LiveFlags = live,
+            Instructions = _count,
+        };
+        FlagsAreSettled();
+        EmitEntry(start, live);
+        for (int i = 0; i < _count; i++)
+        {
+            ref Item item = ref items[i];
+            if (item.Family == Family.CallOut)
+            {
+                int run = 1;
+                while (i + run < _count && items[i + run].Family == Family.CallOut)
+                {
+                    run++;
+                }
+
+                EmitCallOut(i, run);
+                i += run - 1;
+                continue;
+            }
+
+            SpillOverwritten(in item);
+            Emit(ref item, i);
+        }
+
+        EmitEnd(ref items[_count - 1]);
+        EmitCold();
+        block.CodeBytes = (int)(_code.Executable - block.Entry);
+        code = _code;
+        return block;
+    }
+
+    private void Emit(ref Item item, int index)
+    {
+        switch (item.Family)
+        {
+            case Family.Nothing:
+                break;
+            case Family.Plain:
+                EmitPlain(in item, index);
+                break;
+            case Family.Reader:
+                EmitReader(in item, index);
+                break;
+            case Family.Lea:
+                EmitLea(in item);
+                break;
+            case Family.Alu:
+                EmitAlu(in item, index);
+                break;
+            case Family.AluCarry:
+                EmitExact(in item, index, Flags.Carry);
+                break;
+            case Family.ExactFlags:
+                EmitExact(in item, index, 0);
+                break;
+            case Family.Negate:
+                EmitNegate(in item, index);
+                break;
+            case Family.Increment:
+                EmitPartial(in item, index, Flags.Status & ~Flags.Carry);
+                break;
+            case Family.BitTest:
+                EmitPartial(in item, index, Flags.Carry);
+                break;
+            case Family.PartialFlags:
+                EmitPartial(in item, index, PartialWrites(item.Instruction.Mnemonic));
+                break;
+            case Family.Rotate:
+                EmitRotate(in item, index);
+                break;
+            case Family.Shift:
+                EmitShift(in item, index);
+                break;
+            case Family.Imul:
+                EmitImul(in item, index);
+                break;
+            case Family.MultiplyWide:
+                EmitMultiplyWide(in item, index);
+                break;
+            case Family.Divide:
+                EmitDivide(in item, index);
+                break;
+            case Family.SourceFlags:
+                EmitSourceFlags(in item, index);
+                break;
+            case Family.ResultFlags:
+                EmitResultFlags(in item, index);
+                break;
+            case Family.Push:
+                EmitPush(in item, index);
+                break;
+            case Family.Pop:
+                EmitPop(in item, index);
+                break;
+            case Family.Leave:
+                EmitLeave(in item, index);
+                break;
+            case Family.Branch:
+                EmitBranch(in item, index);
+                break;
+            case Family.Call:
+                EmitCall(in item, index);
+                break;
+            case Family.Return:
+                EmitReturn(in item, index);
+                break;
+            case Family.Jump:
+                EmitJump(in item, index);
+                break;
+            default:
+                EmitLeaveTo(NewExit(ExitKind.Instruction, item.Offset, index));
+                break;
+        }
+    }
+
+    /// <summary>Charges the block to the budget; where the budget does not cover it, leaves before anything has happened.</summary>
+    private void EmitEntry(int start, uint live)
+    {
+        if (live != 0)
+        {
+            // Flags come in RFLAGS: kept through the check in the scratch register.
+            EmitSaveFlags();
+            _code.Move32(HostRegister.Scratch, HostRegister.Rax);
+            _code.Move(HostRegister.Rax, HostRegister.Scratch2);
+        }
+
+        _inHost = false;
+        int budget = NewExit(ExitKind.Budget, start, 0);
+        if ((_key & TranslationKey.ModeMask) is (int)CodeMode.Bits16 or (int)CodeMode.Bits32Limited)
+        {
+            // The whole block must lie within CS's limit.
+            _code.LoadState(HostRegister.Scratch2, StateOffset.RipBase);
+            _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, _reader.Items[_count - 1].End - 1);
+            _code.Byte(0x65);
+            _code.Rex(false, HostRegister.Scratch2, 0);
+            _code.Byte(0x3B);
+            _code.ModState(HostRegister.Scratch2, StateOffset.SegmentLimit(SegmentIndex.Cs));
+            int limit = NewExit(ExitKind.Limit, start, 0);
+            _exits[limit].Owed = 0;
+            AddColdExit(_code.JumpIf(7), limit);
+        }
+
+        _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
+        AddColdExit(_code.JumpIf(8), budget);
+        if (live != 0)
+        {
+            _code.Move(HostRegister.Scratch2, HostRegister.Rax);
+            _code.Move32(HostRegister.Rax, HostRegister.Scratch);
+            EmitRestoreFlags();
+            _inHost = true;
+            _hostFlags = live;
+        }
+    }
+
+    private void EmitCallOut(int index, int run)
+    {
+        ref Item first = ref _reader.Items[index];
+        int id = NewExit(ExitKind.CallOut, first.Offset, index);
+        _exits[id].OpCount = (ushort)run;
+        _exits[id].Owed = (short)(_count - index - run);
+        _code.StoreStateImmediate32(StateOffset.ExitId, id);
+        _code.Call(_stubs.CallOut);
+        FlagsAreSettled();
+    }
+
+    /// <summary>A new exit record for the state before instruction <paramref name="index"/> of the block.</summary>
+    private int NewExit(ExitKind kind, int pageOffset, int index)
+    {
+        int id = _exits.Add();
+        ref ExitRecord record = ref _exits[id];
+        record = default;
+        record.Kind = kind;
+        record.PageOffset = pageOffset;
+        record.PhysicalPage = _physicalPage;
+        record.Thunk = _exits.ThunkIndex(in _flags);
+        record.Owed = (short)(_count - index);
+        record.OpCount = 1;
+        record.Key = (byte)_key;
+        return id;
+    }
+
+    private void AddColdExit(byte* jump, int id) => _cold.Add(new ColdPart { Kind = ColdKind.Exit, From = jump, Id = id });
+
+    /// <summary>Leaves emitted code.</summary>
+    private void EmitLeaveTo(int id)
+    {
+        _code.StoreStateImmediate32(StateOffset.ExitId, id);
+        _code.JumpTo(_stubs.Exit);
+    }
+
+    private void EmitCold()
+    {
+        for (int i = 0; i < _cold.Count; i++)
+        {
+            ColdPart part = _cold[i];
+            CodeWriter.Patch(part.From, _code.At);
+            switch (part.Kind)
+            {
+                case ColdKind.Exit:
+                    EmitLeaveTo(part.Id);
+                    break;
+                case ColdKind.Miss:
+                    // Back to the linear address, which the check has made an offset.
+                    _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
+                    _code.Byte(0x03);
+                    _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, part.Write ? 8 : 0);
+                    _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
+                    _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
+                    byte* back = _code.Jump();
+                    CodeWriter.Patch(back, part.Back);
+                    break;
+                default:
+                    _flags = part.Flags;
+                    _inHost = part.InHost;
+                    _hostFlags = part.HostFlags;
+                    EmitEdge(part.Target, part.Owed, taken: true);
+                    break;
+            }
+        }
+    }
+
+    private struct ColdPart
+    {
+        public ColdKind Kind;
+        public bool Write;
+        public bool InHost;
+        public uint HostFlags;
+        public byte* From;
+        public byte* Back;
+        public int Id;
+        public int Owed;
+        public ulong Target;
+        public FlagThunk Flags;
+    }
+}

@@ -1,0 +1,115 @@
+using System;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>
+/// Memory for emitted code: one range of pages seen twice, once readable and writable, once readable and executable, so that
+/// no page is ever writable and executable at one address. Taken lazily from the host.
+/// </summary>
+/// <remarks>Linux only: the views are two mappings of one memfd. Hosts without it run the interpreter.</remarks>
+internal sealed unsafe partial class CodeMemory : IDisposable
+{
+    private const int ProtRead = 1;
+    private const int ProtWrite = 2;
+    private const int ProtExecute = 4;
+    private const int MapShared = 1;
+    private const uint CloseOnExec = 1;
+    private const nuint AuxHardwareCapabilities2 = 26;
+    private const nuint FsGsBaseUsable = 2;
+    private static readonly Lazy<bool> Usable = new(TryUse);
+
+    private readonly nuint _length;
+
+    /// <summary>Takes <paramref name="length"/> bytes of address space, a multiple of 4 KiB, twice.</summary>
+    /// <exception cref="OutOfMemoryException">The host refuses.</exception>
+    public CodeMemory(nuint length)
+    {
+        _length = length;
+        int descriptor = MemfdCreate("virtshell-code", CloseOnExec);
+        if (descriptor < 0 || Ftruncate(descriptor, (nint)length) != 0)
+        {
+            throw new OutOfMemoryException($"The host gives no memory for emitted code (errno {Marshal.GetLastPInvokeError()}).");
+        }
+
+        nint writable = Mmap(0, length, ProtRead | ProtWrite, MapShared, descriptor, 0);
+        nint executable = Mmap(0, length, ProtRead | ProtExecute, MapShared, descriptor, 0);
+        int error = Marshal.GetLastPInvokeError();
+        _ = Close(descriptor);
+        if (writable == -1 || executable == -1)
+        {
+            throw new OutOfMemoryException($"The host allows no executable memory (errno {error}).");
+        }
+
+        Writable = (byte*)writable;
+        Executable = (byte*)executable;
+    }
+
+    ~CodeMemory() => Release();
+
+    /// <summary>Whether this host can run emitted code: x86-64 with AVX2, Linux, executable memory, and a GS base that user code may set.</summary>
+    public static bool IsUsable => Usable.Value;
+
+    /// <summary>Where code is written.</summary>
+    public byte* Writable { get; private set; }
+
+    /// <summary>Where the same bytes execute.</summary>
+    public byte* Executable { get; private set; }
+
+    public void Dispose()
+    {
+        Release();
+        GC.SuppressFinalize(this);
+    }
+
+    private static bool TryUse()
+    {
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Avx2.IsSupported || !Lzcnt.IsSupported || !Bmi2.IsSupported
+            || (GetAuxiliaryValue(AuxHardwareCapabilities2) & FsGsBaseUsable) == 0)
+        {
+            return false;
+        }
+
+        try
+        {
+            using CodeMemory probe = new(4096);
+            probe.Writable[0] = 0xC3;
+            ((delegate* unmanaged<void>)probe.Executable)();
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
+        }
+    }
+
+    private void Release()
+    {
+        if (Writable != null)
+        {
+            _ = Munmap((nint)Writable, _length);
+            _ = Munmap((nint)Executable, _length);
+            Writable = null;
+            Executable = null;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MemfdCreate(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
+    private static partial int Ftruncate(int descriptor, nint length);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    private static partial nint Mmap(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap")]
+    private static partial int Munmap(nint address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "getauxval")]
+    private static partial nuint GetAuxiliaryValue(nuint type);
+}

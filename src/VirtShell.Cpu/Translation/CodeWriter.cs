@@ -1,0 +1,277 @@
+using System.Runtime.CompilerServices;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>Writes x86-64 machine code byte by byte: the few forms that the translator itself needs (SDM Vol. 2 chapter 2).</summary>
+/// <remarks>Sound because the caller reserves more room than the longest block can take before it begins one.</remarks>
+internal unsafe struct CodeWriter
+{
+    public const byte Add = 0;
+    public const byte Or = 1;
+    public const byte And = 4;
+    public const byte Sub = 5;
+    public const byte Xor = 6;
+    public const byte Cmp = 7;
+
+    public byte* At;
+
+    /// <summary>What to add to a writable address to get the executable one.</summary>
+    public nint Delta;
+
+    public readonly byte* Executable => At + Delta;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Byte(int value) => *At++ = (byte)value;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Word(int value)
+    {
+        *(ushort*)At = (ushort)value;
+        At += 2;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Dword(int value)
+    {
+        *(int*)At = value;
+        At += 4;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Qword(ulong value)
+    {
+        *(ulong*)At = value;
+        At += 8;
+    }
+
+    /// <summary>REX for a ModRM with register field <paramref name="reg"/> and base or register <paramref name="rm"/>, where one is needed.</summary>
+    public void Rex(bool wide, int reg, int rm, bool force = false)
+    {
+        int rex = 0x40 | (wide ? 8 : 0) | ((reg & 8) >> 1) | ((rm & 8) >> 3);
+        if (rex != 0x40 || force)
+        {
+            Byte(rex);
+        }
+    }
+
+    public void RexIndexed(bool wide, int reg, int index, int rm)
+    {
+        int rex = 0x40 | (wide ? 8 : 0) | ((reg & 8) >> 1) | ((index & 8) >> 2) | ((rm & 8) >> 3);
+        if (rex != 0x40)
+        {
+            Byte(rex);
+        }
+    }
+
+    public void ModRegister(int reg, int rm) => Byte(0xC0 | ((reg & 7) << 3) | (rm & 7));
+
+    /// <summary>ModRM (and SIB) for [base + displacement].</summary>
+    public void ModMemory(int reg, int @base, int displacement = 0)
+    {
+        int low = @base & 7;
+        int mod = displacement == 0 && low != 5 ? 0 : displacement is >= -128 and <= 127 ? 1 : 2;
+        Byte((mod << 6) | ((reg & 7) << 3) | low);
+        if (low == 4)
+        {
+            Byte(0x24);
+        }
+
+        Displacement(mod, displacement);
+    }
+
+    /// <summary>ModRM and SIB for [base + index × 2^scale + displacement]; base or index may be -1.</summary>
+    public void ModIndexed(int reg, int @base, int index, int scale, int displacement)
+    {
+        if (@base < 0)
+        {
+            Byte(((reg & 7) << 3) | 4);
+            Byte((scale << 6) | (((index < 0 ? 4 : index) & 7) << 3) | 5);
+            Dword(displacement);
+            return;
+        }
+
+        int mod = displacement == 0 && (@base & 7) != 5 ? 0 : displacement is >= -128 and <= 127 ? 1 : 2;
+        Byte((mod << 6) | ((reg & 7) << 3) | 4);
+        Byte((scale << 6) | (((index < 0 ? 4 : index) & 7) << 3) | (@base & 7));
+        Displacement(mod, displacement);
+    }
+
+    /// <summary>ModRM and SIB for an absolute 32-bit displacement: with a GS prefix, a field of the processor state.</summary>
+    public void ModState(int reg, int offset)
+    {
+        Byte(((reg & 7) << 3) | 4);
+        Byte(0x25);
+        Dword(offset);
+    }
+
+    /// <summary>mov reg, reg (64 bits).</summary>
+    public void Move(int to, int from)
+    {
+        Rex(true, from, to);
+        Byte(0x89);
+        ModRegister(from, to);
+    }
+
+    /// <summary>mov reg32, reg32: clears the upper half.</summary>
+    public void Move32(int to, int from)
+    {
+        Rex(false, from, to);
+        Byte(0x89);
+        ModRegister(from, to);
+    }
+
+    /// <summary>mov reg64, [state + offset].</summary>
+    public void LoadState(int to, int offset)
+    {
+        Byte(0x65);
+        Rex(true, to, 0);
+        Byte(0x8B);
+        ModState(to, offset);
+    }
+
+    /// <summary>mov reg32, [state + offset].</summary>
+    public void LoadState32(int to, int offset)
+    {
+        Byte(0x65);
+        Rex(false, to, 0);
+        Byte(0x8B);
+        ModState(to, offset);
+    }
+
+    /// <summary>mov [state + offset], reg64.</summary>
+    public void StoreState(int offset, int from)
+    {
+        Byte(0x65);
+        Rex(true, from, 0);
+        Byte(0x89);
+        ModState(from, offset);
+    }
+
+    /// <summary>mov [state + offset], reg32.</summary>
+    public void StoreState32(int offset, int from)
+    {
+        Byte(0x65);
+        Rex(false, from, 0);
+        Byte(0x89);
+        ModState(from, offset);
+    }
+
+    /// <summary>mov dword [state + offset], immediate.</summary>
+    public void StoreStateImmediate32(int offset, int value)
+    {
+        Byte(0x65);
+        Byte(0xC7);
+        ModState(0, offset);
+        Dword(value);
+    }
+
+    /// <summary>An arithmetic operation of the 80h group on a register and [state + offset], 64 bits.</summary>
+    public void AluState(byte operation, int reg, int offset)
+    {
+        Byte(0x65);
+        Rex(true, reg, 0);
+        Byte((operation << 3) | 3);
+        ModState(reg, offset);
+    }
+
+    /// <summary>An arithmetic operation of the 80h group on a 64-bit register and an immediate.</summary>
+    public void AluImmediate(byte operation, int reg, int value, bool wide = true)
+    {
+        Rex(wide, 0, reg);
+        if (value is >= -128 and <= 127)
+        {
+            Byte(0x83);
+            ModRegister(operation, reg);
+            Byte(value);
+        }
+        else
+        {
+            Byte(0x81);
+            ModRegister(operation, reg);
+            Dword(value);
+        }
+    }
+
+    /// <summary>An arithmetic operation of the 80h group on two registers: <paramref name="to"/> op= <paramref name="from"/>.</summary>
+    public void AluRegister(byte operation, int to, int from, bool wide = true)
+    {
+        Rex(wide, from, to);
+        Byte((operation << 3) | 1);
+        ModRegister(from, to);
+    }
+
+    /// <summary>lea reg64, [base + displacement].</summary>
+    public void Lea(int to, int @base, int displacement)
+    {
+        Rex(true, to, @base);
+        Byte(0x8D);
+        ModMemory(to, @base, displacement);
+    }
+
+    /// <summary>shr reg64, count.</summary>
+    public void ShiftRight(int reg, int count)
+    {
+        Rex(true, 0, reg);
+        Byte(0xC1);
+        ModRegister(5, reg);
+        Byte(count);
+    }
+
+    /// <summary>mov reg64, [base + displacement].</summary>
+    public void Load(int to, int @base, int displacement = 0)
+    {
+        Rex(true, to, @base);
+        Byte(0x8B);
+        ModMemory(to, @base, displacement);
+    }
+
+    /// <summary>jcc rel32 to an address not known yet; gives the place of the displacement.</summary>
+    public byte* JumpIf(int condition)
+    {
+        Byte(0x0F);
+        Byte(0x80 | condition);
+        byte* place = At;
+        Dword(0);
+        return place;
+    }
+
+    /// <summary>jmp rel32 to an address not known yet; gives the place of the displacement.</summary>
+    public byte* Jump()
+    {
+        Byte(0xE9);
+        byte* place = At;
+        Dword(0);
+        return place;
+    }
+
+    /// <summary>jmp rel32 to an executable address.</summary>
+    public void JumpTo(byte* executable)
+    {
+        byte* place = Jump();
+        Patch(place, executable - Delta);
+    }
+
+    /// <summary>call rel32 of an executable address.</summary>
+    public void Call(byte* executable)
+    {
+        Byte(0xE8);
+        byte* place = At;
+        Dword(0);
+        Patch(place, executable - Delta);
+    }
+
+    /// <summary>Makes the displacement at <paramref name="place"/> reach <paramref name="target"/> (both in the writable view).</summary>
+    public static void Patch(byte* place, byte* target) => *(int*)place = (int)(target - (place + 4));
+
+    private void Displacement(int mod, int displacement)
+    {
+        if (mod == 1)
+        {
+            Byte(displacement);
+        }
+        else if (mod == 2)
+        {
+            Dword(displacement);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+using System;
+using System.Collections.Generic;
+using VirtShell.Cpu.Memory;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>Exit records and flag thunks of everything translated, by number. Bounded; emptied with the code.</summary>
+internal sealed unsafe class ExitTable : IDisposable
+{
+    private const int Capacity = 1 << 20;
+    private readonly ExitRecord* _records = (ExitRecord*)HostMemory.Reserve((ulong)Capacity * (ulong)sizeof(ExitRecord));
+    private readonly Dictionary<FlagThunk, int> _thunkNumbers = [];
+    private FlagThunk[] _thunks = new FlagThunk[256];
+    private int _next;
+    private int _thunkCount;
+
+    public ExitTable() => Clear();
+
+    /// <summary>Whether a block's worth of records still fits.</summary>
+    public bool HasRoom => _next + 1024 < Capacity && _thunkCount < 1 << 20;
+
+    public ref ExitRecord this[int id] => ref _records[id];
+
+    public int Add() => _next++;
+
+    public ref readonly FlagThunk Thunk(int index) => ref _thunks[index];
+
+    /// <summary>Number of a flag thunk; 0 is <see cref="FlagThunk.Canonical"/>, 1 <see cref="FlagThunk.Incoming"/>.</summary>
+    public int ThunkIndex(in FlagThunk thunk)
+    {
+        if (thunk.Kind is FlagKind.Canonical or FlagKind.Incoming)
+        {
+            return thunk.Kind == FlagKind.Canonical ? 0 : 1;
+        }
+
+        if (!_thunkNumbers.TryGetValue(thunk, out int index))
+        {
+            if (_thunkCount == _thunks.Length)
+            {
+                Array.Resize(ref _thunks, _thunkCount * 2);
+            }
+
+            index = _thunkCount++;
+            _thunks[index] = thunk;
+            _thunkNumbers.Add(thunk, index);
+        }
+
+        return index;
+    }
+
+    public void Clear()
+    {
+        _next = 1;
+        _thunkNumbers.Clear();
+        _thunks[0] = FlagThunk.Canonical;
+        _thunks[1] = FlagThunk.Incoming;
+        _thunkCount = 2;
+    }
+
+    public void Dispose() => HostMemory.Release((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+}

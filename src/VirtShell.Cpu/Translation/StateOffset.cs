@@ -1,0 +1,43 @@
+using System.Runtime.InteropServices;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>Byte offsets of <see cref="CpuState"/>'s fields, as emitted code names them.</summary>
+internal static class StateOffset
+{
+    public static readonly int Rip = Of(nameof(CpuState.Rip));
+    public static readonly int RipBase = Of(nameof(CpuState.RipBase));
+    public static readonly int Budget = Of(nameof(CpuState.Budget));
+    public static readonly int Tlb = Of(nameof(CpuState.Tlb));
+    public static readonly int FlagThunk = Of(nameof(CpuState.FlagThunk));
+    public static readonly int ExitId = Of(nameof(CpuState.ExitId));
+    public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
+    public static readonly int JumpTable = Of(nameof(CpuState.JumpTable));
+    public static readonly int Parked = Of(nameof(CpuState.Parked));
+    public static readonly int Parked2 = Of(nameof(CpuState.Parked2));
+    public static readonly int NativeMxcsr = Of(nameof(CpuState.NativeMxcsr));
+    public static readonly int HostMxcsr = Of(nameof(CpuState.HostMxcsr));
+    public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
+    private static readonly int Slots = Of(nameof(CpuState.FlagSlots));
+    private static readonly int Segments = Of(nameof(CpuState.Es));
+    private static readonly int SegmentSize = Marshal.SizeOf<SegmentRegister>();
+    private static readonly int ReadEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.ReadEnd));
+    private static readonly int WriteEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.WriteEnd));
+    private static readonly int Limit = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Limit));
+
+    public static int Gpr(int guest) => guest * 8;
+
+    public static int Vector(int number) => CpuState.VectorOffset + (number * 32);
+
+    public static int Slot(int number) => Slots + (number * 8);
+
+    public static int SegmentBase(int index) => Segments + (index * SegmentSize);
+
+    public static int SegmentReadEnd(int index) => SegmentBase(index) + ReadEnd;
+
+    public static int SegmentWriteEnd(int index) => SegmentBase(index) + WriteEnd;
+
+    public static int SegmentLimit(int index) => SegmentBase(index) + Limit;
+
+    private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
+}

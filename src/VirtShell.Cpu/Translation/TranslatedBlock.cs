@@ -1,0 +1,26 @@
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>One translated block.</summary>
+internal sealed unsafe class TranslatedBlock
+{
+    /// <summary>Where it executes from.</summary>
+    public byte* Entry { get; init; }
+
+    public ulong PhysicalPage { get; init; }
+
+    /// <summary>First byte of its guest code in the page.</summary>
+    public int Start { get; init; }
+
+    /// <summary>One past the last.</summary>
+    public int End { get; init; }
+
+    /// <summary>A <see cref="TranslationKey"/>.</summary>
+    public int Key { get; init; }
+
+    /// <summary>Status flags that must stand in RFLAGS at its entry; with any it is never a target of indirect branches.</summary>
+    public uint LiveFlags { get; init; }
+
+    public int Instructions { get; init; }
+
+    public int CodeBytes { get; set; }
+}

@@ -1,0 +1,580 @@
+using System;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+using Iced.Intel;
+using VirtShell.Cpu.Decoding;
+using VirtShell.Cpu.Execution;
+using VirtShell.Cpu.Memory;
+
+namespace VirtShell.Cpu.Translation;
+
+/// <summary>
+/// The fast engine: finds or makes the host code of what RIP points to, runs it, and does what its exits ask for. Everything
+/// that emitted code cannot do is done by the interpreter, one instruction at a time.
+/// </summary>
+/// <remarks>
+/// Unsafe code is sound here because emitted code touches guest memory only through the soft TLB, its own state through GS,
+/// and nothing else; and because no exception passes through it: its calls catch everything.
+/// </remarks>
+internal sealed unsafe class Translator : IDisposable
+{
+    private const int CodeBytes = 64 << 20;
+    private const int StubBytes = 16 << 10;
+    private const int MaxOps = 1 << 19;
+
+    /// <summary>Blocks of a page whose code stores keep changing.</summary>
+    private const int RestlessDrops = 64;
+    private const int RestlessWarm = 200;
+    private const uint HostMxcsr = 0x1F80;
+    private const uint FlagImageFixed = 0x202;
+
+    private readonly Vcpu _vcpu;
+    private readonly CpuState* _s;
+    private readonly CodeCache _code;
+    private readonly BlockBuilder _builder;
+    private readonly CodeMemory _memory = new(CodeBytes);
+    private readonly ExitTable _exits = new();
+    private readonly TranslationCache _cache;
+    private readonly BlockReader _reader;
+    private readonly BlockTranslator _translator;
+    private readonly Stubs _stubs;
+    private readonly byte[] _heat = new byte[1 << 16];
+    private readonly Op* _ops = (Op*)HostMemory.Reserve((ulong)MaxOps * (ulong)sizeof(Op));
+    private readonly System.Collections.Generic.HashSet<ulong> _seen = [];
+    private CodeWriter _writer;
+    private byte* _start;
+    private int _nextOp;
+    private bool _masked;
+    private bool _missFaulted;
+    private bool _deliver;
+    private bool _calling;
+    private ExceptionDispatchInfo? _failure;
+    private EngineStatistics _statistics;
+    private long _retired;
+    private long _entries;
+    private long _callOuts;
+    private long _calledOut;
+    private long _exitsBudget;
+    private long _exitsUnlinked;
+    private long _exitsIndirect;
+    private long _exitsInstruction;
+    private long _exitsAccess;
+    private long _exitsFault;
+    private long _exitsEvent;
+
+    public Translator(Vcpu vcpu, CpuState* state, CodeCache code, BlockBuilder builder, bool[] supported, DecoderOptions options)
+    {
+        _vcpu = vcpu;
+        _s = state;
+        _code = code;
+        _builder = builder;
+        _s->HostMxcsr = HostMxcsr;
+        _cache = new TranslationCache { Dropped = Drop };
+        _writer.At = _memory.Writable;
+        _writer.Delta = (nint)(_memory.Executable - _memory.Writable);
+        _stubs = new Stubs(
+            ref _writer,
+            (nint)(delegate* unmanaged[Cdecl]<CpuState*, ulong, int>)&MissRead,
+            (nint)(delegate* unmanaged[Cdecl]<CpuState*, ulong, int>)&MissWrite,
+            (nint)(delegate* unmanaged[Cdecl]<CpuState*, int>)&CallOut,
+            (nint)(delegate* unmanaged[Cdecl]<CpuState*, void>)&LoadFlags);
+        _start = _writer.At;
+        _reader = new BlockReader(supported, options);
+        _translator = new BlockTranslator(_reader, _exits, _stubs);
+        code.Translations = _cache;
+    }
+
+    public EngineStatistics Statistics => _statistics with
+    {
+        InstructionsTranslated = _retired,
+        Entries = _entries,
+        CallOuts = _callOuts,
+        ExitsBudget = _exitsBudget,
+        ExitsUnlinked = _exitsUnlinked,
+        ExitsIndirect = _exitsIndirect,
+        ExitsInstruction = _exitsInstruction,
+        ExitsAccess = _exitsAccess,
+        ExitsFault = _exitsFault,
+        ExitsEvent = _exitsEvent,
+    };
+
+    /// <summary>Drops all translations.</summary>
+    public void Flush()
+    {
+        _statistics = _statistics with { CodeCacheFlushes = _statistics.CodeCacheFlushes + 1 };
+        foreach (ulong page in _cache.Pages)
+        {
+            _code.UnprotectTranslated(page);
+        }
+
+        _cache.Clear();
+        _exits.Clear();
+        _seen.Clear();
+        _writer.At = _start;
+        _nextOp = 0;
+        _vcpu.Mmu.FlushExec();
+    }
+
+    public void Dispose()
+    {
+        _memory.Dispose();
+        _exits.Dispose();
+        HostMemory.Release((byte*)_ops, (ulong)MaxOps * (ulong)sizeof(Op));
+    }
+
+    /// <summary>Runs until something needs the run loop.</summary>
+    public void Run()
+    {
+        CpuState* s = _s;
+        do
+        {
+            int key = TranslationKey.Of(s);
+            TranslatedBlock? block = null;
+            byte* code = Find(key, ref block);
+            if (code == null)
+            {
+                return;
+            }
+
+            Enter(code, key, block);
+        }
+        while (s->StopBelow == 0 && s->Pending == PendingEvents.None && s->Budget > 0 && s->Halted == 0 && (s->FlagsRest & Flags.Trap) == 0
+            && s->IsShutdown == 0 && !_vcpu.InstructionBreakpointsArmed && !_vcpu.Mmu.ForceSlow);
+    }
+
+    /// <summary>Host code for RIP; null where the interpreter has done something instead.</summary>
+    private byte* Find(int key, ref TranslatedBlock? block)
+    {
+        CpuState* s = _s;
+        ulong rip = s->Rip;
+        ulong linear = (s->Cs.Base + rip) & s->LinearMask;
+        JumpTable jumps = _vcpu.Mmu.Jumps(key);
+        s->JumpTable = jumps.Address;
+        bool limited = s->ExecKey < Vcpu.ExecKeyUnlimited;
+        bool direct = s->Cs.Base == 0 && !limited;
+        if (direct && jumps.TryGet(rip, out byte* code))
+        {
+            s->RipBase = rip & ~0xFFFUL;
+            return code;
+        }
+
+        if ((limited && rip > s->Cs.Limit) || !_vcpu.Mmu.TryTranslateFetch(linear, out ulong physical) || (_vcpu.Memory.KindOf(physical) & (PageKinds.Ram | PageKinds.Rom)) == 0)
+        {
+            _vcpu.Dispatch();
+            return null;
+        }
+
+        block = _cache.Find(physical, key) ?? Translate(linear, physical, key);
+        if (block == null)
+        {
+            Interpret();
+            return null;
+        }
+
+        if (direct && block.LiveFlags == 0)
+        {
+            jumps.Add(rip, block.Entry);
+        }
+
+        s->RipBase = rip - (linear & 0xFFF);
+        return block.Entry;
+    }
+
+    // One block by the interpreter.
+    private void Interpret()
+    {
+        Op* op = _vcpu.Find();
+        _vcpu.Step(Math.Min(op->Remaining, _s->Budget));
+    }
+
+    /// <summary>Translates the block at an address if it has become warm.</summary>
+    private TranslatedBlock? Translate(ulong linear, ulong physical, int key)
+    {
+        ulong page = physical & ~0xFFFUL;
+        ref byte heat = ref _heat[(int)((physical ^ (physical >> 16)) & 0xFFFF)];
+        if (heat < byte.MaxValue)
+        {
+            heat++;
+        }
+
+        if (heat < (_cache.Drops(page) > RestlessDrops ? RestlessWarm : _vcpu.TranslationThreshold))
+        {
+            return null;
+        }
+
+        byte* code = _vcpu.Memory.Base + page;
+        int start = (int)(linear & 0xFFF);
+        if (!_reader.Read(code, start, key))
+        {
+            return null;
+        }
+
+        if (_reader.Count == 1 && _reader.Items[0].Family is Family.Exit)
+        {
+            // Nothing of it would run as host code.
+            return null;
+        }
+
+        if (_writer.At + BlockTranslator.MaxBytes > _memory.Writable + CodeBytes || !_exits.HasRoom || _nextOp + 1024 > MaxOps)
+        {
+            Flush();
+        }
+
+        TranslatedBlock block = _translator.Translate(ref _writer, code, page, start, key);
+        _cache.Add(block);
+        _code.ProtectPage(page);
+        bool again = !_seen.Add(TranslationCache.KeyOf(physical, key));
+        _statistics = _statistics with
+        {
+            BlocksTranslated = _statistics.BlocksTranslated + 1,
+            Retranslations = _statistics.Retranslations + (again ? 1 : 0),
+            TranslatedGuestInstructions = _statistics.TranslatedGuestInstructions + block.Instructions,
+            TranslatedBytes = _statistics.TranslatedBytes + block.CodeBytes,
+        };
+        return block;
+    }
+
+    private void Enter(byte* code, int key, TranslatedBlock? block)
+    {
+        CpuState* s = _s;
+        _masked = (key & TranslationKey.Sse) != 0;
+        while (code != null)
+        {
+            s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
+            long budget = s->Budget;
+            long callOuts = _calledOut;
+            int result;
+            if (block != null && block.LiveFlags != 0)
+            {
+                s->FlagImage = FlagImageFixed | Flags.GetStatus(s);
+                result = _stubs.EnterWithFlags(s, code);
+            }
+            else
+            {
+                result = _stubs.Enter(s, code);
+            }
+
+            _entries++;
+            if (_masked)
+            {
+                s->Mxcsr = s->NativeMxcsr;
+            }
+
+            code = null;
+            if (result == Stubs.Exited)
+            {
+                ref ExitRecord exit = ref _exits[(int)s->ExitId];
+                s->Budget += exit.Owed;
+                _retired += budget - s->Budget - (_calledOut - callOuts);
+                SettleFlags(exit.Thunk);
+                code = Leave(ref exit, key, ref block);
+            }
+            else
+            {
+                _retired += budget - s->Budget - (_calledOut - callOuts);
+                AfterCall();
+            }
+        }
+    }
+
+    // Does what an exit asks for; gives where emitted code goes on, or null for the run loop to look around first.
+    private byte* Leave(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    {
+        CpuState* s = _s;
+        ulong rip = Flow.Mask(s, s->RipBase + (ulong)exit.PageOffset);
+        s->Rip = exit.Truncates ? (ushort)rip : rip;
+        switch (exit.Kind)
+        {
+            case ExitKind.Budget:
+                _exitsBudget++;
+                if (s->Budget > 0)
+                {
+                    _vcpu.Dispatch();
+                }
+
+                return null;
+            case ExitKind.Branch:
+                _exitsUnlinked++;
+                return Link(ref exit, key, ref block);
+            case ExitKind.FarBranch:
+                _exitsUnlinked++;
+                return null;
+            case ExitKind.Limit:
+                _exitsInstruction++;
+                _vcpu.Step(1);
+                return null;
+            case ExitKind.Access:
+                if (_missFaulted)
+                {
+                    _missFaulted = false;
+                    _exitsFault++;
+                    _vcpu.AccountFault();
+                    _vcpu.DeliverFault();
+                    return null;
+                }
+
+                _exitsAccess++;
+                break;
+            case ExitKind.Indirect:
+                _exitsIndirect++;
+                break;
+            case ExitKind.Dropped:
+                _exitsUnlinked++;
+                _vcpu.Mmu.Jumps(key).Remove(s->Rip);
+                return Forward(ref exit, key, ref block);
+            default:
+                _exitsInstruction++;
+                break;
+        }
+
+        Op* op = OpsOf(ref exit);
+        op->Target = null;
+        _vcpu.Execute(op, 1);
+        return null;
+    }
+
+    /// <summary>Makes a branch within the page go straight to its target from now on, and goes there.</summary>
+    private byte* Link(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    {
+        CpuState* s = _s;
+        if (s->StopBelow != 0 || s->Budget <= 0 || s->Rip != Flow.Mask(s, s->RipBase + (ulong)exit.PageOffset))
+        {
+            return null;
+        }
+
+        ulong physical = exit.PhysicalPage + (ulong)exit.PageOffset;
+        byte* link = exit.Link;
+        uint hostFlags = exit.HostFlags;
+        byte* before = _writer.At;
+        TranslatedBlock? target = _cache.Find(physical, key);
+        if (target == null)
+        {
+            target = Translate((ulong)exit.PageOffset, physical, key);
+            if (target == null)
+            {
+                return null;
+            }
+
+            if (_writer.At < before)
+            {
+                // All was dropped to make room, the branch included.
+                link = null;
+            }
+        }
+
+        if (link != null && (target.LiveFlags & ~hostFlags) == 0)
+        {
+            CodeWriter.Patch(link, target.Entry - _writer.Delta);
+        }
+
+        block = target;
+        return target.Entry;
+    }
+
+    /// <summary>Whoever comes to a dropped block goes on to the one that has taken its place.</summary>
+    private byte* Forward(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    {
+        ulong physical = exit.PhysicalPage + (ulong)exit.PageOffset;
+        byte* entry = exit.Link;
+        byte* before = _writer.At;
+        TranslatedBlock? target = _cache.Find(physical, key) ?? Translate((ulong)exit.PageOffset, physical, key);
+        if (target == null)
+        {
+            return null;
+        }
+
+        if (_writer.At >= before && target.LiveFlags == 0)
+        {
+            CodeWriter code = new() { At = entry, Delta = _writer.Delta };
+            code.JumpTo(target.Entry);
+        }
+
+        block = target;
+        return target.Entry;
+    }
+
+    /// <summary>A store has changed a block's code: whoever still jumps to it leaves.</summary>
+    private void Drop(TranslatedBlock block)
+    {
+        _statistics = _statistics with { BlocksInvalidated = _statistics.BlocksInvalidated + 1 };
+        int id = _exits.Add();
+        _exits[id] = new ExitRecord { Kind = ExitKind.Dropped, PageOffset = block.Start, Thunk = 1, PhysicalPage = block.PhysicalPage, Key = (byte)block.Key, Link = block.Entry - _writer.Delta };
+        CodeWriter entry = new() { At = block.Entry - _writer.Delta, Delta = _writer.Delta };
+        entry.StoreStateImmediate32(StateOffset.ExitId, id);
+        entry.JumpTo(_stubs.Exit);
+        if (_calling)
+        {
+            // It may be the block that has called.
+            _s->StopBelow = ulong.MaxValue;
+        }
+    }
+
+    private void SettleFlags(int thunk)
+    {
+        CpuState* s = _s;
+        if (thunk == 1)
+        {
+            thunk = (int)s->FlagThunk;
+        }
+
+        if (thunk != 0)
+        {
+            _exits.Thunk(thunk).Settle(s);
+        }
+
+        s->FlagThunk = 0;
+    }
+
+    private Op* OpsOf(ref ExitRecord exit)
+    {
+        if (exit.Ops == null)
+        {
+            if (_nextOp + exit.OpCount + 1 > MaxOps)
+            {
+                throw new InvalidOperationException("Operations for the interpreter do not fit.");
+            }
+
+            exit.Ops = _ops + _nextOp;
+            _nextOp += exit.OpCount + 1;
+
+            // What a call leaves of its block stays charged while the interpreter runs.
+            int charged = exit.Kind == ExitKind.CallOut ? exit.Owed : 0;
+            _builder.BuildRun(exit.Ops, exit.PhysicalPage, exit.PageOffset, exit.OpCount, charged, (CodeMode)(exit.Key & TranslationKey.ModeMask));
+        }
+
+        return exit.Ops;
+    }
+
+    // After a call from emitted code that did not go back there.
+    private void AfterCall()
+    {
+        ExceptionDispatchInfo? failure = _failure;
+        if (failure != null)
+        {
+            _failure = null;
+            failure.Throw();
+        }
+
+        if (_deliver)
+        {
+            _deliver = false;
+            _exitsFault++;
+            _vcpu.DeliverFault();
+        }
+        else
+        {
+            _exitsEvent++;
+        }
+    }
+
+    // Runs the operations of a call; true where emitted code goes on behind them.
+    private bool Call()
+    {
+        CpuState* s = _s;
+        ref ExitRecord call = ref _exits[(int)s->ExitId];
+        SettleFlags(call.Thunk);
+        if (_masked)
+        {
+            s->Mxcsr = s->NativeMxcsr;
+        }
+
+        int count = call.OpCount;
+        Op* first = OpsOf(ref call);
+        Op* end = first + count;
+        Op* op = first;
+
+        _callOuts++;
+        _calledOut += count;
+        _calling = true;
+        do
+        {
+            s->CurrentOp = op;
+            op = op->Handler(s, op);
+        }
+        while ((ulong)op > s->StopBelow && op != end);
+        _calling = false;
+        if (op == end && s->StopBelow == 0)
+        {
+            s->CurrentOp = null;
+            s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
+            return true;
+        }
+
+        _vcpu.Settle(op);
+        return false;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int CallOut(CpuState* s)
+    {
+        Vcpu vcpu = CpuState.Of(s);
+        Translator self = vcpu.Translator;
+        try
+        {
+            return self.Call() ? 0 : Stubs.Settled;
+        }
+        catch (GuestFault)
+        {
+            vcpu.AccountFault();
+            self._deliver = true;
+        }
+#pragma warning disable CA1031 // Nothing may pass through emitted code; it is thrown again behind it.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            self._failure = ExceptionDispatchInfo.Capture(e);
+        }
+
+        self._calling = false;
+        return Stubs.Settled;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int MissRead(CpuState* s, ulong linear) => Miss(s, linear, write: false);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static int MissWrite(CpuState* s, ulong linear) => Miss(s, linear, write: true);
+
+    // 0: the access will succeed now. 1: emitted code leaves.
+    private static int Miss(CpuState* s, ulong linear, bool write)
+    {
+        Translator self = CpuState.Of(s).Translator;
+        try
+        {
+            ref ExitRecord exit = ref self._exits[(int)s->ExitId];
+            if ((linear & 0xFFF) + exit.Size > 4096)
+            {
+                return 1;
+            }
+
+            bool filled = self._vcpu.Mmu.TryFill(linear, write, out bool fault);
+            self._missFaulted = fault;
+            return filled ? 0 : 1;
+        }
+#pragma warning disable CA1031 // Nothing may pass through emitted code; the interpreter meets the same again.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return 1;
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void LoadFlags(CpuState* s)
+    {
+        Translator self = CpuState.Of(s).Translator;
+        try
+        {
+            self.SettleFlags(self._exits[(int)s->ExitId].Thunk);
+            s->FlagImage = FlagImageFixed | Flags.GetStatus(s);
+        }
+#pragma warning disable CA1031 // Nothing may pass through emitted code; it is thrown again when that comes back.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            self._failure = ExceptionDispatchInfo.Capture(e);
+            s->FlagImage = FlagImageFixed;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+namespace VirtShell.Cpu.Tests.Lockstep;
+
+/// <summary>Kinds of instructions that a random program is mixed from.</summary>
+internal enum Family
+{
+    /// <summary>ADD … CMP, TEST, INC, DEC, NEG, XADD, CMPXCHG and their like: they make flags.</summary>
+    Arithmetic,
+
+    /// <summary>ADC, SBB, SETcc, CMOVcc, RCL, RCR, LAHF, ADCX …: they take flags.</summary>
+    FlagUsers,
+    Shifts,
+    MultiplyDivide,
+    Bits,
+
+    /// <summary>MOV and whatever leaves flags alone.</summary>
+    Moves,
+    Strings,
+    Sse,
+    Avx,
+    X87,
+    Mmx,
+
+    // What follows is written by patterns, not taken from the table.
+    Stack,
+    Branches,
+    Loops,
+    Calls,
+    Indirect,
+    Ports,
+    Traps,
+    Interrupts,
+    SelfModifying,
+    Segments,
+    System,
+    Paging,
+    Debug,
+}

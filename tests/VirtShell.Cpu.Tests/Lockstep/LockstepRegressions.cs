@@ -1,0 +1,22 @@
+namespace VirtShell.Cpu.Tests.Lockstep;
+
+/// <summary>
+/// What the engines once differed on, one row each, as the report of a difference prints them. The first rows are none:
+/// they hold what a translator is likely to get wrong.
+/// </summary>
+internal static class LockstepRegressions
+{
+    public static LockstepRegression[] Rows { get; } =
+    [
+        new("carry through INC", GuestMode.LongUser, "F9FFC013D8FFC91BD9", 0x202, 0x1F80, "7FFFFFFF,1,0,FFFFFFFF"),
+        new("shift by zero keeps flags", GuestMode.LongUser, "31C94801C0D3E80F92C3480FA4C800D3C8", 0x202, 0x1F80, "8000000000000001,0"),
+        new("high bytes", GuestMode.Flat32, "00E488F7F6E580EC7F0FB6CC", 0x202, 0x1F80, "1234,5678,9ABC,DEF0"),
+        new("32-bit results clear the upper half", GuestMode.LongUser, "89C08D040089D20FC889D887CB0FB7C1", 0x202, 0x1F80, "FFFFFFFF80000000,FFFFFFFF12345678,FFFFFFFFFFFFFFFF,FFFFFFFF00000001"),
+        new("division that overflows", GuestMode.LongUser, "31D2F7F3F7FB99F7FB", 0x202, 0x1F80, "80000000,0,0,FFFFFFFF"),
+        new("bit test with a register index", GuestMode.Flat32, "0FA31D001003000FAB0D00100300", 0x202, 0x1F80, "0,FFFFFFE1,0,7FFF"),
+        new("rotate through carry", GuestMode.LongUser, "F948D1D048C1D821D2D8F8C0D007", 0x202, 0x1F80, "8000000000000001,5,3"),
+        new("compare, move in between, then branch", GuestMode.LongUser, "39D889C8BA0500000072040F94C20F4CC3", 0x202, 0x1F80, "80000000,7,0,7FFFFFFF"),
+        new("exchange with itself locked", GuestMode.Flat32, "F00FC11D00100300F00FB10D00100300", 0x202, 0x1F80, "5,6,7,8"),
+        new("POPF and PUSHF", GuestMode.Flat32, "9C58350100000050F59D9C59", 0x202, 0x1F80, "0"),
+    ];
+}

@@ -1,0 +1,39 @@
+using System;
+using Xunit;
+
+namespace VirtShell.Cpu.Tests.Lockstep;
+
+/// <summary>Random programs on both engines, held to the same state, memory and bus traffic at every chunk's end.</summary>
+public sealed class LockstepTests
+{
+    private const int Seeds = 2;
+
+    public static TheoryData<string> Modes
+    {
+        get
+        {
+            TheoryData<string> data = [];
+            foreach (GuestMode mode in Enum.GetValues<GuestMode>())
+            {
+                data.Add(mode.ToString());
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void BothEnginesAgree(string mode)
+    {
+        for (int seed = 1; seed <= Seeds; seed++)
+        {
+            foreach (Mix mix in Mix.All)
+            {
+                GuestProgram program = ProgramGenerator.Generate(Enum.Parse<GuestMode>(mode), mix, seed);
+                LockstepResult result = LockstepRunner.Run(program, 40_000, seed);
+                Assert.True(result.Report is null, result.Report);
+            }
+        }
+    }
+}
