@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Threading.Tasks;
+using VirtShell.Bench;
 using VirtShell.Harness;
 using VirtShell.Host;
 using VirtShell.Images;
@@ -57,7 +58,7 @@ internal static class Errors
     {
         // Diagnostics begin with the file's name, as compilers write them and editors read them.
         SuiteException { Diagnostics.Count: > 0 } suite => suite.Message,
-        SuiteException or UsageException or VmException or ImageException or StorageException => $"virtshell: {e.Message}",
+        SuiteException or UsageException or VmException or ImageException or StorageException or BenchException => $"virtshell: {e.Message}",
         IOException or UnauthorizedAccessException => $"virtshell: {e.Message}",
         AggregateException { InnerException: { } inner } => Describe(inner),
         _ => $"virtshell: internal error: {e.GetType().Name}: {e.Message} This is a defect in VirtShell; please report it with the command line and, from a second try with {DebugVariable}=1, the details.",

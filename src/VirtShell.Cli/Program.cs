@@ -34,6 +34,7 @@ public static class Program
             ("test", TestCommand.Create),
             ("run", RunCommand.Create),
             ("lockstep", LockstepCommand.Create),
+            ("bench", BenchCommand.Create),
             ("guests", GuestsCommand.Create),
             ("schema", SchemaCommand.Create),
         ];

@@ -25,7 +25,8 @@ public sealed class LayerTests
         ["VirtShell.Host"] = ["VirtShell.State", "VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Storage", "VirtShell.Images", "VirtShell.Guests"],
         ["VirtShell.Harness"] = ["VirtShell.Host", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
         ["VirtShell.PowerShell"] = ["VirtShell.Host", "VirtShell.Harness", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
-        ["VirtShell.Cli"] = ["VirtShell.Host", "VirtShell.Harness", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
+        ["VirtShell.Bench"] = ["VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Images"],
+        ["VirtShell.Cli"] = ["VirtShell.Host", "VirtShell.Harness", "VirtShell.Bench", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
     };
 
     /// <summary>Of the engine, what people configure and what a run reports; nothing else goes beyond Host.</summary>

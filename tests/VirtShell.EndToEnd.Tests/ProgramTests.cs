@@ -163,6 +163,15 @@ public sealed class ProgramTests : IDisposable
     [InlineData("test")]
     [InlineData("test no/such/suite.yaml")]
     [InlineData("test pipelines --shard 5/4")]
+    [InlineData("bench --program seive")]
+    [InlineData("bench --only kvm")]
+    [InlineData("bench --engine jit")]
+    [InlineData("bench --repeat 0")]
+    [InlineData("bench --json no/such/folder/result.json")]
+    [InlineData("bench --bochs --check")]
+    [InlineData("bench --clock sundial")]
+    [InlineData("bench --scale 0")]
+    [InlineData("bench --only virtshell --kernel no/such/kernel")]
     public async Task Wrong_use_is_one_clear_line_and_exits_2(string arguments)
     {
         (int code, string output, string error) = await RunAsync(arguments.Split(' '));

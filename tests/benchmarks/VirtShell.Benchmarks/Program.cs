@@ -2,7 +2,7 @@ using System;
 using System.Diagnostics;
 using System.Globalization;
 using System.Linq;
-using VirtShell.Benchmarks;
+using VirtShell.Bench.Loops;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 
@@ -11,10 +11,13 @@ using VirtShell.Cpu.Memory;
 const long Instructions = 100_000_000;
 const int Rounds = 5;
 Console.WriteLine($"{"loop",-18}{"median",10}{"least",10}{"most",10}   million instructions per second of processor time");
-foreach ((string name, byte[] code) in LoopPrograms.All)
+const ulong Entry = 0x100000;
+const int StackPointer = 4;
+const int RoundCounter = 15;
+foreach (LoopProgram loop in LoopPrograms.All)
 {
     using PhysicalMemory memory = new(64UL << 20);
-    memory.Write(LoopPrograms.Entry, code);
+    memory.Write(Entry, LoopPrograms.Assemble(loop, Entry));
     memory.WriteUInt64(0x1000, 0x2003);
     memory.WriteUInt64(0x2000, 0x3003);
     for (ulong i = 0; i < 32; i++)
@@ -22,9 +25,10 @@ foreach ((string name, byte[] code) in LoopPrograms.All)
         memory.WriteUInt64(0x3000 + (i * 8), (i << 21) | 0x83);
     }
 
-    using Vcpu cpu = new(memory, new EmptyBus(), CpuModel.X86_64_V3);
-    cpu.EnterLong64(LoopPrograms.Entry, 0x1000, 0x10, 0x18, 0, 0);
-    cpu.SetRegister(4, 0x400000);
+    using Vcpu cpu = new(memory, new LoopBus(), CpuModel.X86_64_V3);
+    cpu.EnterLong64(Entry, 0x1000, 0x10, 0x18, 0, 0);
+    cpu.SetRegister(StackPointer, LoopPrograms.StackTop);
+    cpu.SetRegister(RoundCounter, long.MaxValue);
     cpu.Run(Instructions);
     double[] speeds = new double[Rounds];
     for (int round = 0; round < Rounds; round++)
@@ -35,5 +39,5 @@ foreach ((string name, byte[] code) in LoopPrograms.All)
     }
 
     Array.Sort(speeds);
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-18}{speeds[Rounds / 2],10:F0}{speeds.First(),10:F0}{speeds.Last(),10:F0}"));
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{loop.Name,-18}{speeds[Rounds / 2],10:F0}{speeds.First(),10:F0}{speeds.Last(),10:F0}"));
 }

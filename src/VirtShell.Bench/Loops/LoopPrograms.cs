@@ -4,39 +4,59 @@ using System.IO;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 
-namespace VirtShell.Benchmarks;
+namespace VirtShell.Bench.Loops;
 
-/// <summary>Endless 64-bit integer loops, assembled for one fixed address.</summary>
+/// <summary>
+/// A 64-bit integer loop: R15 counts its rounds down, then it returns. With a count that is never used up it is endless.
+/// </summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Emit">Writes its code.</param>
+/// <param name="Rounds">As many rounds as make about 100 million instructions.</param>
+internal sealed record LoopProgram(string Name, Action<Assembler> Emit, long Rounds);
+
+/// <summary>The loops. They use RAX to RDX, RSI, RDI, R8, R15 and a little stack.</summary>
 internal static class LoopPrograms
 {
-    /// <summary>Where the code is loaded and entered.</summary>
-    public const ulong Entry = 0x100000;
-
     /// <summary>A megabyte of data for the loops.</summary>
     public const ulong Data = 0x200000;
 
-    public static IReadOnlyList<(string Name, byte[] Code)> All =>
+    /// <summary>Top of the stack that the loops expect.</summary>
+    public const ulong StackTop = 0x400000;
+
+    public static IReadOnlyList<LoopProgram> All { get; } =
     [
-        ("alu", Assemble(Alu)),
-        ("memory sum", Assemble(MemorySum)),
-        ("sieve", Assemble(Sieve)),
-        ("call and return", Assemble(Calls)),
-        ("bitwise crc32", Assemble(Crc)),
-        ("bubble sort", Assemble(Sort)),
+        new("alu", Alu, 150),
+        new("memory sum", MemorySum, 300),
+        new("sieve", Sieve, 80),
+        new("call and return", Calls, 9_000_000),
+        new("bitwise crc32", Crc, 450_000),
+        new("bubble sort", Sort, 350),
     ];
 
-    private static byte[] Assemble(Action<Assembler> program)
+    /// <summary>The machine code of one loop for a fixed address.</summary>
+    public static byte[] Assemble(LoopProgram program, ulong address)
     {
         Assembler a = new(64);
-        program(a);
+        program.Emit(a);
         using MemoryStream output = new();
-        a.Assemble(new StreamCodeWriter(output), Entry);
+        a.Assemble(new StreamCodeWriter(output), address);
         return output.ToArray();
+    }
+
+    // The end of a loop's round.
+    private static void Again(Assembler a, Label outer)
+    {
+        a.dec(r15);
+        a.jne(outer);
+        a.ret();
     }
 
     private static void Alu(Assembler a)
     {
+        Label outer = a.CreateLabel();
         Label loop = a.CreateLabel();
+        a.Label(ref outer);
+        a.mov(ecx, -65536);
         a.Label(ref loop);
         a.lea(ebx, __[rax + (rcx * 2) + 7]);
         a.xor(eax, ebx);
@@ -48,7 +68,7 @@ internal static class LoopPrograms
         a.inc(ecx);
         a.test(ecx, ecx);
         a.jne(loop);
-        a.jmp(loop);
+        Again(a, outer);
     }
 
     private static void MemorySum(Assembler a)
@@ -64,7 +84,7 @@ internal static class LoopPrograms
         a.add(rsi, 8);
         a.dec(ecx);
         a.jne(loop);
-        a.jmp(outer);
+        Again(a, outer);
     }
 
     private static void Sieve(Assembler a)
@@ -97,7 +117,7 @@ internal static class LoopPrograms
         a.inc(ebx);
         a.cmp(ebx, 65536);
         a.jb(next);
-        a.jmp(outer);
+        Again(a, outer);
     }
 
     private static void Calls(Assembler a)
@@ -108,7 +128,7 @@ internal static class LoopPrograms
         a.mov(edi, ecx);
         a.call(function);
         a.add(ecx, eax);
-        a.jmp(loop);
+        Again(a, loop);
         a.Label(ref function);
         a.push(rbx);
         a.mov(ebx, edi);
@@ -134,7 +154,7 @@ internal static class LoopPrograms
         a.dec(ecx);
         a.jne(loop);
         a.add(eax, 12345);
-        a.jmp(outer);
+        Again(a, outer);
     }
 
     private static void Sort(Assembler a)
@@ -170,6 +190,6 @@ internal static class LoopPrograms
         a.jb(inner);
         a.dec(r8d);
         a.jne(pass);
-        a.jmp(outer);
+        Again(a, outer);
     }
 }
