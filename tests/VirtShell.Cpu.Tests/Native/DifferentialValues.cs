@@ -133,6 +133,12 @@ internal static unsafe class DifferentialValues
             image->Gpr[0] = image->Gpr[1] = image->Gpr[2] = image->Gpr[5] = image->Gpr[7] = (ulong)random.Next(4);
         }
 
+        if (instruction.Code == Code.Pop_r64 && instruction.Op0Register == Register.RSP)
+        {
+            // Signals of the host's system need a stack.
+            *top = DifferentialMemory.Operand + (8 * (ulong)random.Next(64));
+        }
+
         if (instruction.Mnemonic is Mnemonic.Popfq or Mnemonic.Popfd or Mnemonic.Popf)
         {
             *top &= ~NeverPopped;
