@@ -86,7 +86,8 @@ internal static unsafe class DifferentialValues
         {
             for (int i = 0; i < DifferentialMemory.WindowSize / 4; i++)
             {
-                ((uint*)window)[i] &= random.Next(8) == 0 ? uint.MaxValue : 0xFFFF;
+                // Reserved bits sometimes, for their #GP; not bit 17, which AMD has as its own.
+                ((uint*)window)[i] &= random.Next(8) == 0 ? ~(1u << 17) : 0xFFFF;
             }
         }
         else if (random.Next(4) == 0 && DifferentialForms.IsVector(code))
