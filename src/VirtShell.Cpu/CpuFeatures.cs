@@ -128,7 +128,8 @@ internal static class CpuFeatures
     /// <summary>How encodings decode that are something else on processors without a feature: TZCNT is BSF, LZCNT is BSR, CET's hints are NOPs.</summary>
     public static DecoderOptions DecoderOptionsOf(CpuModel model)
     {
-        DecoderOptions options = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
+        // PAUSE does nothing here but hide the XCHG that F3h, REX.B, 90h is.
+        DecoderOptions options = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd | DecoderOptions.NoPause;
         options |= Has(model, CpuidFeature.BMI1) ? 0 : DecoderOptions.NoMPFX_0FBC;
         options |= Has(model, CpuidFeature.LZCNT) ? 0 : DecoderOptions.NoMPFX_0FBD;
         return options;

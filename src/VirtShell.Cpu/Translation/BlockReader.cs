@@ -86,7 +86,8 @@ internal sealed unsafe class BlockReader
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
     public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family == Family.Divide
-        || item.Family is Family.Push or Family.Pop or Family.Leave or Family.Call or Family.Return or Family.Jump || IsShiftByCl(in item);
+        || item.Family is Family.Push or Family.Pop or Family.Leave or Family.Call or Family.Return or Family.Jump || IsShiftByCl(in item)
+        || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
     public static bool IsShiftByCl(in Item item) => item.Family is Family.Shift or Family.DoubleShift or Family.Rotate
         && item.Instruction.GetOpKind(item.Instruction.OpCount - 1) == OpKind.Register;
@@ -165,6 +166,12 @@ internal sealed unsafe class BlockReader
         bool is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
         if (descriptor.IsSimd && (key & (descriptor.IsVex ? TranslationKey.Avx : TranslationKey.Sse)) == 0)
         {
+            return false;
+        }
+
+        if (instruction.Mnemonic == Mnemonic.Vzeroupper && !is64)
+        {
+            // Outside of 64-bit mode it leaves YMM8 to YMM15 alone.
             return false;
         }
 
