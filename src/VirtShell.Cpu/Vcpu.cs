@@ -112,7 +112,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     public bool IsTranslating { get; private set; }
 
     /// <summary>The translator takes a block when it is about to run for this many times (1 to 255); makes no difference to what the guest does.</summary>
-    public int TranslationThreshold { get; set; } = 1;
+    public int TranslationThreshold { get; set; } = 3;
 
     internal Translator Translator => _translator ??= new Translator(this, _s, _code, _builder, CpuFeatures.SupportedCodes(Model), CpuFeatures.DecoderOptionsOf(Model));
 

@@ -32,6 +32,7 @@ public sealed class LayerTests
     private static readonly string[] EngineVocabulary =
     [
         "VirtShell.Cpu.CpuModel",
+        "VirtShell.Cpu.EngineKind",
         "VirtShell.Machine.ClockMode",
         "VirtShell.Machine.MachineExitKind",
     ];

@@ -28,10 +28,8 @@ internal sealed class MachinePair : IDisposable
     {
         _first = MachineBuild.Prepare(definition, images, messages, cancellation);
         _second = MachineBuild.Prepare(definition, images, progress: null, cancellation);
-        Interpreter = _first.PowerOn();
-        Translator = _second.PowerOn();
-        Interpreter.Cpu.Engine = EngineKind.Interpreter;
-        Translator.Cpu.Engine = EngineKind.Translator;
+        Interpreter = _first.PowerOn(EngineKind.Interpreter);
+        Translator = _second.PowerOn(EngineKind.Translator);
         Interpreter.SerialOutput = (port, value) => Note(_interpreterSerial, port, value);
         Translator.SerialOutput = (port, value) => Note(_translatorSerial, port, value);
     }

@@ -97,9 +97,9 @@ internal static unsafe class StringHandlers
     /// <summary>Elements between boundaries: one while single-stepping, which traps after each iteration (SDM Vol. 3B §18.3.1.4).</summary>
     private static int LongestSlice(CpuState* s) => (s->FlagsRest & Flags.Trap) != 0 ? 1 : SliceElements;
 
-    /// <summary>Something waits for a boundary. Not a stop request by itself: the host makes it when it likes, and where slices end counts as instructions.</summary>
+    /// <summary>Something waits for a boundary. Not a stop request by itself: the host makes it when it likes, and where slices end counts as instructions; nor a change of code, which each engine sees at other addresses.</summary>
     private static bool Interrupted(CpuState* s) =>
-        s->StopBelow != 0 && (s->Pending & (PendingEvents.StopRequested | PendingEvents.DebugTrap)) != PendingEvents.StopRequested;
+        s->StopBelow == ulong.MaxValue && (s->Pending & (PendingEvents.StopRequested | PendingEvents.DebugTrap)) != PendingEvents.StopRequested;
 
     /// <summary>A breakpoint was hit: it traps after the iteration, not after the slice (SDM Vol. 3B §18.3.1.2).</summary>
     private static bool Trapped(CpuState* s) => (s->Pending & PendingEvents.DebugTrap) != 0;
