@@ -15,6 +15,9 @@ public sealed class EngineLockstep
     /// <summary>A state to come back to is kept about this often, in instructions.</summary>
     private const long CheckpointInterval = 400_000_000;
 
+    /// <summary>Differences that are told before they are looked into.</summary>
+    private const int ShownAtOnce = 6;
+
     private readonly VmHost _host;
     private readonly VmDefinition _definition;
     private readonly EngineLockstepOptions _options;
@@ -116,7 +119,8 @@ public sealed class EngineLockstep
     /// <summary>The last chunk shows a difference; chunks before <paramref name="good"/> left none.</summary>
     private string Narrow(MachinePair seen, int good)
     {
-        _options.Messages?.Report($"The engines differ by instruction {seen.Interpreter.Instructions}; looking for the first one.");
+        // What is known already first: an engine that went wrong may take the process down while it runs again.
+        _options.Messages?.Report($"The engines differ by instruction {seen.Interpreter.Instructions}; looking for the first one. At the end of the chunk: {string.Join("; ", seen.Differences().Take(ShownAtOnce))}");
         if (_checkpoint is not null)
         {
             using MachinePair pair = NewPair(null);
