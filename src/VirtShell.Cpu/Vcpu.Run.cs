@@ -152,6 +152,8 @@ public sealed unsafe partial class Vcpu
         return SetFault(stack ? Vector.StackFault : Vector.GeneralProtection, 0, true);
     }
 
+    internal bool HasPendingPageFault => _faultVector == Vector.PageFault;
+
     internal void ClearFault() => _faultVector = -1;
 
     internal (int Vector, uint Error, bool HasError, ulong Cr2) SaveFault() => (_faultVector, _faultError, _faultHasError, _s->Cr2);
