@@ -3,7 +3,7 @@ using Iced.Intel;
 
 namespace VirtShell.Cpu.Translation;
 
-/// <summary>Which emitter serves which instruction. What nobody lists here goes to the interpreter.</summary>
+/// <summary>Which emitter serves which of Iced's codes, whatever its operands are (that is <see cref="BlockReader"/>'s to look at). What nobody lists here goes to the interpreter.</summary>
 internal static class Families
 {
     private const uint Rax = 1;
@@ -176,7 +176,7 @@ internal static class Families
             case Mnemonic.Push:
                 return instruction.Op0Kind == OpKind.Register && instruction.Op0Register.IsSegmentRegister() ? Family.CallOut : Family.Push;
             case Mnemonic.Pop:
-                return instruction.Op0Kind == OpKind.Register ? Family.Pop : Family.CallOut;
+                return Family.Pop;
             case Mnemonic.Leave:
                 return Family.Leave;
             case Mnemonic.Call:
