@@ -154,6 +154,9 @@ public unsafe struct CpuState
     /// <summary>While emitted code runs and at its exits: how status flags are to be had (an index of the translator's thunks); 0 where <see cref="FlagResult"/> and <see cref="FlagAux"/> hold them.</summary>
     public uint FlagThunk;
 
+    /// <summary>Beside <see cref="FlagThunk"/>, and cleared with it: what changed only some flags since, as a thunk's index times four plus its class (which see); 0 for nothing.</summary>
+    public uint FlagPartial;
+
     /// <summary>Which exit emitted code takes, or which of its calls it makes.</summary>
     public uint ExitId;
 

@@ -116,6 +116,7 @@ internal sealed unsafe partial class BlockTranslator
             Target = Signed(in item.Instruction),
             Owed = _count - index - 1,
             Flags = _flags,
+            Partial = _partial,
             InHost = _inHost,
             HostFlags = _hostFlags,
         });

@@ -12,10 +12,16 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The slot that keeps RFLAGS through a TLB check where no thunk can bring them back.</summary>
     private const int NativeSlot = FlagPlace.Slots;
 
+    /// <summary>The slot of what changed only some flags.</summary>
+    private const byte PartialPlace = FlagPlace.Slot + 5;
+
     private readonly Dictionary<ulong, FlagProspect> _prospects = [];
 
     /// <summary>What the guest's flags follow from now.</summary>
     private FlagThunk _flags;
+
+    /// <summary>What has changed some of them since, where they are <see cref="FlagThunk.Incoming"/>; else <see cref="FlagThunk.Canonical"/>.</summary>
+    private FlagThunk _partial = FlagThunk.Canonical;
 
     /// <summary>RFLAGS holds the guest's flags: those of <see cref="_hostFlags"/>.</summary>
     private bool _inHost;
@@ -39,6 +45,13 @@ internal sealed unsafe partial class BlockTranslator
                 ? ProspectOf(last.Instruction.NearBranchTarget).Live : 0,
             _ => ProspectOf((ulong)last.End).Live,
         };
+        // Before the first instruction that sets all flags, those that an instruction leaves need not be at hand: word of it is enough.
+        int known = 0;
+        while (known < _count && items[known].Effect is not (FlagEffect.Full or FlagEffect.Settled))
+        {
+            known++;
+        }
+
         for (int i = _count - 1; i >= 0; i--)
         {
             ref Item item = ref items[i];
@@ -63,7 +76,7 @@ internal sealed unsafe partial class BlockTranslator
                     break;
                 case FlagEffect.Partial when need || live != 0:
                     // What stays must be in RFLAGS when the instruction runs.
-                    live = Kept(in item, need, live);
+                    live = Kept(in item, need && (i > known || PartialOf(in item).PartialClass == 0), live);
                     exits |= BlockReader.IsShiftByCl(in item);
                     break;
                 default:
@@ -79,17 +92,31 @@ internal sealed unsafe partial class BlockTranslator
         return live;
     }
 
-    private static uint Kept(in Item item, bool need, uint live)
+    private static uint Kept(in Item item, bool need, uint live) =>
+        item.Family == Family.Rotate && BlockReader.IsShiftByCl(in item) ? Flags.Status : (need ? Flags.Status : live) & ~WrittenFlags(in item);
+
+    /// <summary>Flags that an instruction which leaves the others alone changes.</summary>
+    private static uint WrittenFlags(in Item item) => item.Family switch
     {
-        uint written = item.Family switch
+        Family.Increment => Flags.Status & ~Flags.Carry,
+        Family.BitTest => Flags.Carry,
+        Family.Rotate => Flags.Carry | Flags.Overflow,
+        Family.Shift => Flags.Status,
+        _ => PartialWrites(item.Instruction.Mnemonic),
+    };
+
+    /// <summary>The thunk of an instruction that changes some flags, its result in the slot for such; class 0 where there is none.</summary>
+    private static FlagThunk PartialOf(in Item item)
+    {
+        FlagKind kind = item.Family switch
         {
-            Family.Increment => Flags.Status & ~Flags.Carry,
-            Family.BitTest => Flags.Carry,
-            Family.Rotate => Flags.Carry | Flags.Overflow,
-            Family.Shift => Flags.Status,
-            _ => PartialWrites(item.Instruction.Mnemonic),
+            Family.Increment => item.Instruction.Mnemonic == Iced.Intel.Mnemonic.Inc ? FlagKind.Increment : FlagKind.Decrement,
+            Family.BitTest => FlagKind.CarryOnly,
+            Family.Rotate when !BlockReader.IsShiftByCl(in item) => item.Instruction.Mnemonic == Iced.Intel.Mnemonic.Rol ? FlagKind.Rol : FlagKind.Ror,
+            _ => FlagKind.Canonical,
         };
-        return item.Family == Family.Rotate && BlockReader.IsShiftByCl(in item) ? Flags.Status : (need ? Flags.Status : live) & ~written;
+        bool high = item.Instruction.Op0Kind == Iced.Intel.OpKind.Register && BlockReader.IsHighByte(item.Instruction.Op0Register);
+        return kind == FlagKind.Canonical || high ? FlagThunk.Canonical : new FlagThunk(kind, (byte)item.Width, PartialPlace, FlagPlace.Immediate, 0);
     }
 
     private static uint PartialWrites(Iced.Intel.Mnemonic mnemonic) => mnemonic switch
@@ -114,6 +141,7 @@ internal sealed unsafe partial class BlockTranslator
     private void FlagsAreSettled()
     {
         _flags = FlagThunk.Incoming;
+        _partial = FlagThunk.Canonical;
         _inHost = false;
         _rawFlags = 0;
     }
@@ -122,6 +150,7 @@ internal sealed unsafe partial class BlockTranslator
     private void SetFlags(in FlagThunk thunk, uint hostFlags = Flags.Status)
     {
         _flags = thunk;
+        _partial = FlagThunk.Canonical;
         _inHost = true;
         _hostFlags = hostFlags;
         _rawFlags = 0;
@@ -133,6 +162,7 @@ internal sealed unsafe partial class BlockTranslator
         _inHost = true;
         _hostFlags = Flags.Status;
         _rawFlags = 0;
+        _partial = FlagThunk.Canonical;
         _flags = new FlagThunk(FlagKind.Raw, 8, FlagPlace.Slot, FlagPlace.Immediate, 0);
         if (need)
         {
@@ -473,10 +503,17 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (_flags.Kind == FlagKind.Incoming)
         {
+            if (_partial.PartialClass != 0)
+            {
+                _code.StoreStateImmediate32(StateOffset.FlagPartial, (_exits.ThunkIndex(in _partial) << 2) | _partial.PartialClass);
+            }
+
             return;
         }
 
         Spill(known ? ProspectOf(target).Modified : uint.MaxValue);
-        _code.StoreStateImmediate32(StateOffset.FlagThunk, _exits.ThunkIndex(in _flags));
+
+        // Both words at once: nothing is pending over these flags.
+        _code.StoreStateImmediate64(StateOffset.FlagThunk, _exits.ThunkIndex(in _flags));
     }
 }

@@ -213,18 +213,80 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    /// <summary>Some flags change (<paramref name="written"/>), the others stay.</summary>
-    private void EmitPartial(in Item item, int index, uint written)
+    /// <summary>Some flags change, the others stay.</summary>
+    private void EmitPartial(in Item item, int index)
     {
+        uint written = WrittenFlags(in item);
         if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
         }
 
+        if (CanDefer(in item, index, written))
+        {
+            EnsureInHost(item.Descriptor.FlagsRead);
+            EmitNative(in item);
+            DeferPartial(in item, written);
+            return;
+        }
+
         uint kept = PrepareKept(in item, written);
-        EnsureInHost(item.Descriptor.FlagsRead);
         EmitNative(in item);
         FinishPartial(in item, kept | written);
+    }
+
+    /// <summary>
+    /// Whether it is enough to leave word of what an instruction changes over flags that are not at hand. Another such word of
+    /// a different class may be pending from the block before: then the interpreter executes the instruction.
+    /// </summary>
+    private bool CanDefer(in Item item, int index, uint written)
+    {
+        FlagThunk partial = PartialOf(in item);
+        if (!item.NeedAfter || _flags.Kind != FlagKind.Incoming || partial.PartialClass == 0 || (item.LiveAfter & ~written) != 0
+            || (_partial.PartialClass != 0 && _partial.PartialClass != partial.PartialClass))
+        {
+            return false;
+        }
+
+        if (_partial.PartialClass == 0)
+        {
+            _code.LoadState32(HostRegister.Scratch2, StateOffset.FlagPartial);
+            _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 3, wide: false);
+            byte* none = _code.JumpIf(4);
+            _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch2, partial.PartialClass, wide: false);
+            AddColdExit(_code.JumpIf(5), NewExit(ExitKind.Instruction, item.Offset, index));
+            CodeWriter.Patch(none, _code.At);
+            _inHost = false;
+        }
+
+        return true;
+    }
+
+    // Keeps the result (or CF) of the instruction that has just run.
+    private void DeferPartial(in Item item, uint written)
+    {
+        FlagThunk partial = PartialOf(in item);
+        if (partial.Kind == FlagKind.CarryOnly)
+        {
+            // setc [slot]
+            _code.Byte(0x65);
+            _code.Byte(0x0F);
+            _code.Byte(0x92);
+            _code.ModState(0, StateOffset.Slot(PartialPlace - FlagPlace.Slot));
+        }
+        else if (item.HasMemory)
+        {
+            KeepOperand(item.Width, PartialPlace);
+        }
+        else
+        {
+            StoreRegister(PartialPlace, BlockReader.GeneralNumber(item.Instruction.Op0Register));
+        }
+
+        _partial = partial;
+        _inHost = true;
+        _hostFlags = written;
+        _rawFlags = 0;
     }
 
     // Flags that stay and matter must be in RFLAGS when the instruction runs.
@@ -265,6 +327,13 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         const uint Written = Flags.Carry | Flags.Overflow;
+        if (CanDefer(in item, index, Written))
+        {
+            EmitNative(in item);
+            DeferPartial(in item, count == 1 ? Written : Flags.Carry);
+            return;
+        }
+
         uint kept = PrepareKept(in item, Written);
         EmitNative(in item);
         if (count > 1 && (item.NeedAfter || (item.LiveAfter & Flags.Overflow) != 0))

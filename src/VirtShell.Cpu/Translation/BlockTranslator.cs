@@ -116,14 +116,8 @@ internal sealed unsafe partial class BlockTranslator
             case Family.Negate:
                 EmitNegate(in item, index);
                 break;
-            case Family.Increment:
-                EmitPartial(in item, index, Flags.Status & ~Flags.Carry);
-                break;
-            case Family.BitTest:
-                EmitPartial(in item, index, Flags.Carry);
-                break;
-            case Family.PartialFlags:
-                EmitPartial(in item, index, PartialWrites(item.Instruction.Mnemonic));
+            case Family.Increment or Family.BitTest or Family.PartialFlags:
+                EmitPartial(in item, index);
                 break;
             case Family.Rotate:
                 EmitRotate(in item, index);
@@ -233,6 +227,7 @@ internal sealed unsafe partial class BlockTranslator
         record.PageOffset = pageOffset;
         record.PhysicalPage = _physicalPage;
         record.Thunk = _exits.ThunkIndex(in _flags);
+        record.Partial = _partial.Kind != FlagKind.Canonical ? _exits.ThunkIndex(in _partial) : 0;
         record.Owed = (short)(_count - index);
         record.OpCount = 1;
         record.Key = (byte)_key;
@@ -271,6 +266,7 @@ internal sealed unsafe partial class BlockTranslator
                     break;
                 default:
                     _flags = part.Flags;
+                    _partial = part.Partial;
                     _inHost = part.InHost;
                     _hostFlags = part.HostFlags;
                     EmitEdge(part.Target, part.Owed, taken: true);
@@ -291,5 +287,6 @@ internal sealed unsafe partial class BlockTranslator
         public int Owed;
         public ulong Target;
         public FlagThunk Flags;
+        public FlagThunk Partial;
     }
 }

@@ -165,6 +165,16 @@ internal unsafe struct CodeWriter
         Dword(value);
     }
 
+    /// <summary>mov qword [state + offset], immediate (sign-extended).</summary>
+    public void StoreStateImmediate64(int offset, int value)
+    {
+        Byte(0x65);
+        Byte(0x48);
+        Byte(0xC7);
+        ModState(0, offset);
+        Dword(value);
+    }
+
     /// <summary>An arithmetic operation of the 80h group on a register and [state + offset], 64 bits.</summary>
     public void AluState(byte operation, int reg, int offset)
     {

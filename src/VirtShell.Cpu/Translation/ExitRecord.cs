@@ -47,6 +47,9 @@ internal unsafe struct ExitRecord
     /// <summary>Index of the flag thunk.</summary>
     public int Thunk;
 
+    /// <summary>Index of the thunk that changes some of the flags of <see cref="Thunk"/>; 0: as the block before left word.</summary>
+    public int Partial;
+
     /// <summary>Status flags that stand in the host's RFLAGS where the branch leaves.</summary>
     public uint HostFlags;
 

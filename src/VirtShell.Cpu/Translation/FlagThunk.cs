@@ -51,6 +51,19 @@ internal enum FlagKind : byte
     Blsr,
     Blsmsk,
 
+    /// <summary>Over other flags: A is the result of INC, which leaves CF.</summary>
+    Increment,
+
+    /// <summary>Over other flags: A is the result of DEC.</summary>
+    Decrement,
+
+    /// <summary>Over other flags: bit 0 of A is CF, the others stay.</summary>
+    CarryOnly,
+
+    /// <summary>Over other flags: A is the result of ROL, which sets CF and OF.</summary>
+    Rol,
+    Ror,
+
     /// <summary>A is what LAHF and SETO gave: SF ZF AF PF CF in bits 15:8, OF in bit 0.</summary>
     Raw,
 }
@@ -74,6 +87,18 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
     public static readonly FlagThunk Incoming = new(FlagKind.Incoming, 8, FlagPlace.Immediate, FlagPlace.Immediate, 0);
     public static readonly FlagThunk Lost = new(FlagKind.Lost, 8, FlagPlace.Immediate, FlagPlace.Immediate, 0);
     public static readonly FlagThunk Canonical = new(FlagKind.Canonical, 8, FlagPlace.Immediate, FlagPlace.Immediate, 0);
+
+    /// <summary>
+    /// Thunks that change only some flags come in classes: of one class the later one makes the earlier one forgotten, as it
+    /// changes the same flags. 0: all flags.
+    /// </summary>
+    public int PartialClass => Kind switch
+    {
+        FlagKind.Increment or FlagKind.Decrement => 1,
+        FlagKind.CarryOnly => 2,
+        FlagKind.Rol or FlagKind.Ror => 3,
+        _ => 0,
+    };
 
     public bool Uses(int register) => A == register || B == register;
 
@@ -160,6 +185,27 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
                 break;
             case FlagKind.Blsmsk:
                 Flags.SetResult(s, TW.SignExtend(a ^ (a - 1)), a == 0, false, false);
+                break;
+            case FlagKind.Increment or FlagKind.Decrement:
+                bool carry = Flags.Cf(s);
+                if (Kind == FlagKind.Increment)
+                {
+                    AluHandlers.SetAdd<TW>(s, (a - 1) & ones, 1, a);
+                }
+                else
+                {
+                    AluHandlers.SetSub<TW>(s, (a + 1) & ones, 1, a);
+                }
+
+                Flags.SetCf(s, carry);
+                break;
+            case FlagKind.CarryOnly:
+                Flags.SetCf(s, (a & 1) != 0);
+                break;
+            case FlagKind.Rol or FlagKind.Ror:
+                bool top = (a >> (TW.Bits - 1)) != 0;
+                bool other = Kind == FlagKind.Rol ? (a & 1) != 0 : ((a >> (TW.Bits - 2)) & 1) != 0;
+                ShiftHandlers.SetRotate(s, Kind == FlagKind.Rol ? other : top, top != other);
                 break;
             case FlagKind.Raw:
                 uint raw = (uint)Value(s, A);

@@ -10,6 +10,7 @@ internal static class StateOffset
     public static readonly int Budget = Of(nameof(CpuState.Budget));
     public static readonly int Tlb = Of(nameof(CpuState.Tlb));
     public static readonly int FlagThunk = Of(nameof(CpuState.FlagThunk));
+    public static readonly int FlagPartial = Of(nameof(CpuState.FlagPartial));
     public static readonly int ExitId = Of(nameof(CpuState.ExitId));
     public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
     public static readonly int JumpTable = Of(nameof(CpuState.JumpTable));

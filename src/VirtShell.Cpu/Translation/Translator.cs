@@ -267,7 +267,7 @@ internal sealed unsafe class Translator : IDisposable
                 ref ExitRecord exit = ref _exits[(int)s->ExitId];
                 s->Budget += exit.Owed;
                 _retired += budget - s->Budget - (_calledOut - callOuts);
-                SettleFlags(exit.Thunk);
+                SettleFlags(exit.Thunk, exit.Partial);
                 code = Leave(ref exit, key, ref block);
             }
             else
@@ -410,12 +410,13 @@ internal sealed unsafe class Translator : IDisposable
         }
     }
 
-    private void SettleFlags(int thunk)
+    private void SettleFlags(int thunk, int partial)
     {
         CpuState* s = _s;
         if (thunk == 1)
         {
             thunk = (int)s->FlagThunk;
+            partial = partial != 0 ? partial : (int)(s->FlagPartial >> 2);
         }
 
         if (thunk != 0)
@@ -423,7 +424,13 @@ internal sealed unsafe class Translator : IDisposable
             _exits.Thunk(thunk).Settle(s);
         }
 
+        if (partial != 0)
+        {
+            _exits.Thunk(partial).Settle(s);
+        }
+
         s->FlagThunk = 0;
+        s->FlagPartial = 0;
     }
 
     private Op* OpsOf(ref ExitRecord exit)
@@ -473,7 +480,7 @@ internal sealed unsafe class Translator : IDisposable
     {
         CpuState* s = _s;
         ref ExitRecord call = ref _exits[(int)s->ExitId];
-        SettleFlags(call.Thunk);
+        SettleFlags(call.Thunk, call.Partial);
         if (_masked)
         {
             s->Mxcsr = s->NativeMxcsr;
@@ -568,7 +575,8 @@ internal sealed unsafe class Translator : IDisposable
         Translator self = CpuState.Of(s).Translator;
         try
         {
-            self.SettleFlags(self._exits[(int)s->ExitId].Thunk);
+            ref ExitRecord call = ref self._exits[(int)s->ExitId];
+            self.SettleFlags(call.Thunk, call.Partial);
             s->FlagImage = FlagImageFixed | Flags.GetStatus(s);
         }
 #pragma warning disable CA1031 // Nothing may pass through emitted code; it is thrown again when that comes back.

@@ -147,7 +147,7 @@ internal static unsafe class ShiftHandlers
         where TW : struct, IWidth => ((value >> (TW.Bits - 1)) & 1) != 0;
 
     /// <summary>Rotates leave SF, ZF, AF and PF alone.</summary>
-    private static void SetRotate(CpuState* s, bool carry, bool overflow)
+    internal static void SetRotate(CpuState* s, bool carry, bool overflow)
     {
         const ulong Both = Flags.AuxCarry | Flags.AuxCarryIn;
         s->FlagAux = (s->FlagAux & ~Both) | (carry ? Flags.AuxCarry : 0) | (carry != overflow ? Flags.AuxCarryIn : 0);
