@@ -15,6 +15,7 @@
         'Get-VMCrashReport'
         'Get-VMSerial'
         'Invoke-VMTest'
+        'Measure-VM'
         'New-VM'
         'Remove-VM'
         'Restart-VM'

@@ -12,7 +12,7 @@ function Test-Current {
         return $false
     }
     $built = (Get-Item -LiteralPath $stamp).LastWriteTimeUtc
-    $changed = @(Get-ChildItem -LiteralPath (Join-Path $root 'src') -Recurse -File) + @(Get-ChildItem -Path (Join-Path $root 'Directory.*.props')) |
+    $changed = @(Get-ChildItem -LiteralPath (Join-Path $root 'src'), (Join-Path $root 'build') -Recurse -File) + @(Get-ChildItem -Path (Join-Path $root 'Directory.*.props')) |
         Where-Object { $_.LastWriteTimeUtc -gt $built -and $_.FullName -notmatch '[\\/](bin|obj)([\\/]|$)' } |
         Select-Object -First 1
     return $null -eq $changed

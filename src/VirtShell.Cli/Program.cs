@@ -14,7 +14,7 @@ public static class Program
 
     public static async Task<int> Main(string[] args)
     {
-        RootCommand root = Create();
+        RootCommand root = Create(args is [var first, ..] ? first : null);
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is null or ParseErrorAction)
         {
@@ -26,16 +26,28 @@ public static class Program
         return await Errors.GuardAsync(() => parsed.InvokeAsync(configuration)).ConfigureAwait(false);
     }
 
-    internal static RootCommand Create()
+    /// <summary>The program's commands; where <paramref name="first"/> names one of them that one alone, because each takes a while to describe.</summary>
+    private static RootCommand Create(string? first)
     {
-        var root = new RootCommand("Runs whole PCs inside a process: suites of tests, single guests.")
+        (string Name, Func<Command> Create)[] commands =
+        [
+            ("test", TestCommand.Create),
+            ("run", RunCommand.Create),
+            ("lockstep", LockstepCommand.Create),
+            ("bench", BenchCommand.Create),
+            ("guests", GuestsCommand.Create),
+            ("schema", SchemaCommand.Create),
+        ];
+        var root = new RootCommand("Runs whole PCs inside a process: suites of tests, single guests.");
+        bool isNamed = Array.Exists(commands, c => c.Name == first);
+        foreach ((string name, Func<Command> create) in commands)
         {
-            TestCommand.Create(),
-            RunCommand.Create(),
-            GuestsCommand.Create(),
-            SchemaCommand.Create(),
-            BenchCommand.Create(),
-        };
+            if (!isNamed || name == first)
+            {
+                root.Add(create());
+            }
+        }
+
         return root;
     }
 

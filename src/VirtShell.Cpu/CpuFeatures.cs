@@ -1,6 +1,6 @@
 using System;
-using System.Collections.Generic;
 using Iced.Intel;
+using VirtShell.Cpu.Decoding;
 
 namespace VirtShell.Cpu;
 
@@ -80,7 +80,10 @@ internal static class CpuFeatures
 
     private const ModelTraits V3Traits = V2Traits | ModelTraits.GigabytePages | ModelTraits.Smep | ModelTraits.Erms | ModelTraits.Umip;
 
-    private static readonly HashSet<CpuidFeature>[] Sets = BuildSets();
+    private const byte NoModel = byte.MaxValue;
+
+    // The first model that has each feature; every later one has it too.
+    private static readonly byte[] FirstModel = BuildFirstModels();
 
     /// <summary>Family, model and stepping as in CPUID leaf 1 EAX and in EDX at reset.</summary>
     public static uint Signature(CpuModel model) => model switch
@@ -92,7 +95,7 @@ internal static class CpuFeatures
         _ => 0x306C3,
     };
 
-    public static bool Has(CpuModel model, CpuidFeature feature) => Sets[(int)model].Contains(feature);
+    public static bool Has(CpuModel model, CpuidFeature feature) => FirstModel[(int)feature] <= (byte)model;
 
     public static bool Has(CpuModel model, ModelTraits trait) => (Traits(model) & trait) != 0;
 
@@ -108,15 +111,13 @@ internal static class CpuFeatures
     /// <summary>For each of Iced's codes: whether the model has the instruction; the others are #UD.</summary>
     public static bool[] SupportedCodes(CpuModel model)
     {
-        HashSet<CpuidFeature> set = Sets[(int)model];
-        Code[] codes = Enum.GetValues<Code>();
-        bool[] supported = new bool[codes.Length];
-        foreach (Code code in codes)
+        bool[] supported = new bool[CodeProperties.Count];
+        for (Code code = 0; (int)code < supported.Length; code++)
         {
             bool all = true;
             foreach (CpuidFeature feature in code.CpuidFeatures())
             {
-                all &= set.Contains(feature);
+                all &= Has(model, feature);
             }
 
             supported[(int)code] = all;
@@ -128,7 +129,8 @@ internal static class CpuFeatures
     /// <summary>How encodings decode that are something else on processors without a feature: TZCNT is BSF, LZCNT is BSR, CET's hints are NOPs.</summary>
     public static DecoderOptions DecoderOptionsOf(CpuModel model)
     {
-        DecoderOptions options = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd;
+        // PAUSE does nothing here but hide the XCHG that F3h, REX.B, 90h is.
+        DecoderOptions options = DecoderOptions.ForceReservedNop | DecoderOptions.NoWbnoinvd | DecoderOptions.NoPause;
         options |= Has(model, CpuidFeature.BMI1) ? 0 : DecoderOptions.NoMPFX_0FBC;
         options |= Has(model, CpuidFeature.LZCNT) ? 0 : DecoderOptions.NoMPFX_0FBD;
         return options;
@@ -168,17 +170,19 @@ internal static class CpuFeatures
     public static ulong Xcr0Bits(CpuModel model) =>
         !Has(model, CpuidFeature.XSAVE) ? 0UL : Has(model, CpuidFeature.AVX) ? 7UL : 3UL;
 
-    private static HashSet<CpuidFeature>[] BuildSets()
+    private static byte[] BuildFirstModels()
     {
-        HashSet<CpuidFeature>[] sets = new HashSet<CpuidFeature>[5];
-        HashSet<CpuidFeature> all = [];
+        byte[] first = new byte[byte.MaxValue];
+        Array.Fill(first, NoModel);
         CpuidFeature[][] steps = [I486, Pentium3, Qemu64, V2, V3];
-        for (int i = 0; i < steps.Length; i++)
+        for (int model = 0; model < steps.Length; model++)
         {
-            all.UnionWith(steps[i]);
-            sets[i] = [.. all];
+            foreach (CpuidFeature feature in steps[model])
+            {
+                first[(int)feature] = (byte)model;
+            }
         }
 
-        return sets;
+        return first;
     }
 }

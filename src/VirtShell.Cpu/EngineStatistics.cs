@@ -62,6 +62,30 @@ public readonly record struct EngineStatistics
     /// <summary>Exits because something waits for an instruction boundary (interrupt, stop request).</summary>
     public long ExitsEvent { get; init; }
 
+    /// <summary>What two processors did together: a machine before and after it was started again.</summary>
+    public static EngineStatistics operator +(EngineStatistics left, EngineStatistics right) => new()
+    {
+        InstructionsTranslated = left.InstructionsTranslated + right.InstructionsTranslated,
+        InstructionsInterpreted = left.InstructionsInterpreted + right.InstructionsInterpreted,
+        BlocksDecoded = left.BlocksDecoded + right.BlocksDecoded,
+        BlocksTranslated = left.BlocksTranslated + right.BlocksTranslated,
+        Retranslations = left.Retranslations + right.Retranslations,
+        TranslatedGuestInstructions = left.TranslatedGuestInstructions + right.TranslatedGuestInstructions,
+        TranslatedBytes = left.TranslatedBytes + right.TranslatedBytes,
+        BlocksInvalidated = left.BlocksInvalidated + right.BlocksInvalidated,
+        CodeCacheFlushes = left.CodeCacheFlushes + right.CodeCacheFlushes,
+        TlbMisses = left.TlbMisses + right.TlbMisses,
+        Entries = left.Entries + right.Entries,
+        CallOuts = left.CallOuts + right.CallOuts,
+        ExitsBudget = left.ExitsBudget + right.ExitsBudget,
+        ExitsUnlinked = left.ExitsUnlinked + right.ExitsUnlinked,
+        ExitsIndirect = left.ExitsIndirect + right.ExitsIndirect,
+        ExitsInstruction = left.ExitsInstruction + right.ExitsInstruction,
+        ExitsAccess = left.ExitsAccess + right.ExitsAccess,
+        ExitsFault = left.ExitsFault + right.ExitsFault,
+        ExitsEvent = left.ExitsEvent + right.ExitsEvent,
+    };
+
     /// <summary>Every counter with its name, for tables and reports.</summary>
     public IEnumerable<KeyValuePair<string, long>> Counters =>
     [

@@ -19,6 +19,15 @@ public sealed unsafe partial class Vcpu
     /// <summary>Retired count at which RF, as loaded by IRET, is in force: it covers one instruction only.</summary>
     private long _resumeAt = -1;
 
+    /// <summary>Retired count at which a repeated string instruction stood between two of its iterations.</summary>
+    private long _repeatAt = -1;
+
+    /// <summary>Between iterations of a repeated string instruction: it begins no more, and an image pushed here has RF (SDM Vol. 3B §17.3.1.1).</summary>
+    private bool IsRepeating => _repeatAt == InstructionsRetired;
+
+    /// <summary>A repeated string instruction comes back to itself at a retired count.</summary>
+    internal void NoteRepetition(long retired) => _repeatAt = retired;
+
     /// <summary>RFLAGS with RF as it is in force now.</summary>
     internal uint CurrentFlags()
     {
@@ -39,6 +48,16 @@ public sealed unsafe partial class Vcpu
         if ((_s->Pending & PendingEvents.Nmi) != 0)
         {
             _s->StopBelow = ulong.MaxValue;
+        }
+    }
+
+    /// <summary>SYSCALL and SYSRET: TF as they leave it decides whether they are followed by the single-step trap, not TF as they found it.</summary>
+    internal void TrapByNewFlags()
+    {
+        _stepTrapSuppressed = true;
+        if ((_s->FlagsRest & Flags.Trap) != 0)
+        {
+            LatchDebugTrap(Dr6SingleStep);
         }
     }
 

@@ -72,6 +72,7 @@ public sealed unsafe partial class Vcpu
         writer.Write("shadowAt", s->ShadowAt);
         writer.Write("debugShadowAt", s->DebugShadowAt);
         writer.Write("resumeAt", _resumeAt);
+        writer.Write("repeatAt", _repeatAt);
         writer.Write("random", _randomState);
     }
 
@@ -85,6 +86,7 @@ public sealed unsafe partial class Vcpu
         s->ShadowAt = reader.ReadInt64("shadowAt", -1);
         s->DebugShadowAt = reader.ReadInt64("debugShadowAt", -1);
         _resumeAt = reader.ReadInt64("resumeAt", -1);
+        _repeatAt = reader.ReadInt64("repeatAt", -1);
         _randomState = reader.ReadUInt64("random", Seed);
     }
 

@@ -112,7 +112,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     public bool IsTranslating { get; private set; }
 
     /// <summary>The translator takes a block when it is about to run for this many times (1 to 255); makes no difference to what the guest does.</summary>
-    public int TranslationThreshold { get; set; } = 1;
+    public int TranslationThreshold { get; set; } = 3;
 
     internal Translator Translator => _translator ??= new Translator(this, _s, _code, _builder, CpuFeatures.SupportedCodes(Model), CpuFeatures.DecoderOptionsOf(Model));
 
@@ -140,7 +140,9 @@ public sealed unsafe partial class Vcpu : IDisposable
     /// <summary>Shortens the running budget so that <see cref="Run"/> returns when <see cref="InstructionsRetired"/> reaches <paramref name="retired"/> (or at the next boundary, if that has passed). For bus callbacks that schedule an event nearer than the machine's budget.</summary>
     public void LimitRun(long retired)
     {
-        _finalEnd = Math.Min(_finalEnd, retired);
+        // The running instruction will have retired; the rest of its block, charged already, need not.
+        long boundary = InstructionsRetired + (_s->CurrentOp != null ? 1 : 0);
+        _finalEnd = Math.Min(_finalEnd, Math.Max(retired, boundary));
         long cut = _s->RunEnd - retired;
         if (cut > 0)
         {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Cpu;
 
 namespace VirtShell.Harness;
 
@@ -20,6 +21,9 @@ public sealed record SuiteRunOptions
 
     /// <summary>The part of the items to run.</summary>
     public Shard Shard { get; init; } = Shard.All;
+
+    /// <summary>The engine of every machine in the run, whatever the suites say; null leaves it to them.</summary>
+    public EngineKind? Engine { get; init; }
 
     /// <summary>Factor on every host-time safety limit; raise it on very slow hosts.</summary>
     public double HostTimeScale { get; init; } = 1;

@@ -1,5 +1,6 @@
 using System;
 using System.Globalization;
+using VirtShell.Cpu;
 
 namespace VirtShell.Host;
 
@@ -108,6 +109,11 @@ internal static class DefinitionRules
             {
                 return "Every disk names its image.";
             }
+        }
+
+        if (!Enum.IsDefined(definition.Engine))
+        {
+            return $"The engine is {string.Join(", ", Enum.GetNames<EngineKind>())}; {definition.Engine} is not.";
         }
 
         if (definition.HangInstructions < 0)

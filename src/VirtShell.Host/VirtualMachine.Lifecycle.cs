@@ -1,6 +1,7 @@
 using System;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Cpu;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Running;
 
@@ -194,6 +195,21 @@ public sealed partial class VirtualMachine : IRunOwner
         MachineRun run = RequireMachine("sent input", VmState.Running, VmState.Stopping, VmState.Paused);
         byte[] copy = bytes.ToArray();
         run.Post(() => run.SendSerial(port, copy));
+    }
+
+    /// <summary>Tells a machine that is on of another engine. One that ends meanwhile gets it at its next start.</summary>
+    private void SwitchEngine(EngineKind engine)
+    {
+        if (Run is not { } run || run.Engine.Engine == engine || run.Ended.IsCompleted)
+        {
+            return;
+        }
+
+        RunCommand command = run.Post(() => run.SetEngine(engine));
+        if (!run.IsOnThisThread && !command.Done.Wait(EnginePatience))
+        {
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+        }
     }
 
     /// <summary>Asks the machine to go without waiting for it.</summary>

@@ -118,6 +118,15 @@ public sealed partial class VirtualMachine
 
     public VmMetrics Metrics => Run?.Metrics ?? default;
 
+    /// <summary>What the engine did in the current or last run; all zero before the first.</summary>
+    public VmEngineMetrics EngineMetrics => Run?.Engine ?? new VmEngineMetrics(Definition.Engine, false, default);
+
+    /// <summary>Bytes of the disks of the current or last run together.</summary>
+    public long DiskBytes => Run?.DiskBytes ?? 0;
+
+    /// <summary>When the last run ended; null before the first and while one goes on.</summary>
+    public DateTimeOffset? EndedAt => Run?.EndedAt;
+
     /// <summary>When the current or last run was started; null before the first.</summary>
     public DateTimeOffset? StartedAt => Run?.StartedAt;
 
@@ -152,12 +161,16 @@ public sealed partial class VirtualMachine
     /// <summary>The output of a port (1 COM1, 2 COM2, 101 first virtio console) in the current or last run; empty where nothing was sent.</summary>
     public SerialLog GetSerial(int port) => Run?.GetSerial(port) ?? NoLog;
 
-    /// <summary>Replaces the definition; the VM must be off. Its <see cref="VmDefinition.Id"/> stays.</summary>
+    /// <summary>
+    /// Replaces the definition; its <see cref="VmDefinition.Id"/> stays. The VM must be off, unless
+    /// <see cref="VmDefinition.Engine"/> alone changes: a machine that is on goes over to the new engine between two instructions.
+    /// </summary>
     /// <exception cref="VmException">The definition is invalid, its name is taken, or the VM is not off.</exception>
     public void Configure(VmDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
         _host.Configure(this, definition with { Id = Id });
+        SwitchEngine(definition.Engine);
     }
 
     /// <summary>A report of the VM as it is now, taken between two instructions; the VM must be running, paused, or kept after a crash.</summary>
@@ -186,6 +199,26 @@ public sealed partial class VirtualMachine
             if (_state is not (VmState.Off or VmState.Crashed) || _run is { IsKept: true })
             {
                 throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is {Words(_state)}; it can be {what} only while it is off. Stop it first.");
+            }
+        }
+    }
+
+    /// <summary>Throws unless the VM may get <paramref name="definition"/> in its present state.</summary>
+    internal void RequireChangeable(VmDefinition definition)
+    {
+        if ((definition with { Engine = Definition.Engine }) != Definition)
+        {
+            RequireOff("changed");
+            return;
+        }
+
+        ThrowIfElsewhere();
+        lock (_gate)
+        {
+            // While it starts the machine may be built already, and not yet be there to be told.
+            if (_state == VmState.Starting)
+            {
+                throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is starting; change its engine once it runs.");
             }
         }
     }

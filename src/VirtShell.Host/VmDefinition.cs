@@ -25,6 +25,9 @@ public sealed record VmDefinition
 
     public ClockMode Clock { get; init; } = ClockMode.Host;
 
+    /// <summary>Which engine executes the guest. It changes speed and nothing else; the only setting that may change while the VM is on.</summary>
+    public EngineKind Engine { get; init; } = EngineKind.Auto;
+
     public ulong Seed { get; init; }
 
     /// <summary>A bundled guest by name. Excludes <see cref="Kernel"/>.</summary>

@@ -185,7 +185,7 @@ public sealed class VmHost : IDisposable
         DefinitionRules.Check(definition);
         lock (_gate)
         {
-            vm.RequireOff("changed");
+            vm.RequireChangeable(definition);
             using FileStream? inventory = Store?.LockInventory();
             Refresh();
             if (!_machines.ContainsKey(vm.Id))

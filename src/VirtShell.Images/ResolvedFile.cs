@@ -23,6 +23,9 @@ public sealed class ResolvedFile
 
     public string Origin { get; }
 
+    /// <summary>Whether the hash is known already, so that <see cref="Sha256"/> costs nothing.</summary>
+    public bool IsHashed => _sha256 is not null;
+
     /// <summary>The content hash, lower-case hex. Computed at first use where it was not known: disk images are large.</summary>
     /// <exception cref="ImageException">The file cannot be read any more.</exception>
     public string Sha256 => _sha256 ??= Hash(Path);

@@ -20,6 +20,7 @@ Describe 'Tab completion' {
         @{ Text = 'Get-VM -Name AL'; Expected = @('alpha') }
         @{ Text = 'Stop-VM b'; Expected = @("'b c'", "'b''d'", 'beta') }
         @{ Text = "Get-VM 'b c"; Expected = @("'b c'") }
+        @{ Text = 'New-VM x -Engine '; Expected = @('Auto', 'Interpreter', 'Translator') }
         @{ Text = 'Wait-VM x -State Cr'; Expected = @('Crashed') }
         @{ Text = 'New-VM x -CpuModel X86_64_V3'; Expected = @('X86_64_V3') }
     ) {

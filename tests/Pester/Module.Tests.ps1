@@ -15,14 +15,14 @@ Describe 'VirtShell module' {
     }
 
     It 'exports <_>' -ForEach @(
-        'Get-VM', 'Get-VMCrashReport', 'Get-VMSerial', 'Invoke-VMTest', 'New-VM', 'Remove-VM', 'Restart-VM',
+        'Get-VM', 'Get-VMCrashReport', 'Get-VMSerial', 'Invoke-VMTest', 'Measure-VM', 'New-VM', 'Remove-VM', 'Restart-VM',
         'Resume-VM', 'Send-VMSerial', 'Set-VM', 'Start-VM', 'Stop-VM', 'Suspend-VM', 'Wait-VM'
     ) {
         (Get-Command $_ -Module VirtShell).CommandType | Should -Be 'Cmdlet'
     }
 
     It 'explains <_> with synopsis, description, parameters and examples' -ForEach @(
-        'Get-VM', 'Get-VMCrashReport', 'Get-VMSerial', 'Invoke-VMTest', 'New-VM', 'Remove-VM', 'Restart-VM',
+        'Get-VM', 'Get-VMCrashReport', 'Get-VMSerial', 'Invoke-VMTest', 'Measure-VM', 'New-VM', 'Remove-VM', 'Restart-VM',
         'Resume-VM', 'Send-VMSerial', 'Set-VM', 'Start-VM', 'Stop-VM', 'Suspend-VM', 'Wait-VM'
     ) {
         $help = Get-Help "VirtShell\$_" -Full

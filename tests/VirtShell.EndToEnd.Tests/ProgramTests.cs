@@ -100,6 +100,45 @@ public sealed class ProgramTests : IDisposable
         Assert.Contains("instructions", error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("auto")]
+    [InlineData("translator")]
+    [InlineData("Interpreter")]
+    public async Task Statistics_tell_which_engine_ran_and_what_it_did(string engine)
+    {
+        (int code, string output, string error) = await RunAsync(["run", "--guest", "hello", "--stats", "--engine", engine]);
+
+        Assert.True(code == 0, output + error);
+        Assert.Contains("Hello from VirtShell", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Engine:", output, StringComparison.Ordinal);
+        Assert.Contains($"({engine.ToLowerInvariant()} was asked for)", error, StringComparison.Ordinal);
+        Assert.Contains("TLB misses", error, StringComparison.Ordinal);
+        Assert.Contains("exits", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_engine_can_be_forced_on_a_suite_and_its_counters_held_to_a_baseline()
+    {
+        string suite = Write("s.yaml", "suite: s\nbaseline: b.json\ntests:\n  - name: t\n    vm: {guest: hello, engine: interpreter}\n    assert: {end: poweroff, metrics: {engine-blocks-decoded: {tolerance: 0%}, engine-tlb-misses: {tolerance: 0%}}}\n");
+        string baseline = Path.Combine(folder, "b.json");
+
+        Assert.Equal(0, (await RunAsync(["test", suite, "--update-baseline"])).Code);
+        string taken = await File.ReadAllTextAsync(baseline);
+        Assert.Contains("engine-blocks-decoded", taken, StringComparison.Ordinal);
+        Assert.Equal(0, (await RunAsync(["test", suite])).Code);
+
+        await File.WriteAllTextAsync(baseline, taken.Replace("\"engine-tlb-misses\": ", "\"engine-tlb-misses\": 1", StringComparison.Ordinal));
+        (int code, string output, _) = await RunAsync(["test", suite]);
+        Assert.Equal(1, code);
+        Assert.Contains("engine-tlb-misses within 0 % of the baseline", output, StringComparison.Ordinal);
+
+        // The other engine has other figures: nothing is compared and nothing is written.
+        string before = await File.ReadAllTextAsync(baseline);
+        Assert.Equal(0, (await RunAsync(["test", suite, "--engine", "translator"])).Code);
+        Assert.Equal(0, (await RunAsync(["test", suite, "--engine", "translator", "--update-baseline"])).Code);
+        Assert.Equal(before, await File.ReadAllTextAsync(baseline));
+    }
+
     [Fact]
     public async Task A_crash_is_told_and_exits_1()
     {
@@ -118,6 +157,8 @@ public sealed class ProgramTests : IDisposable
     [InlineData("run --guest hello --kernel x")]
     [InlineData("run --guest hello --memory lots")]
     [InlineData("run --guest hello --cpu none")]
+    [InlineData("run --guest hello --engine none")]
+    [InlineData("test no/such/suite.yaml --engine none")]
     [InlineData("run --guest hello --disk no/such/disk.img")]
     [InlineData("test")]
     [InlineData("test no/such/suite.yaml")]

@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Linq;
 using System.Text;
+using VirtShell.Cpu;
 using VirtShell.Harness.Execution;
 using VirtShell.Harness.Loading;
 using VirtShell.Harness.Steps;
@@ -26,6 +27,11 @@ public sealed class JudgeTests : IDisposable
     [InlineData("guest-time: {max: 1s}", Outcome.Failed)]
     [InlineData("serial-bytes: {exactly: 12}", Outcome.Passed)]
     [InlineData("peak-memory: {max: 1M}", Outcome.Passed)]
+    [InlineData("engine-instructions-translated: {min: 900}", Outcome.Passed)]
+    [InlineData("engine-instructions-translated: {min: 1K}", Outcome.Failed)]
+    [InlineData("engine-exits: {exactly: 7}", Outcome.Passed)]
+    [InlineData("engine-exits-fault: {max: 3}", Outcome.Failed)]
+    [InlineData("engine-translated-bytes: {max: 4K}", Outcome.Passed)]
     public void Bounds(string metric, Outcome outcome)
     {
         Judge judge = JudgeOf($"assert: {{metrics: {{{metric}}}}}", null);
@@ -48,6 +54,30 @@ public sealed class JudgeTests : IDisposable
 
         Assert.Equal(outcome, judge.Assertions[^1].Outcome);
         Assert.Equal(baseline, judge.Metrics.First(m => m.Name == "instructions").Baseline);
+    }
+
+    [Theory]
+    [InlineData(null, Outcome.Failed)]
+    [InlineData(EngineKind.Auto, Outcome.Failed)]
+    [InlineData(EngineKind.Translator, Outcome.Failed)]
+    [InlineData(EngineKind.Interpreter, Outcome.Skipped)]
+    public void Bounds_on_the_engine_do_not_speak_of_another_engine(EngineKind? forced, Outcome outcome)
+    {
+        Judge judge = JudgeOf("assert: {metrics: {engine-exits: {max: 1}}}", null, engine: forced);
+
+        Assert.Equal(outcome, judge.Assertions[^1].Outcome);
+        Assert.Equal(7, judge.Metrics.First(m => m.Name == "engine-exits").Value);
+        Assert.Equal(Outcome.Failed, JudgeOf("assert: {metrics: {instructions: {max: 1}}}", null, engine: forced).Assertions[^1].Outcome);
+    }
+
+    [Fact]
+    public void Every_counter_of_the_engine_is_a_metric()
+    {
+        string[] metrics = [.. JudgeOf("assert: {}", null).Metrics.Select(m => m.Name)];
+
+        Assert.Equal(["instructions", "guest-time", "serial-bytes", "peak-memory"], metrics.Take(4));
+        Assert.Equal(VmEngineMetrics.Names.Select(n => "engine-" + VmEngineMetrics.Word(n)), metrics.Skip(4));
+        Assert.Contains("engine-tlb-misses", metrics);
     }
 
     [Fact]
@@ -120,12 +150,18 @@ public sealed class JudgeTests : IDisposable
         Assert.Equal("broken", NeighbourCheck.Difference(alone, new GuestOutcome { Error = "broken" }));
     }
 
-    private static Judge JudgeOf(string assert, BaselineFile? baseline, VmEndKind end = VmEndKind.PowerOff)
+    private static Judge JudgeOf(string assert, BaselineFile? baseline, VmEndKind end = VmEndKind.PowerOff, EngineKind? engine = null)
     {
         LoadedItem item = SuiteLoader.Parse($"suite: s\nbaseline: b.json\ntests:\n  - name: t\n    vm: hello\n    {assert}\n", "s.yaml").Items[0];
-        var judge = new Judge(item, baseline, updateBaseline: false);
+        var judge = new Judge(item, baseline, new SuiteRunOptions { SuiteFiles = [], Engine = engine });
         judge.JudgeRun(
-            new GuestOutcome { End = end, Serial = Encoding.ASCII.GetBytes("Hello world\n"), Metrics = new VmMetrics(1000, TimeSpan.FromSeconds(1.5), 12, 1 << 19, default) },
+            new GuestOutcome
+            {
+                End = end,
+                Serial = Encoding.ASCII.GetBytes("Hello world\n"),
+                Metrics = new VmMetrics(1000, TimeSpan.FromSeconds(1.5), 12, 1 << 19, default),
+                Engine = new VmEngineMetrics(EngineKind.Auto, true, new EngineStatistics { InstructionsTranslated = 900, TranslatedBytes = 4096, ExitsBudget = 3, ExitsFault = 4 }),
+            },
             new ScriptDriver(item.Test, "salt", []));
         return judge;
     }

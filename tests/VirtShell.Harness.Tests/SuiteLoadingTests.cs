@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using System.Linq;
+using VirtShell.Cpu;
 using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
@@ -50,6 +51,23 @@ public sealed class SuiteLoadingTests
 
         Assert.Equal(["s / t (hello, 16M)", "s / t (hello, 32M)", "s / t (echo, 32M)", "s / t (timer, 64M)"], suite.Items.Select(i => i.Name));
         Assert.Equal([16L << 20, 32L << 20, 32L << 20, 64L << 20], suite.Items.Select(i => i.Test.Vm.MemoryBytes));
+    }
+
+    [Fact]
+    public void The_engine_can_be_an_axis()
+    {
+        LoadedSuite suite = Load("""
+            suite: s
+            tests:
+              - name: t
+                matrix: {engine: [translator, interpreter, auto]}
+                vm: {guest: hello, engine: "${{ matrix.engine }}"}
+              - name: plain
+                vm: hello
+            """);
+
+        Assert.Equal(["s / t (translator)", "s / t (interpreter)", "s / t (auto)", "s / plain"], suite.Items.Select(i => i.Name));
+        Assert.Equal([EngineKind.Translator, EngineKind.Interpreter, EngineKind.Auto, EngineKind.Auto], suite.Items.Select(i => i.Test.Vm.Engine));
     }
 
     [Fact]

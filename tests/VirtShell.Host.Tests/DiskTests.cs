@@ -27,6 +27,7 @@ public sealed class DiskTests
         Assert.Same(seen, told);
         Assert.Contains(path, seen.Message);
         Assert.Equal(3, accesses);
+        Assert.Equal((512, 512, 2), (disk.BytesRead, disk.BytesWritten, disk.Operations));
     }
 
     [Fact]

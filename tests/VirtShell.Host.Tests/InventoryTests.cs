@@ -24,6 +24,7 @@ public sealed class InventoryTests
             MemoryBytes = 512 << 20,
             CpuModel = CpuModel.I486,
             Clock = ClockMode.Virtual,
+            Engine = EngineKind.Interpreter,
             Seed = ulong.MaxValue,
             Kernel = "apt:linux-image-cloud-amd64#boot/vmlinuz-*",
             Initramfs = new InitramfsDefinition

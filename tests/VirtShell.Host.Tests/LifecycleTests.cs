@@ -209,7 +209,7 @@ public sealed class LifecycleTests
         vm.Start();
         Assert.Contains("already", Refused(() => vm.Start()).Message);
         Assert.Contains("while it is off", Refused(() => host.Remove(vm)).Message);
-        Assert.Contains("while it is off", Refused(() => vm.Configure(vm.Definition)).Message);
+        Assert.Contains("while it is off", Refused(() => vm.Configure(vm.Definition with { Notes = "other" })).Message);
         Refused(vm.Resume);
         vm.Pause();
         Assert.Contains("Resume it first", Refused(vm.RequestShutdown).Message);

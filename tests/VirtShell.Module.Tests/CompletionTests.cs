@@ -61,6 +61,9 @@ public sealed class CompletionTests : IDisposable
     [Theory]
     [InlineData("New-VM x -CpuModel x86", new[] { "X86_64_V2", "X86_64_V3" })]
     [InlineData("New-VM x -Clock V", new[] { "Virtual" })]
+    [InlineData("New-VM x -Engine ", new[] { "Auto", "Interpreter", "Translator" })]
+    [InlineData("Set-VM x -Engine t", new[] { "Translator" })]
+    [InlineData("Invoke-VMTest x -Engine i", new[] { "Interpreter" })]
     [InlineData("Wait-VM x -State Cr", new[] { "Crashed" })]
     [InlineData("Restart-VM x -Type Reb", new[] { "Reboot" })]
     public void Values_are_completed(string input, string[] expected) => Assert.Equal(expected, Complete(input));

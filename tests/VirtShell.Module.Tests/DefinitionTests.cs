@@ -86,6 +86,8 @@ public sealed class DefinitionTests : IDisposable
     [InlineData("Wait-VM")]
     [InlineData("Get-VMSerial")]
     [InlineData("Get-VMCrashReport")]
+    [InlineData("Measure-VM")]
+    [InlineData("Measure-VM -Engine")]
     [InlineData("Send-VMSerial -Text x -Name")]
     public void Every_cmdlet_reports_a_missing_VM_alike(string command)
     {
@@ -111,6 +113,7 @@ public sealed class DefinitionTests : IDisposable
     [InlineData("New-VM a -Guest hello -Disk ./no-such-disk", "VirtShell.ImageNotFound")]
     [InlineData("New-VM a -Guest hello -Disk @{ Access = 'ReadOnly' }", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -CpuModel 8086", "ParameterArgumentTransformationError")]
+    [InlineData("New-VM a -Guest hello -Engine Compiler", "CannotConvertArgumentNoMessage")]
     [InlineData("New-VM a -Kernel x -Initramfs @{ Fils = 1 }", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -Kernel x", "AmbiguousParameterSet")]
     public void A_wrong_definition_is_a_clear_error(string script, string id)

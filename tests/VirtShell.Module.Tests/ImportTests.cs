@@ -14,7 +14,7 @@ public sealed class ImportTests
 {
     private static readonly string[] Cmdlets =
     [
-        "Get-VM", "Get-VMCrashReport", "Get-VMSerial", "Invoke-VMTest", "New-VM", "Remove-VM", "Restart-VM", "Resume-VM",
+        "Get-VM", "Get-VMCrashReport", "Get-VMSerial", "Invoke-VMTest", "Measure-VM", "New-VM", "Remove-VM", "Restart-VM", "Resume-VM",
         "Send-VMSerial", "Set-VM", "Start-VM", "Stop-VM", "Suspend-VM", "Wait-VM",
     ];
 

@@ -26,14 +26,18 @@ internal static class RunCommand
     private static readonly Option<string[]> Disks = new("--disk", "-d") { Description = "A raw image on virtio; append ,read-only or ,read-write (default: writes are thrown away). May be repeated.", HelpName = "image[,access]", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Cpu = new("--cpu") { Description = $"Processor model: {string.Join(", ", CpuModels.Words.Select(w => w.Word))}.", HelpName = "model" };
     private static readonly Option<string?> Clock = new("--clock") { Description = "host (paced; default on a terminal) or virtual (deterministic; default otherwise).", HelpName = "kind" };
+    private static readonly Option<string?> Engine = EngineOption.Create("What executes the guest");
     private static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of the machine's random sources.", HelpName = "number" };
-    private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed and memory at the end." };
+    private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed, memory and the engine's counters at the end, on the error stream." };
+
+    /// <summary>The options that say what runs; other commands that run a guest have the same.</summary>
+    internal static Option[] GuestOptions => [Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Seed];
 
     public static Command Create()
     {
         var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
         {
-            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Seed, Stats,
+            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Engine, Seed, Stats,
         };
         command.SetAction(RunAsync);
         return command;
@@ -69,6 +73,7 @@ internal static class RunCommand
         {
             double speed = used.HostTime.TotalSeconds > 0 ? used.Instructions / used.HostTime.TotalSeconds : 0;
             Console.Error.WriteLine($"{used.Instructions} instructions, {Units.FormatDuration(used.GuestTime)} of guest time, {Units.FormatDuration(used.HostTime)} of host processor time ({Units.FormatCount((long)speed)} instructions/s), {Units.FormatSize(used.PeakMemoryBytes)} peak memory, {used.SerialBytes} serial bytes");
+            Console.Error.Write(vm.EngineMetrics.ToText());
         }
 
         if (cancellation.IsCancellationRequested)
@@ -101,7 +106,8 @@ internal static class RunCommand
         }
     }
 
-    private static VmDefinition Define(ParseResult parsed, bool interactive)
+    /// <summary>The VM that the options describe.</summary>
+    internal static VmDefinition Define(ParseResult parsed, bool interactive)
     {
         string? guest = parsed.GetValue(Guest);
         string? kernel = parsed.GetValue(Kernel);
@@ -132,6 +138,7 @@ internal static class RunCommand
             Disks = [.. (parsed.GetValue(Disks) ?? []).Select(ReadDisk)],
             CpuModel = ReadCpu(parsed.GetValue(Cpu)),
             Clock = ReadClock(parsed.GetValue(Clock), interactive),
+            Engine = EngineOption.Read(parsed.GetValue(Engine)) ?? EngineKind.Auto,
             Seed = parsed.GetValue(Seed),
             BaseFolder = Directory.GetCurrentDirectory(),
         };
@@ -171,7 +178,7 @@ internal static class RunCommand
     };
 
     /// <summary>What happens before the guest runs (downloads), on the error stream.</summary>
-    private sealed class LineProgress : IProgress<string>
+    internal sealed class LineProgress : IProgress<string>
     {
         public void Report(string value) => Console.Error.WriteLine($"virtshell: {value}");
     }

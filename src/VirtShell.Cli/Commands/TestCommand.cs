@@ -25,13 +25,14 @@ internal static class TestCommand
     private static readonly Option<bool> List = new("--list") { Description = "Print the items' names and run nothing." };
     private static readonly Option<string?> ShardOption = new("--shard") { Description = "Run only this part of the items: 1/4 is the first quarter. Default: JOB_COMPLETION_INDEX and VIRTSHELL_SHARDS, where set.", HelpName = "i/n" };
     private static readonly Option<double> HostTimeScale = new("--host-time-scale") { Description = "Factor on the host-time safety limits, for very slow hosts.", HelpName = "factor", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string?> Engine = EngineOption.Create("What executes the guests, whatever the suites say");
     private static readonly Option<bool> Plain = new("--plain") { Description = "Plain lines instead of a live display." };
 
     public static Command Create()
     {
         var command = new Command("test", "Runs suites of tests. Exit code 0: all passed; 1: some failed; 2: some could not be run.")
         {
-            Suites, Report, JUnit, Json, Html, Filter, Jobs, UpdateBaseline, List, ShardOption, HostTimeScale, Plain,
+            Suites, Report, JUnit, Json, Html, Filter, Jobs, UpdateBaseline, List, ShardOption, HostTimeScale, Engine, Plain,
         };
         command.SetAction(RunAsync);
         return command;
@@ -46,6 +47,7 @@ internal static class TestCommand
             Jobs = NotNegative(parsed.GetValue(Jobs), "--jobs"),
             UpdateBaseline = parsed.GetValue(UpdateBaseline),
             Shard = ReadShard(parsed.GetValue(ShardOption)),
+            Engine = EngineOption.Read(parsed.GetValue(Engine)),
             HostTimeScale = parsed.GetValue(HostTimeScale) is > 0 and var scale ? scale : throw new UsageException("--host-time-scale needs a number above 0."),
         };
         if (parsed.GetValue(List))

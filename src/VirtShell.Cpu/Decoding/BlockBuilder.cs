@@ -56,6 +56,7 @@ internal sealed unsafe class BlockBuilder
         int instructions = 0;
         Op* op = first;
         ulong secondPage = 0;
+        ulong cr2 = _s->Cr2;
         while (true)
         {
             decoder.IP = (ulong)offset;
@@ -74,6 +75,7 @@ internal sealed unsafe class BlockBuilder
 
                 // The fault belongs to the next instruction, if execution gets there.
                 CpuState.Of(_s).ClearFault();
+                _s->Cr2 = cr2;
                 break;
             }
 

@@ -252,7 +252,7 @@ internal sealed unsafe class CodeCache : IDisposable
         Op* current = _s->CurrentOp;
         if (current >= first && current < first + block.OpCount)
         {
-            _s->StopBelow = ulong.MaxValue;
+            _s->StopBelow |= CpuState.CodeChanged;
         }
     }
 }

@@ -1,4 +1,5 @@
 using System;
+using System.Threading;
 using Iced.Intel;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
@@ -19,10 +20,19 @@ namespace VirtShell.Cpu.Instructions;
 /// </summary>
 internal static unsafe class HandlerTable
 {
-    private static readonly nint[] RegisterForm = new nint[IcedConstants.CodeEnumCount];
-    private static readonly nint[] FlatForm = new nint[IcedConstants.CodeEnumCount];
-    private static readonly nint[] GeneralForm = new nint[IcedConstants.CodeEnumCount];
+    // The forms, each a handler for each code.
+    private const int RegisterForm = 0;
+    private const int FlatForm = 1;
+    private const int GeneralForm = 2;
 
+    private static readonly Lock Gate = new();
+
+    // Being entered, by one thread, and as others see it.
+    private static nint[][] s_entering = [new nint[CodeProperties.Count], new nint[CodeProperties.Count], new nint[CodeProperties.Count]];
+    private static nint[][] s_forms;
+    private static bool s_isComplete;
+
+    // What firmware and kernels begin with.
     static HandlerTable()
     {
         MoveHandlers.Register();
@@ -36,6 +46,18 @@ internal static unsafe class HandlerTable
         ExchangeHandlers.Register();
         FlagHandlers.Register();
         MiscHandlers.Register();
+        SegmentHandlers.Register();
+        FarHandlers.Register();
+        ControlRegisterHandlers.Register();
+        TableHandlers.Register();
+        SystemCallHandlers.Register();
+        InformationHandlers.Register();
+        s_forms = s_entering;
+    }
+
+    // Thousands of instances, which take longer to enter than a bundled guest to run: entered when one of them is first met.
+    private static void EnterVectors()
+    {
         SseMoveHandlers.Register();
         PackedIntegerHandlers.Register();
         VexMoveHandlers.Register();
@@ -52,40 +74,68 @@ internal static unsafe class HandlerTable
         HalfHandlers.Register();
         VectorVariableHandlers.Register();
         MaskedMoveHandlers.Register();
-
         X87Handlers.Register();
         MmxHandlers.Register();
-        SegmentHandlers.Register();
-        FarHandlers.Register();
-        ControlRegisterHandlers.Register();
-        TableHandlers.Register();
-        SystemCallHandlers.Register();
-        InformationHandlers.Register();
     }
 
     /// <summary>Enters a handler that has no memory operand, or finds its memory operands itself.</summary>
     public static void Add(Code code, delegate*<CpuState*, Op*, Op*> handler)
     {
-        RegisterForm[(int)code] = (nint)handler;
-        FlatForm[(int)code] = (nint)handler;
-        GeneralForm[(int)code] = (nint)handler;
+        Add(code, handler, handler, handler);
     }
 
     /// <summary>Enters the three forms of a handler; null where a form does not exist.</summary>
     public static void Add(Code code, delegate*<CpuState*, Op*, Op*> register, delegate*<CpuState*, Op*, Op*> flat, delegate*<CpuState*, Op*, Op*> general)
     {
-        RegisterForm[(int)code] = (nint)register;
-        FlatForm[(int)code] = (nint)flat;
-        GeneralForm[(int)code] = (nint)general;
+        s_entering[RegisterForm][(int)code] = (nint)register;
+        s_entering[FlatForm][(int)code] = (nint)flat;
+        s_entering[GeneralForm][(int)code] = (nint)general;
     }
 
     /// <summary>True where any handler is entered for a code.</summary>
-    public static bool Has(Code code) => RegisterForm[(int)code] != 0 || GeneralForm[(int)code] != 0;
+    public static bool Has(Code code)
+    {
+        nint[][] forms = Complete();
+        return forms[RegisterForm][(int)code] != 0 || forms[GeneralForm][(int)code] != 0;
+    }
 
     public static delegate*<CpuState*, Op*, Op*> Find(Code code, bool memory, bool flat)
     {
-        nint found = (memory ? flat ? FlatForm : GeneralForm : RegisterForm)[(int)code];
+        int form = memory ? flat ? FlatForm : GeneralForm : RegisterForm;
+        nint found = Volatile.Read(ref s_forms)[form][(int)code];
+        if (found == 0)
+        {
+            found = Complete()[form][(int)code];
+        }
+
         return found != 0 ? (delegate*<CpuState*, Op*, Op*>)found : &Undefined;
+    }
+
+    /// <summary>The table with everything in it. Several processors may get here at once.</summary>
+    private static nint[][] Complete()
+    {
+        lock (Gate)
+        {
+            if (!s_isComplete)
+            {
+                nint[][] before = s_forms;
+                s_entering = [[.. before[RegisterForm]], [.. before[FlatForm]], [.. before[GeneralForm]]];
+                EnterVectors();
+                for (int i = 0; i < CodeProperties.Count; i++)
+                {
+                    // What a code means must not depend on when the rest is entered.
+                    if (before[RegisterForm][i] != 0 && before[RegisterForm][i] != s_entering[RegisterForm][i])
+                    {
+                        throw new InvalidOperationException($"{(Code)i} is entered twice.");
+                    }
+                }
+
+                Volatile.Write(ref s_forms, s_entering);
+                s_isComplete = true;
+            }
+
+            return s_forms;
+        }
     }
 
     /// <summary>#UD.</summary>
@@ -100,10 +150,5 @@ internal static unsafe class HandlerTable
     {
         Fault.GeneralProtection(s);
         return null;
-    }
-
-    private static class IcedConstants
-    {
-        public static readonly int CodeEnumCount = Enum.GetValues<Code>().Length;
     }
 }

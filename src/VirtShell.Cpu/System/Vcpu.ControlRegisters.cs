@@ -167,7 +167,8 @@ public sealed unsafe partial class Vcpu
         CpuState* s = _s;
         bool pcide = (s->Cr4 & ControlBits.Cr4Pcide) != 0;
         bool invalid = type > 3
-            || (type <= 1 && ((pcid >> 12) != 0 || (!pcide && pcid != 0)))
+            || (pcid >> 12) != 0
+            || (type <= 1 && !pcide && pcid != 0)
             || (type == 0 && !IsCanonical(linear));
         if (invalid)
         {

@@ -122,7 +122,7 @@ public sealed unsafe partial class Vcpu
     private void CheckInstructionBreakpoints()
     {
         CpuState* s = _s;
-        if ((CurrentFlags() & Flags.Resume) != 0 || s->DebugShadowAt == s->RunEnd - s->Budget)
+        if ((CurrentFlags() & Flags.Resume) != 0 || s->DebugShadowAt == s->RunEnd - s->Budget || IsRepeating)
         {
             return;
         }

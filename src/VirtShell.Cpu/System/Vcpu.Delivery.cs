@@ -75,6 +75,11 @@ public sealed unsafe partial class Vcpu
             flags &= ~Flags.Resume;
         }
 
+        if (kind is EventKind.External or EventKind.Trap && IsRepeating)
+        {
+            flags |= Flags.Resume;
+        }
+
         if ((s->Cr0 & ControlBits.Cr0Protection) == 0)
         {
             EnterReal(vector, flags, returnRip);

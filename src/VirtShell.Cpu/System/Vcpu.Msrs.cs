@@ -164,16 +164,9 @@ public sealed unsafe partial class Vcpu
             case Msr.Pat:
                 return Set(&s->MsrPat, value, IsPatValid(value));
             case Msr.MtrrDefType:
-                _mtrrDefType = value & 0xCFF;
-                return true;
+                return SetMtrr(ref _mtrrDefType, value, (value & ~0xCFFUL) == 0 && IsMtrrType(value));
             case >= Msr.MtrrPhysBase0 and <= Msr.MtrrPhysLast:
-                if ((value >> ControlBits.PhysicalBits) != 0)
-                {
-                    return false;
-                }
-
-                _mtrrVariable[index - Msr.MtrrPhysBase0] = value;
-                return true;
+                return SetMtrr(ref _mtrrVariable[index - Msr.MtrrPhysBase0], value, IsMtrrRange(index, value));
             case Msr.Efer:
                 WriteEfer(value);
                 return true;
@@ -201,8 +194,7 @@ public sealed unsafe partial class Vcpu
                     return Bus.TryWriteMsr(index, value);
                 }
 
-                _mtrrFixed[place] = value;
-                return true;
+                return SetMtrr(ref _mtrrFixed[place], value, AreMtrrTypes(value));
         }
     }
 
@@ -233,6 +225,33 @@ public sealed unsafe partial class Vcpu
         >= Msr.MtrrFix4KC0000 and <= Msr.MtrrFix4KF8000 => (int)(3 + index - Msr.MtrrFix4KC0000),
         _ => -1,
     };
+
+    private static bool SetMtrr(ref ulong field, ulong value, bool valid)
+    {
+        field = valid ? value : field;
+        return valid;
+    }
+
+    /// <summary>A memory type that ranges can have (SDM Vol. 3A table 11-8): 0, 1, 4, 5 or 6.</summary>
+    private static bool IsMtrrType(ulong value) => (value & 0xFF) is 0 or 1 or 4 or 5 or 6;
+
+    private static bool AreMtrrTypes(ulong value)
+    {
+        bool all = true;
+        for (int i = 0; i < 64; i += 8)
+        {
+            all &= IsMtrrType(value >> i);
+        }
+
+        return all;
+    }
+
+    /// <summary>Base and mask of a variable range: reserved bits are below the page, and from the physical width up (SDM Vol. 3A §11.11.2.3).</summary>
+    private static bool IsMtrrRange(uint index, ulong value)
+    {
+        bool mask = ((index - Msr.MtrrPhysBase0) & 1) != 0;
+        return (value >> ControlBits.PhysicalBits) == 0 && (mask ? (value & 0x7FF) == 0 : (value & 0xF00) == 0 && IsMtrrType(value));
+    }
 
     /// <summary>Each of eight bytes: a memory type other than 2, 3 and those above 7 (SDM Vol. 3A §11.12.2).</summary>
     private static bool IsPatValid(ulong value)

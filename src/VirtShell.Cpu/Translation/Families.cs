@@ -24,7 +24,11 @@ internal static class Families
             return Family.CallOut;
         }
 
-        return info.Encoding is EncodingKind.VEX || UsesVectors(info) ? Vector(in instruction, info) : Integer(in instruction, info);
+        Family family = info.Encoding is EncodingKind.VEX || UsesVectors(info) ? Vector(in instruction, info) : Integer(in instruction, info);
+
+        // What touches flags must be in a family that says how.
+        bool silent = instruction.RflagsModified == RflagsBits.None && instruction.RflagsRead == RflagsBits.None;
+        return family == Family.Plain && !silent ? Family.CallOut : family;
     }
 
     public static bool IsSimd(OpCodeInfo info, in Instruction instruction) => UsesVectors(info)
@@ -40,7 +44,7 @@ internal static class Families
         }
 
         return size == 16 && instruction.Mnemonic is not (Mnemonic.Movups or Mnemonic.Movupd or Mnemonic.Movdqu or Mnemonic.Lddqu
-            or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
+            or Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64 or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm);
     }
 
     public static uint ImplicitWrites(in Instruction instruction) => instruction.Mnemonic switch
@@ -50,7 +54,7 @@ internal static class Families
         Mnemonic.Cbw or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cmpxchg => Rax,
         Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo => Rdx,
         Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b => Rax | Rdx,
-        Mnemonic.Pcmpestri or Mnemonic.Pcmpistri or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpistri => Rcx,
+        Mnemonic.Pcmpestri or Mnemonic.Pcmpistri or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpistri or Mnemonic.Pcmpestri64 or Mnemonic.Vpcmpestri64 => Rcx,
         Mnemonic.Push or Mnemonic.Pop or Mnemonic.Call or Mnemonic.Ret => Rsp,
         Mnemonic.Leave => Rsp | Rbp,
         _ => 0,
@@ -117,6 +121,7 @@ internal static class Families
                 return Family.CallOut;
             case Mnemonic.Comisd or Mnemonic.Comiss or Mnemonic.Ucomisd or Mnemonic.Ucomiss or Mnemonic.Vcomisd or Mnemonic.Vcomiss or Mnemonic.Vucomisd or Mnemonic.Vucomiss:
             case Mnemonic.Ptest or Mnemonic.Vptest or Mnemonic.Vtestps or Mnemonic.Vtestpd:
+            case Mnemonic.Pcmpestri64 or Mnemonic.Pcmpestrm64 or Mnemonic.Vpcmpestri64 or Mnemonic.Vpcmpestrm64:
             case Mnemonic.Pcmpestri or Mnemonic.Pcmpestrm or Mnemonic.Pcmpistri or Mnemonic.Pcmpistrm:
             case Mnemonic.Vpcmpestri or Mnemonic.Vpcmpestrm or Mnemonic.Vpcmpistri or Mnemonic.Vpcmpistrm:
                 return Family.ExactFlags;

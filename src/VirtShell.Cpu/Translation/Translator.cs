@@ -406,7 +406,7 @@ internal sealed unsafe class Translator : IDisposable
         if (_calling)
         {
             // It may be the block that has called.
-            _s->StopBelow = ulong.MaxValue;
+            _s->StopBelow |= CpuState.CodeChanged;
         }
     }
 

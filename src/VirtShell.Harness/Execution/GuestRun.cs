@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Cpu;
 using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
@@ -25,6 +26,8 @@ internal sealed record GuestOutcome
 
     public VmMetrics Metrics { get; init; }
 
+    public VmEngineMetrics Engine { get; init; } = VmEngineMetrics.None;
+
     public CrashReport? CrashReport { get; init; }
 
     /// <summary>Why it could not be run; null where it ran.</summary>
@@ -34,7 +37,8 @@ internal sealed record GuestOutcome
 }
 
 /// <summary>Runs one guest from power-on to its end. Never throws for what a suite, an image or a guest does wrong.</summary>
-internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks generated)
+/// <param name="engine">The engine of the whole run; null leaves it to the suite.</param>
+internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks generated, EngineKind? engine = null)
 {
     private const string DefectHint = "This is a defect in VirtShell, not in your suite: please report it with this message and the JSON report.";
 
@@ -115,6 +119,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
         Serial = vm.Serial.GetBytes(vm.Serial.FirstOffset),
         SerialHash = vm.Serial.Hash,
         Metrics = vm.Metrics,
+        Engine = vm.EngineMetrics,
         CrashReport = vm.CrashReport,
     };
 
@@ -162,6 +167,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
             MemoryBytes = (ulong)spec.MemoryBytes,
             CpuModel = spec.Cpu,
             Clock = spec.Clock,
+            Engine = engine ?? spec.Engine,
             Seed = spec.Seed,
             Guest = spec.Guest,
             Kernel = spec.Kernel,

@@ -20,7 +20,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
     public async Task<ItemResult> RunAsync(ItemInfo info, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, Action<ItemProgress> report, CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
-        var draft = new ItemResult { Item = info, Outcome = Outcome.Cancelled, Message = "The run was cut short.", Configuration = Configuration(item.Test.Vm) };
+        var draft = new ItemResult { Item = info, Outcome = Outcome.Cancelled, Message = "The run was cut short.", Configuration = Configuration(item.Test.Vm, options) };
         try
         {
             ItemResult result = await RunItemAsync(draft, item, suite, baseline, report, cancellation).ConfigureAwait(false);
@@ -40,7 +40,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
     private async Task<ItemResult> RunItemAsync(ItemResult draft, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, Action<ItemProgress> report, CancellationToken cancellation)
     {
         TestSpec test = item.Test;
-        var runner = new GuestRun(host, suite.Folder, disks);
+        var runner = new GuestRun(host, suite.Folder, disks, options.Engine);
         string vmName = VmName(draft.Item);
         var hostTimeLimit = TimeSpan.FromTicks((long)(test.Limits.HostTime / 100 * Math.Max(options.HostTimeScale, 0.01)));
         IReadOnlyList<TextPattern> never = Judge.NeverPatterns(test);
@@ -52,7 +52,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
             return draft with { Outcome = Outcome.Error, Message = error };
         }
 
-        var judge = new Judge(item, baseline, options.UpdateBaseline);
+        var judge = new Judge(item, baseline, options);
         judge.JudgeRun(run, driver);
         if (test.Neighbours.Count > 0)
         {
@@ -137,7 +137,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         return (name.Length > most ? name.ToString(0, most) : name.ToString()) + number;
     }
 
-    private static IReadOnlyList<KeyValuePair<string, string>> Configuration(VmSpec vm)
+    private static IReadOnlyList<KeyValuePair<string, string>> Configuration(VmSpec vm, SuiteRunOptions options)
     {
         var result = new List<KeyValuePair<string, string>>();
         void Add(string key, string? value)
@@ -155,6 +155,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         Add("memory", Units.FormatSize(vm.MemoryBytes));
         Add("processor", CpuModels.Words.First(w => w.Model == vm.Cpu).Word);
         Add("clock", vm.Clock == Machine.ClockMode.Virtual ? "virtual" : "host");
+        Add("engine", Engines.Word(options.Engine ?? vm.Engine));
         Add("seed", vm.Seed == 0 ? null : vm.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
         for (int i = 0; i < vm.Disks.Count; i++)
         {

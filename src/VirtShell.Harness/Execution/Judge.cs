@@ -10,7 +10,7 @@ using VirtShell.Host;
 namespace VirtShell.Harness.Execution;
 
 /// <summary>Decides what a finished run's assertions come to.</summary>
-internal sealed class Judge(LoadedItem item, BaselineFile? baseline, bool updateBaseline)
+internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOptions options)
 {
     private readonly TestSpec test = item.Test;
     private readonly List<AssertionResult> assertions = [];
@@ -25,10 +25,10 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, bool update
         JudgeEnd(run, driver);
         JudgeForbidden(driver);
         JudgeSerial(run);
-        JudgeMetric("instructions", run.Metrics.Instructions, test.Assert.Metrics.Instructions, Units.FormatCount);
-        JudgeMetric("guest-time", run.Metrics.GuestTime.Ticks * 100, test.Assert.Metrics.GuestTime, Units.FormatDuration);
-        JudgeMetric("serial-bytes", run.Metrics.SerialBytes, test.Assert.Metrics.SerialBytes, Units.FormatSize);
-        JudgeMetric("peak-memory", run.Metrics.PeakMemoryBytes, test.Assert.Metrics.PeakMemory, Units.FormatSize);
+        foreach (Metric metric in Metric.All)
+        {
+            JudgeMetric(metric, metric.Measure(run.Metrics, run.Engine));
+        }
     }
 
     public void Add(AssertionResult assertion) => assertions.Add(assertion);
@@ -100,8 +100,18 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, bool update
         }
     }
 
-    private void JudgeMetric(string name, long value, MetricSpec? spec, Func<long, string> format)
+    private void JudgeMetric(Metric metric, long value)
     {
+        string name = metric.Name;
+        Func<long, string> format = metric.Format;
+        MetricSpec? spec = test.Assert.Metrics.Bounds.GetValueOrDefault(name);
+        if (spec is not null && !metric.Judges(test.Vm, options.Engine))
+        {
+            metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value) });
+            assertions.Add(new AssertionResult($"{name} within its bounds", Outcome.Skipped, $"The bounds are for the engine that the suite names, and this run is on the {Engines.Word(options.Engine!.Value)}. Measured: {value}."));
+            return;
+        }
+
         long? reference = spec?.Tolerance is null ? null : baseline?.Find(item.Name, name);
         metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value), Baseline = reference });
         if (spec is null)
@@ -133,7 +143,7 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, bool update
     private void JudgeBaseline(string name, long value, double tolerance, long? reference, Func<long, string> format)
     {
         string title = $"{name} within {Units.FormatPercent(tolerance)} of the baseline";
-        if (updateBaseline)
+        if (options.UpdateBaseline)
         {
             assertions.Add(new AssertionResult(title, Outcome.Passed, $"The baseline is set to {value}."));
             return;

@@ -171,9 +171,7 @@ internal static class SuiteLoader
             return;
         }
 
-        MetricsSpec metrics = spec.Assert.Metrics;
-        MetricSpec?[] all = [metrics.Instructions, metrics.GuestTime, metrics.SerialBytes, metrics.PeakMemory];
-        foreach (MetricSpec metric in all.OfType<MetricSpec>().Where(m => m.Tolerance is not null))
+        foreach (MetricSpec metric in spec.Assert.Metrics.Bounds.Values.Where(m => m.Tolerance is not null))
         {
             diagnostics.Add(metric.Mark, "\"tolerance\" compares with a baseline, and this suite names none; add \"baseline: FILE.json\" at its top");
         }

@@ -6,11 +6,7 @@ namespace VirtShell.Harness.Model;
 /// <summary>How assertions and limits are written.</summary>
 internal static class AssertKind
 {
-    public static readonly ObjectKind<MetricsSpec> Metrics = new ObjectKind<MetricsSpec>("metrics", "metrics", "Bounds on what the run uses.")
-        .With("instructions", "Instructions retired.", Metric("instructions", Kinds.Count), (t, v) => t.Instructions = v)
-        .With("guest-time", "Guest time from power-on to the end.", Metric("guest-time", Kinds.Duration), (t, v) => t.GuestTime = v)
-        .With("serial-bytes", "Bytes sent on COM1.", Metric("serial-bytes", Kinds.Size), (t, v) => t.SerialBytes = v)
-        .With("peak-memory", "The most host memory that the guest's RAM took.", Metric("peak-memory", Kinds.Size), (t, v) => t.PeakMemory = v);
+    public static readonly ObjectKind<MetricsSpec> Metrics = AllMetrics();
 
     public static readonly ObjectKind<AssertSpec> Assert = new ObjectKind<AssertSpec>("assert", "assert", "What must be true of the run.")
         .With("end", "How the run must end, or a list of ends that are right. Default: any but a crash.", EndKind.List, (t, v) => t.End = v)
@@ -24,7 +20,20 @@ internal static class AssertKind
         .With("host-time", "Host time of the whole run; only a safety net, never part of a verdict that should repeat. Default 10m.", Kinds.Duration, (t, v) => t.HostTime = v)
         .With("serial-bytes", "Serial output after which the guest is turned off. Default 16M.", Kinds.Size, (t, v) => t.SerialBytes = v);
 
-    private static ObjectKind<MetricSpec> Metric(string name, Kind<long> unit) => new ObjectKind<MetricSpec>($"metric-{name}", $"the metric {name}", "Bounds; tolerance compares with the baseline file.")
+    private static ObjectKind<MetricsSpec> AllMetrics()
+    {
+        var metrics = new ObjectKind<MetricsSpec>("metrics", "metrics", "Bounds on what the run uses.");
+        foreach (Metric metric in Metric.All)
+        {
+            // All counters of the engine are written alike, so they share one entry of the schema.
+            ObjectKind<MetricSpec> bounds = Bounds(metric.Name, metric.IsEngine ? "engine" : metric.Name, metric.Unit);
+            metrics.With(metric.Name, metric.Meaning, bounds, (t, v) => t.Set(metric.Name, v));
+        }
+
+        return metrics;
+    }
+
+    private static ObjectKind<MetricSpec> Bounds(string name, string schemaName, Kind<long> unit) => new ObjectKind<MetricSpec>($"metric-{schemaName}", $"the metric {name}", "Bounds; tolerance compares with the baseline file.")
         .With("min", "At least this.", unit, (t, v) => t.Minimum = v)
         .With("max", "At most this.", unit, (t, v) => t.Maximum = v)
         .With("exactly", "Exactly this.", unit, (t, v) => t.Exactly = v)

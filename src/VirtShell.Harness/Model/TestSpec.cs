@@ -59,16 +59,14 @@ internal sealed class AssertSpec
     public MetricsSpec Metrics { get; set; } = new();
 }
 
-/// <summary>Bounds on what a run uses.</summary>
+/// <summary>Bounds on what a run uses, by the names of <see cref="Metric.All"/>.</summary>
 internal sealed class MetricsSpec
 {
-    public MetricSpec? Instructions { get; set; }
+    private readonly Dictionary<string, MetricSpec> bounds = [];
 
-    public MetricSpec? GuestTime { get; set; }
+    public IReadOnlyDictionary<string, MetricSpec> Bounds => bounds;
 
-    public MetricSpec? SerialBytes { get; set; }
-
-    public MetricSpec? PeakMemory { get; set; }
+    public void Set(string name, MetricSpec bound) => bounds[name] = bound;
 }
 
 /// <summary>Bounds on one metric, in its own unit.</summary>

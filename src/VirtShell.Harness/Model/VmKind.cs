@@ -51,6 +51,7 @@ internal static class VmKind
         .With("memory", "RAM: a multiple of 4K. Default 256M.", Kinds.Size, (t, v) => t.MemoryBytes = v)
         .With("cpu", "Processor model. Default x86-64-v3.", new ChoiceKind<CpuModel>(CpuModels.Words), (t, v) => t.Cpu = v)
         .With("clock", "virtual (default: deterministic, sleeping costs nothing) or host (paced by the host's clock).", new ChoiceKind<ClockMode>(("virtual", ClockMode.Virtual), ("host", ClockMode.Host)), (t, v) => t.Clock = v)
+        .With("engine", "What executes the guest: auto (default: the translator where the host can run it), translator or interpreter. It changes speed and nothing else.", new ChoiceKind<EngineKind>(Engines.Words), (t, v) => t.Engine = v)
         .With("seed", "Seed of the machine's random sources. Default 0.", Kinds.Seed, (t, v) => t.Seed = v)
         .With("disks", "Disks in order: vda, vdb, ...", Disks, (t, v) => t.Disks = v)
         .With("hang-after", "Instructions without serial output, disk access or a halt after which the guest counts as hung. Default: no such check.", Kinds.Count, (t, v) => t.HangAfter = v)

@@ -29,6 +29,8 @@ internal sealed class VmSpec : IPlaced
 
     public ClockMode Clock { get; set; } = ClockMode.Virtual;
 
+    public EngineKind Engine { get; set; } = EngineKind.Auto;
+
     public ulong Seed { get; set; }
 
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];

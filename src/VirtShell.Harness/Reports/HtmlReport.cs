@@ -186,7 +186,15 @@ internal static class HtmlReport
         }
 
         writer.WriteLine("<h3>Metrics</h3><table class=\"metrics\">");
-        foreach (MetricResult metric in item.Metrics)
+        WriteMetricRows(writer, item.Metrics.Where(m => !Model.Metric.IsEngineName(m.Name) || m.Baseline is not null));
+        writer.WriteLine("</table><details><summary>Engine</summary><table class=\"metrics\">");
+        WriteMetricRows(writer, item.Metrics.Where(m => Model.Metric.IsEngineName(m.Name) && m.Baseline is null));
+        writer.WriteLine("</table></details>");
+    }
+
+    private static void WriteMetricRows(TextWriter writer, IEnumerable<MetricResult> metrics)
+    {
+        foreach (MetricResult metric in metrics)
         {
             string change = string.Empty;
             if (metric.Change is { } share)
@@ -199,8 +207,6 @@ internal static class HtmlReport
 
             writer.WriteLine($"<tr><th>{E(metric.Name)}</th><td title=\"{metric.Value.ToString(CultureInfo.InvariantCulture)}\">{E(metric.Display)}</td><td>{change}</td></tr>");
         }
-
-        writer.WriteLine("</table>");
     }
 
     private static void WriteConfiguration(TextWriter writer, ItemResult item)

@@ -102,10 +102,10 @@ public sealed record AssertionResult(string Name, Outcome Outcome, string Messag
 /// <summary>One measured value.</summary>
 public sealed record MetricResult
 {
-    /// <summary><c>instructions</c>, <c>guest-time</c>, <c>serial-bytes</c> or <c>peak-memory</c>.</summary>
+    /// <summary><c>instructions</c>, <c>guest-time</c>, <c>serial-bytes</c>, <c>peak-memory</c>, or a counter of the engine: <c>engine-tlb-misses</c>.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Instructions, nanoseconds or bytes.</summary>
+    /// <summary>Instructions, nanoseconds, bytes or a count.</summary>
     public required long Value { get; init; }
 
     /// <summary>The value for people: "2.75 G", "1.4 s", "38.2 MiB".</summary>

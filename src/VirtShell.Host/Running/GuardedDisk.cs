@@ -1,4 +1,5 @@
 using System;
+using System.Threading;
 using VirtShell.State;
 using VirtShell.Storage;
 
@@ -10,6 +11,10 @@ namespace VirtShell.Host.Running;
 /// </summary>
 internal sealed class GuardedDisk(IBlockDevice inner, string source) : IStatefulBlockDevice
 {
+    private long _bytesRead;
+    private long _bytesWritten;
+    private long _operations;
+
     /// <summary>What the user wrote for the image.</summary>
     public string Source { get; } = source;
 
@@ -26,12 +31,22 @@ internal sealed class GuardedDisk(IBlockDevice inner, string source) : IStateful
     /// <summary>Host memory that the guest's changes take, in bytes.</summary>
     public long StoredBytes => inner is MemoryOverlay overlay ? overlay.StoredBytes : 0;
 
+    /// <summary>Bytes that the guest has read. These three may be read on any thread.</summary>
+    public long BytesRead => Volatile.Read(ref _bytesRead);
+
+    /// <summary>Bytes that the guest has written.</summary>
+    public long BytesWritten => Volatile.Read(ref _bytesWritten);
+
+    /// <summary>Reads and writes of the guest.</summary>
+    public long Operations => Volatile.Read(ref _operations);
+
     public void Read(long offset, Span<byte> destination)
     {
         Accessed?.Invoke();
         try
         {
             inner.Read(offset, destination);
+            Count(ref _bytesRead, destination.Length);
         }
         catch (Exception e) when (e is not ArgumentOutOfRangeException)
         {
@@ -45,6 +60,7 @@ internal sealed class GuardedDisk(IBlockDevice inner, string source) : IStateful
         try
         {
             inner.Write(offset, source);
+            Count(ref _bytesWritten, source.Length);
         }
         catch (Exception e) when (e is not ArgumentOutOfRangeException && !inner.IsReadOnly)
         {
@@ -96,6 +112,13 @@ internal sealed class GuardedDisk(IBlockDevice inner, string source) : IStateful
     public void Load(StateReader reader) => (inner as IStatefulBlockDevice)?.Load(reader);
 
     public void Dispose() => inner.Dispose();
+
+    // One thread at a time writes; others read.
+    private void Count(ref long bytes, int length)
+    {
+        Volatile.Write(ref bytes, bytes + length);
+        Volatile.Write(ref _operations, _operations + 1);
+    }
 
     private StorageException Fail(Exception e)
     {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.IO;
 using VirtShell.Images;
 
@@ -16,9 +17,10 @@ internal static class ImageBytes
     /// <exception cref="VmException">The file cannot be read.</exception>
     public static byte[] Read(ResolvedFile file)
     {
+        string key = Key(file);
         lock (Shared)
         {
-            if (Shared.TryGetValue(file.Sha256, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
+            if (Shared.TryGetValue(key, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
             {
                 return bytes;
             }
@@ -36,13 +38,25 @@ internal static class ImageBytes
 
         lock (Shared)
         {
-            if (Shared.TryGetValue(file.Sha256, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
+            if (Shared.TryGetValue(key, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
             {
                 return bytes;
             }
 
-            Shared[file.Sha256] = new WeakReference<byte[]>(read);
+            Shared[key] = new WeakReference<byte[]>(read);
             return read;
         }
+    }
+
+    /// <summary>What stands for the content: its hash where that is known, else the file as it is now. Hashing takes longer than all else that a start does with a kernel.</summary>
+    private static string Key(ResolvedFile file)
+    {
+        if (file.IsHashed)
+        {
+            return file.Sha256;
+        }
+
+        FileInfo info = new(file.Path);
+        return info.Exists ? string.Create(CultureInfo.InvariantCulture, $"{info.FullName}|{info.Length}|{info.LastWriteTimeUtc.Ticks}") : file.Path;
     }
 }

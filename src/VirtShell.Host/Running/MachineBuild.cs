@@ -4,6 +4,7 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Threading;
+using VirtShell.Cpu;
 using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
@@ -62,9 +63,12 @@ internal sealed class MachineBuild : IDisposable
         return new MachineBuild(definition, boot, disks);
     }
 
+    /// <summary>Bytes of all disks together.</summary>
+    public long DiskBytes => Disks.Sum(disk => disk.Length);
+
     /// <summary>Builds a machine, switched on.</summary>
     /// <exception cref="VmException">An image is not usable after all, or the host is out of memory.</exception>
-    public Pc PowerOn()
+    public Pc PowerOn(EngineKind engine)
     {
         try
         {
@@ -74,6 +78,7 @@ internal sealed class MachineBuild : IDisposable
                 MemoryBytes = _definition.MemoryBytes,
                 CpuModel = _definition.CpuModel,
                 Clock = _definition.Clock,
+                Engine = engine,
                 Seed = _definition.Seed,
                 RtcStart = isPaced ? DateTime.UtcNow : VirtualClockStart,
                 Boot = _boot,

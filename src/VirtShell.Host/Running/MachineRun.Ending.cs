@@ -85,6 +85,7 @@ internal sealed partial class MachineRun
         _crashRestarts++;
         _priorInstructions = Instructions;
         _priorGuestTime = GuestTime;
+        _priorEngine = Engine.Counters;
         Pc? old = _machine;
         lock (_machineGate)
         {
@@ -106,6 +107,7 @@ internal sealed partial class MachineRun
         _over = true;
         _metricsFrozen = true;
         IsKept = keep;
+        EndedAt = DateTimeOffset.UtcNow;
         if (!keep)
         {
             CloseCommands();

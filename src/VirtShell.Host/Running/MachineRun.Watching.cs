@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Cpu.Memory;
@@ -43,7 +44,15 @@ internal sealed partial class MachineRun
         TimeSpan.FromTicks(GuestTime / TimeSpan.NanosecondsPerTick),
         _com1.Length,
         Volatile.Read(ref _peakMemory),
-        TimeSpan.FromTicks(Volatile.Read(ref _hostTime) / TimeSpan.NanosecondsPerTick));
+        TimeSpan.FromTicks(Volatile.Read(ref _hostTime) / TimeSpan.NanosecondsPerTick))
+    {
+        DiskBytesRead = _build.Disks.Sum(disk => disk.BytesRead),
+        DiskBytesWritten = _build.Disks.Sum(disk => disk.BytesWritten),
+        DiskOperations = _build.Disks.Sum(disk => disk.Operations),
+    };
+
+    /// <summary>Bytes of all disks together.</summary>
+    public long DiskBytes => _build.DiskBytes;
 
     private string PanicMessage => "Kernel panic: " + (_panic?.Message ?? "seen on a serial port");
 
@@ -229,6 +238,7 @@ internal sealed partial class MachineRun
 
         Volatile.Write(ref _instructions, _priorInstructions + machine.Instructions);
         Volatile.Write(ref _guestTime, _priorGuestTime + machine.GuestTime);
+        PublishEngine();
         _waiters.Reach(GuestTime);
         if (_dispatches++ % DispatchesPerMemorySample == 0)
         {

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Cpu;
 using VirtShell.Host.Crash;
 using VirtShell.Host.Scheduling;
 using VirtShell.Machine;
@@ -50,6 +51,7 @@ internal sealed partial class MachineRun : IRunnable
 
     // The run itself: touched inside Dispatch only.
     private Pc? _machine;
+    private EngineKind _engine;
     private bool _started;
     private bool _paused;
     private bool _halting;
@@ -69,6 +71,7 @@ internal sealed partial class MachineRun : IRunnable
         _scheduler = scheduler;
         _build = build;
         _driver = driver;
+        _engine = definition.Engine;
         _entry = new SchedulerEntry(this);
         _control = new RunControl(this);
         foreach (GuardedDisk disk in build.Disks)
@@ -83,6 +86,9 @@ internal sealed partial class MachineRun : IRunnable
 
     public DateTimeOffset StartedAt { get; } = DateTimeOffset.UtcNow;
 
+    /// <summary>When the run ended; null while it goes on.</summary>
+    public DateTimeOffset? EndedAt { get; private set; }
+
     /// <summary>Whether the calling thread is inside this run's dispatch, so that it must not wait for it.</summary>
     public bool IsOnThisThread => Volatile.Read(ref _dispatchThread) == Environment.CurrentManagedThreadId;
 
@@ -90,7 +96,7 @@ internal sealed partial class MachineRun : IRunnable
     public void PowerOn()
     {
         long before = GC.GetAllocatedBytesForCurrentThread();
-        Pc machine = _build.PowerOn();
+        Pc machine = _build.PowerOn(_engine);
         machine.SerialOutput = OnSerialOutput;
         lock (_machineGate)
         {
@@ -98,6 +104,7 @@ internal sealed partial class MachineRun : IRunnable
         }
 
         Volatile.Write(ref _builtBytes, GC.GetAllocatedBytesForCurrentThread() - before);
+        PublishEngine();
         ResetWatches();
     }
 
@@ -188,6 +195,17 @@ internal sealed partial class MachineRun : IRunnable
             SampleMemory();
             machine.Reset();
             ResetWatches();
+        }
+    }
+
+    /// <summary>Goes on with another engine from the instruction boundary that the machine stands at.</summary>
+    public void SetEngine(EngineKind engine)
+    {
+        _engine = engine;
+        if (_machine is { } machine)
+        {
+            machine.Cpu.Engine = engine;
+            PublishEngine();
         }
     }
 

@@ -18,10 +18,9 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
 {
     private readonly Dictionary<string, object> _bound = cmdlet.MyInvocation.BoundParameters;
 
-    /// <summary>Whether any parameter that changes a definition was given.</summary>
+    /// <summary><paramref name="definition"/> with what was given.</summary>
     internal VmDefinition Apply(VmDefinition definition)
     {
-        definition = definition with { BaseFolder = cmdlet.SessionState.Path.CurrentFileSystemLocation.ProviderPath };
         if (Given("Guest", out string? guest))
         {
             definition = definition with { Guest = guest, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
@@ -62,6 +61,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
         d = Given("Notes", out string? notes) ? d with { Notes = notes } : d;
         d = Given("CpuModel", out object? model) ? d with { CpuModel = (CpuModel)model } : d;
         d = Given("Clock", out object? clock) ? d with { Clock = (ClockMode)clock } : d;
+        d = Given("Engine", out object? engine) ? d with { Engine = (EngineKind)engine } : d;
         d = Given("Seed", out object? seed) ? d with { Seed = (ulong)seed } : d;
         d = Given("CrashAction", out object? crash) ? d with { CrashAction = (CrashAction)crash } : d;
         d = Given("ResetAction", out object? reset) ? d with { ResetAction = (ResetAction)reset } : d;

@@ -4,6 +4,7 @@ using System.Collections.ObjectModel;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
+using VirtShell.Cpu;
 using VirtShell.Harness;
 using VirtShell.Harness.Reports;
 using VirtShell.PowerShell.Completion;
@@ -53,6 +54,9 @@ public sealed class InvokeVMTestCommand : VmCmdlet
     public double HostTimeScale { get; set; } = 1;
 
     [Parameter]
+    public EngineKind Engine { get; set; }
+
+    [Parameter]
     [ValidateNotNullOrEmpty]
     public string? ReportPath { get; set; }
 
@@ -85,6 +89,7 @@ public sealed class InvokeVMTestCommand : VmCmdlet
             UpdateBaseline = UpdateBaseline,
             Shard = ParseShard(),
             HostTimeScale = HostTimeScale,
+            Engine = MyInvocation.BoundParameters.ContainsKey(nameof(Engine)) ? Engine : null,
         };
         Attempt(_suites, () =>
         {

@@ -64,6 +64,9 @@ public sealed class NewVMCommand : VmCmdlet
     public ClockMode Clock { get; set; } = ClockMode.Host;
 
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    public EngineKind Engine { get; set; } = EngineKind.Auto;
+
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     public ulong Seed { get; set; }
 
     [Parameter(ValueFromPipelineByPropertyName = true)]
@@ -82,7 +85,8 @@ public sealed class NewVMCommand : VmCmdlet
 
     protected override void ProcessRecord()
     {
-        VmDefinition definition = new DefinitionBuilder(this).Apply(new VmDefinition { Name = Name });
+        string folder = SessionState.Path.CurrentFileSystemLocation.ProviderPath;
+        VmDefinition definition = new DefinitionBuilder(this).Apply(new VmDefinition { Name = Name, BaseFolder = folder });
         if (!Confirm("create", Name))
         {
             return;

@@ -8,7 +8,7 @@ using VirtShell.PowerShell.Completion;
 
 namespace VirtShell.PowerShell.Commands;
 
-/// <summary>Set-VM: changes the definition of VMs that are off.</summary>
+/// <summary>Set-VM: changes the definition of VMs that are off, and the engine also of those that run.</summary>
 [Cmdlet(VerbsCommon.Set, "VM", DefaultParameterSetName = ByName, SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(VirtualMachine))]
 public sealed class SetVMCommand : VmTargetCmdlet
@@ -60,6 +60,9 @@ public sealed class SetVMCommand : VmTargetCmdlet
 
     [Parameter]
     public ClockMode Clock { get; set; }
+
+    [Parameter]
+    public EngineKind Engine { get; set; }
 
     [Parameter]
     public ulong Seed { get; set; }

@@ -95,6 +95,9 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public ClockMode Clock => Vm.Definition.Clock;
 
+    /// <summary>The engine that the VM is to run on; Measure-VM -Engine tells which one serves and what it did.</summary>
+    public EngineKind Engine => Vm.Definition.Engine;
+
     public ulong Seed => Vm.Definition.Seed;
 
     public CrashAction CrashAction => Vm.Definition.CrashAction;

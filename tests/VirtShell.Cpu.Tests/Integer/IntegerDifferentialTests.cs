@@ -1,50 +1,33 @@
 using System;
 using System.Linq;
 using Iced.Intel;
-using VirtShell.Cpu.Instructions;
 using VirtShell.Cpu.Tests.Native;
 using Xunit;
 
 namespace VirtShell.Cpu.Tests.Integer;
 
-/// <summary>Every general-purpose instruction that runs unprivileged and in a straight line against the host's processor.</summary>
+/// <summary>Every general-purpose instruction that runs unprivileged, stack and branch forms included, against the host's processor.</summary>
 [Collection(nameof(DifferentialRunner))]
 public sealed class IntegerDifferentialTests(DifferentialRunner runner)
 {
-    /// <summary>What depends on the machine around the processor, on its identity, or on the time.</summary>
-    private static readonly string[] s_excluded =
-    [
-        "Rd", "Cpuid", "Sys", "Str_", "Sldt", "Smsw", "Sgdt", "Sidt", "Lar", "Lsl", "Verr", "Verw", "Xsave", "Xrstor", "Xgetbv", "Xsetbv",
-        "Fx", "Wr", "Inv", "Cl", "Sti", "Stac", "Hlt", "Monitor", "Mwait", "Lgdt", "Lidt", "Lldt", "Ltr", "Lmsw", "Wbinvd", "In_", "Out_",
-        "Insb", "Insw", "Insd", "Outs", "Int", "Ud", "Push", "Pop", "Enter", "Leave", "Swapgs", "Lss", "Lfs", "Lgs", "Emms", "Wait", "Pause", "Reservednop",
-    ];
+    public static TheoryData<string> Codes => [.. ComparedForms.General.Select(static c => c.ToString())];
 
-    public static TheoryData<string> Codes
-    {
-        get
-        {
-            var data = new TheoryData<string>();
-            foreach (Code code in Enum.GetValues<Code>().Where(IsPlain))
-            {
-                data.Add(code.ToString());
-            }
-
-            return data;
-        }
-    }
+    public static TheoryData<string> NarrowCodes => [.. ComparedForms.Narrow.Select(static c => c.ToString())];
 
     [SkippableTheory]
     [MemberData(nameof(Codes))]
     public void MatchesHost(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96));
 
-    private static bool IsPlain(Code code)
-    {
-        OpCodeInfo info = code.ToOpCode();
-        string name = code.ToString();
-        return HandlerTable.Has(code) && info.Mode64 && info.Encoding is EncodingKind.Legacy or EncodingKind.VEX && info.IsInstruction && !info.IsPrivileged
-            && code.FlowControl() == FlowControl.Next && !DifferentialForms.IsVector(code) && !DifferentialForms.UsesMmx(code)
-            && !code.CpuidFeatures().Any(f => f.ToString().StartsWith("FPU", StringComparison.Ordinal))
-            && (name.StartsWith("Cld", StringComparison.Ordinal) || name.StartsWith("Clc", StringComparison.Ordinal) || !s_excluded.Any(e => name.StartsWith(e, StringComparison.Ordinal)))
-            && DifferentialForms.IsEncodable(code);
-    }
+    [SkippableTheory]
+    [MemberData(nameof(Codes))]
+    public void MatchesHostWithAnyPrefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(384) / 8, bits: 64);
+
+    [SkippableTheory]
+    [MemberData(nameof(NarrowCodes))]
+    public void MatchesHostIn32BitCodeWithAnyPrefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(384) / 8, bits: 32);
+
+    /// <summary>What 64-bit code lacks, in a 32-bit code segment of the host's system.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(NarrowCodes))]
+    public void MatchesHostIn32BitCode(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96), bits: 32);
 }

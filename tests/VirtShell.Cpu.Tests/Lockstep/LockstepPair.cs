@@ -1,18 +1,23 @@
 using System;
 using VirtShell.Cpu.Tests.Privileged;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
 /// <summary>The two machines of one run.</summary>
 internal sealed unsafe class LockstepPair : IDisposable
 {
+    /// <summary>With VIRTSHELL_ENGINE=interpreter the interpreter is compared with itself: what differs then is the comparison's own fault.</summary>
+    private static readonly EngineKind s_other = TestEngine.Kind == EngineKind.Interpreter ? EngineKind.Interpreter : EngineKind.Translator;
+
     private readonly GuestProgram _program;
+    private int _chunks;
 
     public LockstepPair(GuestProgram program)
     {
         _program = program;
         Interpreter = new LockstepMachine(program, EngineKind.Interpreter);
-        Translator = new LockstepMachine(program, EngineKind.Translator);
+        Translator = new LockstepMachine(program, s_other);
     }
 
     public LockstepMachine Interpreter { get; }
@@ -23,15 +28,17 @@ internal sealed unsafe class LockstepPair : IDisposable
     public Action<LockstepMachine>? Disturb { get; set; }
 
     /// <summary>Runs a chunk on both; gives why the interpreter came back, and the difference between the two reasons where there is one.</summary>
-    public (ExitReason Reason, Difference? Difference) Run(in LockstepStep step)
+    public (ExitReason Reason, EngineDifference? Difference) Run(in LockstepStep step)
     {
         Apply(Interpreter, step, translator: false);
         Apply(Translator, step, translator: true);
+        Watchdog.Begin(_program, _chunks++, step);
         ExitReason expected = Interpreter.Processor.Run(step.Budget);
         ExitReason actual = Translator.Processor.Run(step.Budget);
-        Translator.Processor.Engine = EngineKind.Translator;
+        Watchdog.End();
+        Translator.Processor.Engine = s_other;
         Disturb?.Invoke(Translator);
-        return (expected, expected == actual ? null : new Difference("exit reason", expected.ToString(), actual.ToString()));
+        return (expected, expected == actual ? null : new EngineDifference("exit reason", expected.ToString(), actual.ToString()));
     }
 
     public void Dispose()

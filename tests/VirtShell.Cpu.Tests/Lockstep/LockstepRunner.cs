@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
@@ -38,12 +39,12 @@ internal static unsafe class LockstepRunner
         for (int i = 0; pair.Interpreter.Processor.InstructionsRetired < instructions && i < 100_000; i++)
         {
             steps.Add(NextStep(program, pair, random, reason, events));
-            (reason, Difference? difference) = pair.Run(steps[^1]);
+            (reason, EngineDifference? difference) = pair.Run(steps[^1]);
             bool full = i % MemoryInterval == MemoryInterval - 1 || reason == ExitReason.Shutdown;
             bool agrees = difference is null && (full ? StateComparison.AgreesFully(pair.Interpreter, pair.Translator) : StateComparison.Agrees(pair.Interpreter, pair.Translator));
             if (!agrees)
             {
-                return Result(pair, Narrowing.Explain(program, steps, full ? (int)checkedTo : steps.Count - 1, disturb), reason);
+                return Result(pair, Narrowing.Explain(program, steps, full ? (int)checkedTo : steps.Count - 1, Seen(pair, difference), disturb), reason);
             }
 
             if (full)
@@ -58,7 +59,18 @@ internal static unsafe class LockstepRunner
         }
 
         bool same = StateComparison.AgreesFully(pair.Interpreter, pair.Translator);
-        return Result(pair, same ? null : Narrowing.Explain(program, steps, (int)checkedTo, disturb), reason);
+        return Result(pair, same ? null : Narrowing.Explain(program, steps, (int)checkedTo, Seen(pair, null), disturb), reason);
+    }
+
+    private static List<EngineDifference> Seen(LockstepPair pair, EngineDifference? reason)
+    {
+        List<EngineDifference> differences = StateComparison.Differences(pair.Interpreter, pair.Translator);
+        if (reason is not null)
+        {
+            differences.Insert(0, reason.Value);
+        }
+
+        return differences;
     }
 
     private static LockstepResult Result(LockstepPair pair, string? report, ExitReason reason)

@@ -7,6 +7,7 @@ namespace VirtShell.Cpu.Tests.Lockstep;
 public sealed class LockstepTests
 {
     private const int Seeds = 2;
+    private const int RandomPrograms = 12;
 
     public static TheoryData<string> Modes
     {
@@ -34,6 +35,18 @@ public sealed class LockstepTests
                 LockstepResult result = LockstepRunner.Run(program, 40_000, seed);
                 Assert.True(result.Report is null, result.Report);
             }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void BothEnginesAgreeOnRandomBytes(string mode)
+    {
+        for (int seed = 1; seed <= RandomPrograms; seed++)
+        {
+            GuestProgram program = HostileProgram.Generate(Enum.Parse<GuestMode>(mode), seed);
+            LockstepResult result = LockstepRunner.Run(program, 6_000, seed);
+            Assert.True(result.Report is null, result.Report);
         }
     }
 }

@@ -5,6 +5,7 @@ using System.Linq;
 using System.Text;
 using Iced.Intel;
 using VirtShell.Cpu.Memory;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
@@ -15,7 +16,7 @@ internal static unsafe class MismatchReport
     private const int DifferenceLimit = 40;
 
     /// <summary>Runs up to the difference once more and describes it.</summary>
-    public static string Write(GuestProgram program, List<LockstepStep> before, LockstepStep last, Action<LockstepMachine>? disturb)
+    public static string Write(GuestProgram program, List<LockstepStep> before, LockstepStep last, List<EngineDifference> seen, Action<LockstepMachine>? disturb)
     {
         StringBuilder text = new();
         using LockstepPair pair = new(program) { Disturb = disturb };
@@ -25,8 +26,8 @@ internal static unsafe class MismatchReport
         }
 
         long start = pair.Interpreter.Processor.InstructionsRetired;
-        Difference? reason = pair.Run(last).Difference;
-        List<Difference> differences = StateComparison.Differences(pair.Interpreter, pair.Translator);
+        EngineDifference? reason = pair.Run(last).Difference;
+        List<EngineDifference> differences = StateComparison.Differences(pair.Interpreter, pair.Translator);
         if (reason is not null)
         {
             differences.Insert(0, reason.Value);
@@ -42,8 +43,14 @@ internal static unsafe class MismatchReport
             text.AppendLine(CultureInfo.InvariantCulture, $"  {entry.Retired,10} {entry.Rip:X8} {Convert.ToHexString(entry.Bytes),-20} {entry.Text}");
         }
 
+        if (differences.Count == 0)
+        {
+            text.AppendLine("None of this differed when it was run again: one of the engines depends on more than the program. What was seen at the end of the chunk:");
+            differences = seen;
+        }
+
         text.AppendLine("Differences:");
-        foreach (Difference difference in differences.Take(DifferenceLimit))
+        foreach (EngineDifference difference in differences.Take(DifferenceLimit))
         {
             text.Append("  ").AppendLine(difference.ToString());
         }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Cpu.Diagnostics;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
@@ -9,8 +10,9 @@ internal static unsafe class Narrowing
     /// <param name="program">The program.</param>
     /// <param name="steps">The chunks that were run, the last of which showed a difference.</param>
     /// <param name="good">How many of them are known to have left no difference.</param>
+    /// <param name="seen">The difference at the end of the last chunk.</param>
     /// <param name="disturb">As in the first run.</param>
-    public static string Explain(GuestProgram program, List<LockstepStep> steps, int good, Action<LockstepMachine>? disturb)
+    public static string Explain(GuestProgram program, List<LockstepStep> steps, int good, List<EngineDifference> seen, Action<LockstepMachine>? disturb)
     {
         // First the chunk: everything is compared this time.
         int low = good;
@@ -47,7 +49,7 @@ internal static unsafe class Narrowing
             }
         }
 
-        return MismatchReport.Write(program, before, last with { Budget = to }, disturb);
+        return MismatchReport.Write(program, before, last with { Budget = to }, seen, disturb);
     }
 
     private static bool Differs(GuestProgram program, List<LockstepStep> steps, Action<LockstepMachine>? disturb)

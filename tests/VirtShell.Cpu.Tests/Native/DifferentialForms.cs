@@ -13,6 +13,12 @@ internal static class DifferentialForms
     public const int GatherIndex = 2;
     public const int GatherMask = 3;
 
+    /// <summary>Index register of memory operands; a small multiple of 32 where it is one.</summary>
+    public const Register Index = Register.R15;
+
+    /// <summary>Shapes of memory operands, branch directions and prefixes.</summary>
+    public const int Variants = 4;
+
     /// <summary>General registers that may be operands: not the stack pointer, not the base.</summary>
     private static readonly int[] s_free = [0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -27,45 +33,54 @@ internal static class DifferentialForms
 
     public static bool UsesMmx(Code code) => Kinds(code.ToOpCode()).Any(k => k.ToString().StartsWith("mm_", StringComparison.Ordinal));
 
+    /// <summary>Branches through a register, memory or the stack.</summary>
+    public static bool IsIndirect(Code code) => code.FlowControl() is FlowControl.IndirectBranch or FlowControl.IndirectCall or FlowControl.Return;
+
     /// <summary>True where every operand is of a kind that the comparison can set up.</summary>
-    public static bool IsEncodable(Code code)
+    public static bool IsEncodable(Code code, int bits = 64)
     {
         var random = new Random(1);
-        return Enumerable.Range(0, 4).Any(i => Encode(code, (i & 1) != 0, 0, random) is not null);
+        return Enumerable.Range(0, 2 * Variants).Any(i => Encode(code, (i & 1) != 0, i >> 1, random, bits) is not null);
     }
 
     /// <summary>Null where an operand kind is not one that the comparison can set up.</summary>
-    public static (byte[] Bytes, Instruction Instruction)? Encode(Code code, bool memory, int variant, Random random)
+    public static Instruction? Encode(Code code, bool memory, int variant, Random random, int bits = 64)
     {
         OpCodeInfo info = code.ToOpCode();
-        var instruction = new Instruction { Code = code };
+        var instruction = new Instruction { Code = code, CodeSize = bits == 64 ? CodeSize.Code64 : CodeSize.Code32 };
         bool hasMemory = false;
         for (int i = 0; i < info.OpCount; i++)
         {
             OpCodeOperandKind kind = info.GetOpKind(i);
             string name = kind.ToString();
-            if (kind is OpCodeOperandKind.mem || (name.EndsWith("_or_mem", StringComparison.Ordinal) && memory) || name.StartsWith("mem_vsib", StringComparison.Ordinal))
+            bool gathers = name.StartsWith("mem_vsib", StringComparison.Ordinal);
+            if (kind is OpCodeOperandKind.mem or OpCodeOperandKind.mem_offs || (name.EndsWith("_or_mem", StringComparison.Ordinal) && memory) || gathers)
             {
                 hasMemory = true;
                 instruction.SetOpKind(i, OpKind.Memory);
-                instruction.MemoryBase = (variant & 1) != 0 && !name.StartsWith("mem_vsib", StringComparison.Ordinal) ? Register.EBX : Register.RBX;
-                instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
-                instruction.MemoryDisplSize = 1;
-                if (name.StartsWith("mem_vsib", StringComparison.Ordinal))
+                if (kind == OpCodeOperandKind.mem_offs)
                 {
-                    instruction.MemoryIndex = (name.EndsWith('y') ? Register.YMM0 : Register.XMM0) + GatherIndex;
-                    instruction.MemoryIndexScale = 1 << random.Next(4);
+                    instruction.MemoryDisplacement64 = DifferentialMemory.Operand + (ulong)random.Next(64);
+                    instruction.MemoryDisplSize = bits / 8;
+                }
+                else if (gathers)
+                {
+                    Gather(ref instruction, name, random);
+                }
+                else
+                {
+                    Address(ref instruction, variant, random);
                 }
 
                 continue;
             }
 
-            if (Immediate(ref instruction, i, kind, random) || TextOperand(ref instruction, i, kind))
+            if (Branch(ref instruction, i, kind, variant) || Immediate(ref instruction, i, kind, random) || TextOperand(ref instruction, i, kind))
             {
                 continue;
             }
 
-            Register? register = Choose(code, kind, i, random);
+            Register? register = Choose(code, kind, i, random, bits);
             if (register is null)
             {
                 return null;
@@ -75,12 +90,7 @@ internal static class DifferentialForms
             instruction.SetOpRegister(i, register.Value);
         }
 
-        if (memory && !hasMemory)
-        {
-            return null;
-        }
-
-        if (!memory && hasMemory)
+        if (memory != hasMemory)
         {
             return null;
         }
@@ -99,9 +109,76 @@ internal static class DifferentialForms
             instruction.HasRepnePrefix = true;
         }
 
+        return Assemble(instruction) is null ? null : instruction;
+    }
+
+    /// <summary>The machine code at <see cref="DifferentialMemory.Rip"/>; null where there is none.</summary>
+    public static byte[]? Assemble(in Instruction instruction)
+    {
         using var stream = new MemoryStream();
-        var encoder = Encoder.Create(64, new StreamCodeWriter(stream));
-        return encoder.TryEncode(in instruction, 0x1000, out _, out _) ? (stream.ToArray(), instruction) : null;
+        var encoder = Encoder.Create(instruction.CodeSize == CodeSize.Code32 ? 32 : 64, new StreamCodeWriter(stream));
+        return encoder.TryEncode(in instruction, DifferentialMemory.Rip, out _, out _) ? stream.ToArray() : null;
+    }
+
+    /// <summary>A memory operand in the window: by a base, a 32-bit base, RIP (stack instructions: RSP), or base and index.</summary>
+    private static void Address(ref Instruction instruction, int variant, Random random)
+    {
+        instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
+        instruction.MemoryDisplSize = 1;
+        bool wide = instruction.CodeSize == CodeSize.Code64;
+        switch (variant)
+        {
+            case 0 when wide:
+                instruction.MemoryBase = Register.RBX;
+                break;
+            case 0 or 1:
+                instruction.MemoryBase = Register.EBX;
+                break;
+            case 2 when instruction.IsStackInstruction:
+                instruction.MemoryBase = wide ? Register.RSP : Register.ESP;
+                break;
+            case 2:
+                instruction.MemoryBase = wide ? Register.RIP : Register.None;
+                instruction.MemoryDisplacement64 += DifferentialMemory.Operand;
+                instruction.MemoryDisplSize = wide ? 8 : 4;
+                break;
+            default:
+                instruction.MemoryBase = wide ? Register.RBX : Register.EBX;
+                instruction.MemoryIndex = wide ? Index : Register.ESI;
+                instruction.MemoryIndexScale = 1 << random.Next(4);
+                break;
+        }
+    }
+
+    private static void Gather(ref Instruction instruction, string kind, Random random)
+    {
+        instruction.MemoryBase = Register.RBX;
+        instruction.MemoryDisplacement64 = 32 * (ulong)random.Next(3);
+        instruction.MemoryDisplSize = 1;
+        instruction.MemoryIndex = (kind.EndsWith('y') ? Register.YMM0 : Register.XMM0) + GatherIndex;
+        instruction.MemoryIndexScale = 1 << random.Next(4);
+    }
+
+    private static bool Branch(ref Instruction instruction, int operand, OpCodeOperandKind kind, int variant)
+    {
+        ulong target = (variant & 1) == 0 ? DifferentialMemory.Forward : DifferentialMemory.Backward;
+        switch (kind)
+        {
+            case OpCodeOperandKind.br64_1 or OpCodeOperandKind.br64_4:
+                instruction.SetOpKind(operand, OpKind.NearBranch64);
+                instruction.NearBranch64 = target;
+                return true;
+            case OpCodeOperandKind.br32_1 or OpCodeOperandKind.br32_4:
+                instruction.SetOpKind(operand, OpKind.NearBranch32);
+                instruction.NearBranch32 = (uint)target;
+                return true;
+            case OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2:
+                instruction.SetOpKind(operand, OpKind.NearBranch16);
+                instruction.NearBranch16 = (ushort)target;
+                return true;
+            default:
+                return false;
+        }
     }
 
     private static IEnumerable<OpCodeOperandKind> Kinds(OpCodeInfo info) => Enumerable.Range(0, info.OpCount).Select(info.GetOpKind);
@@ -119,7 +196,11 @@ internal static class DifferentialForms
         {
             case OpCodeOperandKind.imm8:
                 instruction.SetOpKind(operand, operand > 0 && instruction.OpCount > 1 && instruction.GetOpKind(operand - 1) is OpKind.Immediate8 or OpKind.Immediate16 ? OpKind.Immediate8_2nd : OpKind.Immediate8);
-                if (instruction.GetOpKind(operand) == OpKind.Immediate8)
+                if (instruction.GetOpKind(operand) == OpKind.Immediate8_2nd)
+                {
+                    instruction.Immediate8_2nd = (byte)value;
+                }
+                else
                 {
                     // A 16-bit double shift by more than 16 has no defined result.
                     bool doubleShift = instruction.Code is Code.Shld_rm16_r16_imm8 or Code.Shrd_rm16_r16_imm8;
@@ -144,8 +225,11 @@ internal static class DifferentialForms
                 instruction.Immediate8to64 = (sbyte)value;
                 return true;
             case OpCodeOperandKind.imm16:
+                // ENTER and RET take bytes of the stack with it.
+                bool stack = instruction.Code is Code.Enterq_imm16_imm8 or Code.Enterd_imm16_imm8 or Code.Enterw_imm16_imm8
+                    or Code.Retnq_imm16 or Code.Retnd_imm16 or Code.Retnw_imm16;
                 instruction.SetOpKind(operand, OpKind.Immediate16);
-                instruction.Immediate16 = (ushort)value;
+                instruction.Immediate16 = (ushort)(stack ? value & 0x1F : value);
                 return true;
             case OpCodeOperandKind.imm32:
                 instruction.SetOpKind(operand, OpKind.Immediate32);
@@ -166,8 +250,19 @@ internal static class DifferentialForms
 
     private static bool TextOperand(ref Instruction instruction, int operand, OpCodeOperandKind kind)
     {
+        if (kind == OpCodeOperandKind.seg_rBX_al)
+        {
+            instruction.SetOpKind(operand, OpKind.Memory);
+            instruction.MemoryBase = Register.RBX;
+            instruction.MemoryIndex = Register.AL;
+            return true;
+        }
+
+        bool narrow = instruction.CodeSize == CodeSize.Code32;
         OpKind? text = kind switch
         {
+            OpCodeOperandKind.seg_rSI when narrow => OpKind.MemorySegESI,
+            OpCodeOperandKind.es_rDI when narrow => OpKind.MemoryESEDI,
             OpCodeOperandKind.seg_rSI => OpKind.MemorySegRSI,
             OpCodeOperandKind.es_rDI => OpKind.MemoryESRDI,
             OpCodeOperandKind.seg_rDI => OpKind.MemorySegRDI,
@@ -182,11 +277,11 @@ internal static class DifferentialForms
         return true;
     }
 
-    private static Register? Choose(Code code, OpCodeOperandKind kind, int operand, Random random)
+    private static Register? Choose(Code code, OpCodeOperandKind kind, int operand, Random random, int bits)
     {
         string name = kind.ToString();
-        int any = s_free[random.Next(s_free.Length)];
-        int vector = random.Next(16);
+        int any = s_free[random.Next(bits == 64 ? s_free.Length : 6)];
+        int vector = random.Next(bits / 4);
         if (IsGather(code))
         {
             vector = operand == 0 ? 1 : GatherMask;
@@ -202,9 +297,20 @@ internal static class DifferentialForms
             return Register.YMM0 + vector;
         }
 
+        if (name.StartsWith("mm_", StringComparison.Ordinal))
+        {
+            return Register.MM0 + (vector & 7);
+        }
+
+        if (kind == OpCodeOperandKind.seg_reg)
+        {
+            return Register.ES + random.Next(6);
+        }
+
         if (name.StartsWith("r64_", StringComparison.Ordinal))
         {
-            return Register.RAX + any;
+            // PUSH RSP and POP RSP are rules of their own.
+            return kind == OpCodeOperandKind.r64_opcode && random.Next(4) == 0 && code is Code.Push_r64 or Code.Pop_r64 ? Register.RSP : Register.RAX + any;
         }
 
         if (name.StartsWith("r32_", StringComparison.Ordinal))
@@ -219,7 +325,7 @@ internal static class DifferentialForms
 
         if (name.StartsWith("r8_", StringComparison.Ordinal))
         {
-            return random.Next(2) == 0 ? Register.AL + random.Next(3) : random.Next(2) == 0 ? Register.SPL + random.Next(1, 12) : Register.AH + random.Next(3);
+            return random.Next(2) == 0 ? Register.AL + random.Next(3) : random.Next(2) == 0 && bits == 64 ? Register.SPL + random.Next(1, 12) : Register.AH + random.Next(3);
         }
 
         return kind switch
@@ -230,6 +336,12 @@ internal static class DifferentialForms
             OpCodeOperandKind.dx => Register.DX,
             OpCodeOperandKind.eax => Register.EAX,
             OpCodeOperandKind.rax => Register.RAX,
+            OpCodeOperandKind.es => Register.ES,
+            OpCodeOperandKind.cs => Register.CS,
+            OpCodeOperandKind.ss => Register.SS,
+            OpCodeOperandKind.ds => Register.DS,
+            OpCodeOperandKind.fs => Register.FS,
+            OpCodeOperandKind.gs => Register.GS,
             _ => null,
         };
     }

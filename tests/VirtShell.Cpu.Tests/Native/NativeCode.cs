@@ -64,6 +64,9 @@ internal sealed unsafe class NativeCode : IDisposable
         return new NativeCode(stream.ToArray());
     }
 
+    /// <summary>Where the code begins.</summary>
+    public void* Entry => _code;
+
     public void Invoke(void* argument) => ((delegate* unmanaged[Cdecl]<void*, void>)_code)(argument);
 
     public void Dispose()

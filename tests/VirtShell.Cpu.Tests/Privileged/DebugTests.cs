@@ -185,6 +185,107 @@ public sealed unsafe class DebugTests
         }
     }
 
+    /// <summary>Machine code, and whether ESI walks the watched bytes (EDI otherwise).</summary>
+    public static TheoryData<byte[], bool> Watched => new()
+    {
+        { [0xF3, 0xA5], true }, { [0xF3, 0xA5], false }, { [0xF3, 0xAB], false }, { [0xF3, 0xAD], true }, { [0xF3, 0xA7], true }, { [0xF3, 0xA7], false },
+        { [0xF3, 0xAF], false }, { [0xF3, 0x6D], false }, { [0xF3, 0x6F], true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Watched))]
+    public void ADataBreakpointTrapsAfterTheIterationThatTouchesIt(byte[] instruction, bool source)
+    {
+        // SDM Vol. 3B §18.3.1.2 (18.2.4): repeated string instructions trap after the iteration.
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[0] = SystemGuest.Scratch + 8;
+        guest.State->Dr[7] = 0x402 | (0xFu << 16);
+        guest.Processor.UpdateBreakpoints();
+        guest.State->Gpr[6] = source ? SystemGuest.Scratch : SystemGuest.Scratch + 0x200;
+        guest.State->Gpr[7] = source ? SystemGuest.Scratch + 0x200 : SystemGuest.Scratch;
+        guest.State->Gpr[1] = 6;
+        Assert.Equal(Vector.Debug, guest.Run(c =>
+        {
+            c.db(instruction);
+            c.@int(0x30);
+        }));
+        Assert.Equal(3UL, guest.State->Gpr[1]);
+        Assert.Equal(1UL, guest.State->Dr[6] & 15);
+        Assert.Equal(SystemGuest.Code, guest.Stack(0));
+        guest.State->Rip = SystemGuest.Code;
+        guest.State->Gpr[4] = SystemGuest.BootStack;
+        Assert.Equal(0x30, guest.Continue());
+        Assert.Equal(0UL, guest.State->Gpr[1]);
+    }
+
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(1, false)]
+    public void BetweenIterationsThePushedImageHasRf(ulong count, bool resume)
+    {
+        // SDM Vol. 3B §17.3.1.1: so that an instruction breakpoint on it does not fire again after the handler.
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[0] = SystemGuest.Scratch;
+        guest.State->Dr[7] = 0x402 | (0xDu << 16);
+        guest.Processor.UpdateBreakpoints();
+        guest.State->Gpr[7] = SystemGuest.Scratch;
+        guest.State->Gpr[1] = count;
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.rep.stosd();
+            c.hlt();
+        }));
+        Assert.Equal(resume, (guest.Stack(2) & Flags.Resume) != 0);
+    }
+
+    [Fact]
+    public void AnInstructionBreakpointFiresOnceForARepeatedInstruction()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[0] = SystemGuest.Code;
+        guest.State->Dr[7] = 0x402;
+        guest.Processor.UpdateBreakpoints();
+        guest.State->Gpr[7] = SystemGuest.Scratch;
+        guest.State->Gpr[1] = 5000;
+        Assert.Equal(Vector.Debug, guest.Run(static c =>
+        {
+            c.rep.stosd();
+            c.@int(0x30);
+        }));
+        Assert.Equal(5000UL, guest.State->Gpr[1]);
+        guest.Memory.WriteUInt32(guest.State->Gpr[4] + 8, 2 | Flags.Resume);
+        guest.Assemble(SystemGuest.Code + 0x300, static c => c.iretd());
+        guest.State->Rip = SystemGuest.Code + 0x300;
+        Assert.Equal(0x30, guest.Continue());
+        Assert.Equal(0UL, guest.State->Gpr[1]);
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 0xF3, 0x6C })]
+    [InlineData(new byte[] { 0xF3, 0x6E })]
+    public void AnIoBreakpointTrapsAfterEachIteration(byte[] instruction)
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Dr[0] = 0x60;
+        guest.State->Dr[7] = 0x402 | (2u << 16);
+        guest.State->Cr4 |= ControlBits.Cr4De;
+        guest.Processor.UpdateBreakpoints();
+        guest.State->Gpr[6] = guest.State->Gpr[7] = SystemGuest.Scratch;
+        guest.State->Gpr[1] = 3;
+        guest.State->Gpr[2] = 0x60;
+        for (ulong left = 2; left != ulong.MaxValue; left--)
+        {
+            Assert.Equal(Vector.Debug, guest.Run(c =>
+            {
+                c.db(instruction);
+                c.@int(0x30);
+            }));
+            Assert.Equal(left, guest.State->Gpr[1]);
+            Assert.Equal(left == 0 ? SystemGuest.Code + 2 : SystemGuest.Code, guest.Stack(0));
+            guest.State->Gpr[4] = SystemGuest.BootStack;
+        }
+    }
+
     [Fact]
     public void Int1IsATrapThatNeedsNoGatePrivilege()
     {

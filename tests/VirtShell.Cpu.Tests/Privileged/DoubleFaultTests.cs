@@ -47,6 +47,76 @@ public sealed unsafe class DoubleFaultTests
         Assert.Equal(0UL, guest.Stack(3) & Flags.Trap);
     }
 
+    public static TheoryData<int, int, int> Pairs
+    {
+        get
+        {
+            // SDM Vol. 3A tables 6-4 and 6-5: benign, contributory, page fault, by first and second.
+            var data = new TheoryData<int, int, int>();
+            (int Vector, int Class)[] firsts = [(Vector.InvalidOpcode, 0), (Vector.DivideError, 1), (Vector.GeneralProtection, 1), (Vector.PageFault, 2)];
+            (int Vector, int Class)[] seconds = [(Vector.SegmentNotPresent, 1), (Vector.GeneralProtection, 1), (Vector.PageFault, 2)];
+            foreach ((int first, int one) in firsts)
+            {
+                foreach ((int second, int two) in seconds)
+                {
+                    bool doubles = (one == 1 && two == 1) || (one == 2 && two >= 1);
+                    data.Add(first, second, doubles ? Vector.DoubleFault : second);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void PairsDoubleByTheirClasses(int first, int second, int expected)
+    {
+        using SystemGuest guest = SystemGuest.Long();
+        guest.SetTestPage(0);
+        switch (second)
+        {
+            case Vector.SegmentNotPresent:
+                guest.SetGate(first, SystemGuest.Interrupt32, present: false);
+                break;
+            case Vector.GeneralProtection:
+                guest.SetGate(first, SystemGuest.Interrupt32, selector: SystemGuest.Data0);
+                break;
+            default:
+                // The handler's stack is in a page that is not there.
+                guest.SetGate(first, SystemGuest.Interrupt32, ist: 1);
+                guest.Memory.WriteUInt64(SystemGuest.TssAddress + 0x24, SystemGuest.TestPage + 0x800);
+                break;
+        }
+
+        // Every handler but the first one's is good.
+        Assert.Equal(expected, guest.Run(c =>
+        {
+            switch (first)
+            {
+                case Vector.DivideError:
+                    c.xor(ecx, ecx);
+                    c.div(ecx);
+                    break;
+                case Vector.GeneralProtection:
+                    c.mov(eax, 0x7FF8);
+                    c.mov(ds, ax);
+                    break;
+                case Vector.PageFault:
+                    c.mov(eax, __dword_ptr[(long)SystemGuest.TestPage]);
+                    break;
+                default:
+                    c.ud2();
+                    break;
+            }
+        }));
+        if (expected == Vector.PageFault)
+        {
+            Assert.Equal(2UL, guest.Stack(0));
+            Assert.Equal(SystemGuest.TestPage, guest.State->Cr2 & ~0xFFFUL);
+        }
+    }
+
     [Fact]
     public void AHandlerWithABadSegmentDoubles()
     {

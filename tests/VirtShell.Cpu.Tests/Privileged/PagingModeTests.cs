@@ -193,6 +193,8 @@ public sealed unsafe class PagingModeTests
     [Theory]
     [InlineData(4UL, 0UL)]
     [InlineData(1UL, 0x1000UL)]
+    [InlineData(2UL, 0x1000UL)]
+    [InlineData(3UL, 1UL << 63)]
     [InlineData(0UL, 1UL)]
     public void InvpcidChecksItsOperands(ulong type, ulong pcid)
     {

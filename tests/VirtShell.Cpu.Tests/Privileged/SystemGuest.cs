@@ -51,12 +51,12 @@ internal sealed unsafe class SystemGuest : IDisposable
     public const uint TaskGate = 5;
     private const int HandlerSpacing = 16;
 
-    private SystemGuest(CpuModel model, int bits)
+    private SystemGuest(CpuModel model, int bits, EngineKind? engine)
     {
         Bits = bits;
         Memory = new PhysicalMemory(16 << 20);
         Bus = new TestBus();
-        Processor = new Vcpu(Memory, Bus, model, seed: 1);
+        Processor = new Vcpu(Memory, Bus, model, seed: 1, engine ?? TestEngine.Kind) { TranslationThreshold = 1 };
         for (int vector = 0; vector < 256; vector++)
         {
             Memory.Write(Handlers + ((ulong)vector * HandlerSpacing), [0xF4]);
@@ -85,9 +85,9 @@ internal sealed unsafe class SystemGuest : IDisposable
     }
 
     /// <summary>Flat 32-bit protected mode at CPL 0, paging off, TR loaded.</summary>
-    public static SystemGuest Protected(CpuModel model = CpuModel.X86_64_V3)
+    public static SystemGuest Protected(CpuModel model = CpuModel.X86_64_V3, EngineKind? engine = null)
     {
-        SystemGuest guest = new(model, 32);
+        SystemGuest guest = new(model, 32, engine);
         guest.SetSegment(Code0, 0, 0xFFFFF, 0xC09B);
         guest.SetSegment(Data0, 0, 0xFFFFF, 0xC093);
         guest.SetSegment(Code3, 0, 0xFFFFF, 0xC0FB);
@@ -103,9 +103,9 @@ internal sealed unsafe class SystemGuest : IDisposable
     }
 
     /// <summary>64-bit mode at CPL 0 with 4-level paging: 4 MiB of 4 KiB pages mapped 1:1 for everybody, <see cref="TestPage"/> as tests set it, TR loaded.</summary>
-    public static SystemGuest Long(CpuModel model = CpuModel.X86_64_V3)
+    public static SystemGuest Long(CpuModel model = CpuModel.X86_64_V3, EngineKind? engine = null)
     {
-        SystemGuest guest = new(model, 64);
+        SystemGuest guest = new(model, 64, engine);
         guest.SetSegment(Code0, 0, 0, 0x209B);
         guest.SetSegment(Data0, 0, 0xFFFFF, 0xC093);
         guest.SetSegment(Code3, 0, 0, 0x20FB);

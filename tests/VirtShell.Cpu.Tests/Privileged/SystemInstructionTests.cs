@@ -144,6 +144,13 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(Msr.Efer, 1UL)]
     [InlineData(Msr.Pat, 2UL)]
     [InlineData(Msr.Fmask, 1UL << 32)]
+    [InlineData(Msr.SysenterEip, 0x8000_0000_0000UL)]
+    [InlineData(Msr.MtrrDefType, 0x1000UL)]
+    [InlineData(Msr.MtrrDefType, 2UL)]
+    [InlineData(Msr.MtrrPhysBase0, 7UL)]
+    [InlineData(Msr.MtrrPhysBase0, 0x106UL)]
+    [InlineData(Msr.MtrrPhysBase0 + 1, 0x400UL)]
+    [InlineData(Msr.MtrrFix64K, 0x0606_0306_0606_0606UL)]
     public void InvalidMsrValuesAreRefused(uint index, ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();

@@ -1,3 +1,5 @@
+using System;
+
 namespace VirtShell.Cpu.Tests.Privileged;
 
 /// <summary>A bus with one interrupt source and ports that remember the last access.</summary>
@@ -9,9 +11,13 @@ internal sealed class TestBus : ICpuBus
 
     public byte TaskPriority { get; set; }
 
+    /// <summary>Called for each port that is read.</summary>
+    public Action? OnRead { get; set; }
+
     public uint ReadPort(ushort port, int size)
     {
         LastPort = port;
+        OnRead?.Invoke();
         return uint.MaxValue;
     }
 

@@ -246,5 +246,42 @@ public sealed unsafe class TransferTests
         Assert.Equal(Vector.GeneralProtection, guest.RunUser(static c => c.swapgs()));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void FsAndGsBasesAreReadAndWrittenByUsersWhereTheSystemAllowsIt(bool allowed)
+    {
+        using SystemGuest guest = SystemGuest.Long();
+        guest.State->Cr4 |= allowed ? ControlBits.Cr4FsGsBase : 0;
+        int vector = guest.RunUser(static c =>
+        {
+            c.mov(rax, 0x1234_5678_9ABCL);
+            c.wrfsbase(rax);
+            c.rdfsbase(rbx);
+            c.rdfsbase(ecx);
+            c.wrgsbase(eax);
+            c.rdgsbase(rdx);
+            c.rdgsbase(esi);
+            c.@int(0x30);
+        });
+        Assert.Equal(allowed ? 0x30 : Vector.InvalidOpcode, vector);
+        if (allowed)
+        {
+            Assert.Equal((0x1234_5678_9ABCUL, 0x5678_9ABCUL, 0x5678_9ABCUL, 0x5678_9ABCUL), (guest.State->Gpr[3], guest.State->Gpr[1], guest.State->Gpr[2], guest.State->Gpr[6]));
+        }
+    }
+
+    [Fact]
+    public void ABaseMustBeCanonical()
+    {
+        using SystemGuest guest = SystemGuest.Long();
+        guest.State->Cr4 |= ControlBits.Cr4FsGsBase;
+        Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
+        {
+            c.mov(rax, 0x8000_0000_0000L);
+            c.wrfsbase(rax);
+        }));
+    }
+
     private static void CallFar(Assembler c, int selector) => c.db(0x9A, 0, 0, 0, 0, (byte)selector, 0);
 }

@@ -1,7 +1,6 @@
 using System;
 using System.Linq;
 using Iced.Intel;
-using VirtShell.Cpu.Instructions;
 using VirtShell.Cpu.Tests.Native;
 using Xunit;
 
@@ -23,8 +22,7 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
         get
         {
             var data = new TheoryData<string>();
-            bool[] supported = CpuFeatures.SupportedCodes(CpuModel.X86_64_V3);
-            foreach (Code code in Enum.GetValues<Code>().Where(c => supported[(int)c] && HandlerTable.Has(c) && DifferentialForms.IsVector(c) && !DifferentialForms.UsesMmx(c)))
+            foreach (Code code in ComparedForms.Vector)
             {
                 data.Add(code.ToString());
             }
@@ -39,6 +37,17 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
     {
         Code code = Enum.Parse<Code>(name);
         runner.Compare(code, SoakCases.Count(96), s_estimates.Contains(code) ? AreClose : null);
+    }
+
+    /// <summary>All but the estimates, of which each processor has its own.</summary>
+    public static TheoryData<string> ExactCodes => [.. ComparedForms.Vector.Except(s_estimates).Select(static c => c.ToString())];
+
+    [SkippableTheory]
+    [MemberData(nameof(ExactCodes))]
+    public void MatchesHostWithAnyPrefix(string name)
+    {
+        Code code = Enum.Parse<Code>(name);
+        runner.ComparePrefixes(code, SoakCases.Count(256) / 8, bits: 64);
     }
 
     // Each processor has its own estimate, with a relative error of at most 1.5 · 2^−12.

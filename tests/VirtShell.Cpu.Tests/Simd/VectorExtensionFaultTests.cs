@@ -134,6 +134,23 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
         Assert.Equal(Vector.InvalidOpcode, _guest.Execute(fused));
     }
 
+    [Theory]
+    [InlineData(0UL, ControlBits.Cr4Osxsave, 7UL, -1)]
+    [InlineData(ControlBits.Cr0TaskSwitched, ControlBits.Cr4Osxsave, 7UL, Vector.DeviceNotAvailable)]
+    [InlineData(ControlBits.Cr0Emulation, ControlBits.Cr4Osxsave, 7UL, -1)]
+    [InlineData(0UL, 0UL, 7UL, Vector.InvalidOpcode)]
+    [InlineData(0UL, ControlBits.Cr4Osxsave, 3UL, Vector.InvalidOpcode)]
+    [InlineData(0UL, ControlBits.Cr4Osxsave, 1UL, Vector.InvalidOpcode)]
+    [InlineData(ControlBits.Cr0TaskSwitched, ControlBits.Cr4Osxsave, 3UL, Vector.InvalidOpcode)]
+    public void AvxRunsWhereTheSystemHasEnabledItsState(ulong cr0, ulong cr4, ulong xcr0, int vector)
+    {
+        // SDM Vol. 2A §2.4, exception types 2 to 6: #UD by CR4.OSXSAVE and XCR0 before #NM by CR0.TS; CR0.EM does not matter.
+        _guest.State->Cr0 |= cr0;
+        _guest.State->Cr4 = (_guest.State->Cr4 & ~ControlBits.Cr4Osxsave) | cr4;
+        _guest.State->Xcr0 = xcr0;
+        Assert.Equal(vector, _guest.Execute(Encode(c => c.vaddps(xmm0, xmm1, xmm2))));
+    }
+
     private static byte[] Encode(Action<Assembler> emit)
     {
         var assembler = new Assembler(64);

@@ -18,7 +18,7 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
     private readonly PhysicalMemory _memory = new(32 << 20);
     private readonly Vcpu _cpu;
 
-    public VectorRunner() => _cpu = new Vcpu(_memory, this, CpuModel.X86_64_V3);
+    public VectorRunner() => _cpu = new Vcpu(_memory, this, CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
 
     public byte TaskPriority { get; set; }
 

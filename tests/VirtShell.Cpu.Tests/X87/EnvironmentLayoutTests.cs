@@ -31,7 +31,7 @@ public sealed unsafe class EnvironmentLayoutTests
     public void LoadsRealLayout(bool wide, ulong instruction, ulong data)
     {
         using var memory = new PhysicalMemory(1 << 20);
-        using var processor = new Vcpu(memory, new IdleBus(), CpuModel.X86_64_V3);
+        using var processor = new Vcpu(memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
         memory.Write(CodeAddress, wide ? [0xD9, 0x27] : [0x66, 0xD9, 0x27]);
         memory.Write(DataAddress, Convert.FromHexString(wide
             ? "7F02FFFF" + "0000FFFF" + "FFFFFFFF" + "7856FFFF" + "45331200" + "BC9AFFFF" + "00F0FE00"
@@ -47,7 +47,7 @@ public sealed unsafe class EnvironmentLayoutTests
     private static byte[] Store(params byte[] code)
     {
         using var memory = new PhysicalMemory(1 << 20);
-        using var processor = new Vcpu(memory, new IdleBus(), CpuModel.X86_64_V3);
+        using var processor = new Vcpu(memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
         memory.Write(CodeAddress, code);
         CpuState* s = EnterReal(processor);
         s->Fcw = 0x037F;

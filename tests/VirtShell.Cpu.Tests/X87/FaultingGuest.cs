@@ -41,7 +41,7 @@ internal sealed unsafe class FaultingGuest : IDisposable
         }
 
         Bus = new IdleBus();
-        Processor = new Vcpu(Memory, Bus, CpuModel.X86_64_V3);
+        Processor = new Vcpu(Memory, Bus, CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
         Processor.EnterLong64(CodeAddress, Pml4, CodeSelector, DataSelector, Gdt, 0x17);
         State->IdtBase = Idt;
         State->IdtLimit = 0xFFF;

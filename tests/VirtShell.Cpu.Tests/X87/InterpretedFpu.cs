@@ -26,7 +26,7 @@ internal sealed unsafe class InterpretedFpu : IDisposable
         _memory.WriteUInt64(Directory, 0x83);
         _memory.WriteUInt64(Directory + 8, 0x20_0083);
         Bus = new IdleBus();
-        Processor = new Vcpu(_memory, Bus, CpuModel.X86_64_V3);
+        Processor = new Vcpu(_memory, Bus, CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
         Processor.EnterLong64(CodeAddress, Pml4, 0x33, 0x2B, 0, 0);
         Processor.State->Cr0 |= ControlBits.Cr0NumericError;
         Processor.State->Cr4 |= ControlBits.Cr4Osfxsr | ControlBits.Cr4Osxsave;

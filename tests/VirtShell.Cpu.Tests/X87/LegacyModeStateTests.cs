@@ -23,7 +23,7 @@ public sealed unsafe class LegacyModeStateTests : IDisposable
 
     public LegacyModeStateTests()
     {
-        _processor = new Vcpu(_memory, new IdleBus(), CpuModel.X86_64_V3);
+        _processor = new Vcpu(_memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };
         _processor.EnterFlat32((uint)CodeAddress, 8, 16, 0, 0);
         State->Cr4 |= ControlBits.Cr4Osfxsr | ControlBits.Cr4Osxsave;
         State->Xcr0 = 7;

@@ -29,19 +29,18 @@ public sealed unsafe class XsaveDifferentialTests
     private const int End = 832;
     private const ulong Compacted = 1UL << 63;
 
+    /// <summary>The codes that this compares.</summary>
+    internal static Code[] Compared { get; } =
+    [
+        Code.Fxsave_m512byte, Code.Fxsave64_m512byte, Code.Fxrstor_m512byte, Code.Fxrstor64_m512byte,
+        Code.Xsave_mem, Code.Xsave64_mem, Code.Xsaveopt_mem, Code.Xsaveopt64_mem,
+        Code.Xsavec_mem, Code.Xsavec64_mem, Code.Xrstor_mem, Code.Xrstor64_mem,
+    ];
+
+    public static TheoryData<string> Names => [.. Compared.Select(static c => c.ToString())];
+
     [SkippableTheory]
-    [InlineData(nameof(Code.Fxsave_m512byte))]
-    [InlineData(nameof(Code.Fxsave64_m512byte))]
-    [InlineData(nameof(Code.Fxrstor_m512byte))]
-    [InlineData(nameof(Code.Fxrstor64_m512byte))]
-    [InlineData(nameof(Code.Xsave_mem))]
-    [InlineData(nameof(Code.Xsave64_mem))]
-    [InlineData(nameof(Code.Xsaveopt_mem))]
-    [InlineData(nameof(Code.Xsaveopt64_mem))]
-    [InlineData(nameof(Code.Xsavec_mem))]
-    [InlineData(nameof(Code.Xsavec64_mem))]
-    [InlineData(nameof(Code.Xrstor_mem))]
-    [InlineData(nameof(Code.Xrstor64_mem))]
+    [MemberData(nameof(Names))]
     public void MatchesHost(string name)
     {
         NativeCode.RequireHost();

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics.CodeAnalysis;
 using System.Buffers.Binary;
 using System.Numerics;
 using Iced.Intel;
@@ -343,6 +344,7 @@ internal static unsafe class BitHandlers
     {
         public static bool Writes => false;
 
+        [ExcludeFromCodeCoverage(Justification = "Writes nothing.")]
         public static ulong Apply(ulong value, ulong mask) => value;
     }
 

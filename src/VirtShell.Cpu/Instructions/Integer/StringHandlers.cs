@@ -97,8 +97,24 @@ internal static unsafe class StringHandlers
     /// <summary>Elements between boundaries: one while single-stepping, which traps after each iteration (SDM Vol. 3B §18.3.1.4).</summary>
     private static int LongestSlice(CpuState* s) => (s->FlagsRest & Flags.Trap) != 0 ? 1 : SliceElements;
 
+    /// <summary>Something waits for a boundary. Not a stop request by itself: the host makes it when it likes, and where slices end counts as instructions; nor a change of code, which each engine sees at other addresses.</summary>
+    private static bool Interrupted(CpuState* s) =>
+        s->StopBelow == ulong.MaxValue && (s->Pending & (PendingEvents.StopRequested | PendingEvents.DebugTrap)) != PendingEvents.StopRequested;
+
+    /// <summary>A breakpoint was hit: it traps after the iteration, not after the slice (SDM Vol. 3B §18.3.1.2).</summary>
+    private static bool Trapped(CpuState* s) => (s->Pending & PendingEvents.DebugTrap) != 0;
+
     /// <summary>After a slice: done, or the same instruction again.</summary>
-    private static Op* Finish(CpuState* s, Op* o, ulong left) => left == 0 ? o + 1 : Flow.Again(s, o);
+    private static Op* Finish(CpuState* s, Op* o, ulong left)
+    {
+        if (left == 0)
+        {
+            return o + 1;
+        }
+
+        CpuState.Of(s).NoteRepetition(Flow.RetiredBefore(s, o) + 1);
+        return Flow.Again(s, o);
+    }
 
     private static Op* Movs<TW>(CpuState* s, Op* o)
         where TW : struct, IWidth
@@ -134,7 +150,7 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
-                if (s->StopBelow != 0)
+                if (Interrupted(s))
                 {
                     break;
                 }
@@ -244,7 +260,7 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
-                if (s->StopBelow != 0)
+                if (Interrupted(s))
                 {
                     break;
                 }
@@ -289,6 +305,10 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
+                if (Trapped(s))
+                {
+                    break;
+                }
             }
         }
 
@@ -319,6 +339,11 @@ internal static unsafe class StringHandlers
                 {
                     return o + 1;
                 }
+
+                if (Trapped(s))
+                {
+                    break;
+                }
             }
         }
 
@@ -346,6 +371,11 @@ internal static unsafe class StringHandlers
                 if (Flags.Zf(s) == ((o->Flags & OpFlags.RepNe) != 0))
                 {
                     return o + 1;
+                }
+
+                if (Trapped(s))
+                {
+                    break;
                 }
             }
         }
@@ -376,7 +406,7 @@ internal static unsafe class StringHandlers
             if (repeats)
             {
                 SetPointer(s, o, Rcx, count);
-                if (s->StopBelow != 0)
+                if (Interrupted(s))
                 {
                     break;
                 }
@@ -407,7 +437,7 @@ internal static unsafe class StringHandlers
             }
 
             cpu.Bus.WritePort(port, TW.Bytes, (uint)value);
-            if (repeats && s->StopBelow != 0)
+            if (repeats && Interrupted(s))
             {
                 break;
             }

@@ -57,6 +57,7 @@ internal static unsafe class SystemCallHandlers
         SetFlat(cpu, SegmentIndex.Ss, (ushort)(selector + 8), FlatData);
         s->Cpl = 0;
         cpu.UpdateMode();
+        cpu.TrapByNewFlags();
         return Flow.Exit(s, o, s->MsrLstar);
     }
 
@@ -83,6 +84,7 @@ internal static unsafe class SystemCallHandlers
         SetFlat(cpu, SegmentIndex.Ss, (ushort)((selector + 8) | 3), FlatData | User);
         s->Cpl = 3;
         cpu.UpdateMode();
+        cpu.TrapByNewFlags();
         return Flow.Exit(s, o, rip);
     }
 

@@ -65,9 +65,6 @@ internal static unsafe class Packed
 {
     private static readonly Dictionary<string, Code> Names = BuildNames();
 
-    /// <summary>Finds a code by Iced's name; false where the instruction set has none of it.</summary>
-    public static bool TryCode(string name, out Code code) => Names.TryGetValue(name, out code);
-
     /// <summary>xmm, xmm/m128 and VEX forms of a mnemonic.</summary>
     public static void Binary<TP>(string mnemonic)
         where TP : struct, IPacked

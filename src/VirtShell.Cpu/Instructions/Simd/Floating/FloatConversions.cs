@@ -62,19 +62,6 @@ internal unsafe struct FromIntegers<TF> : IVectorOperation
     }
 }
 
-/// <summary>CVTPI2PS: two doublewords to the low half.</summary>
-internal unsafe struct FromPair<TF> : IVectorOperation
-    where TF : struct, IFloatFormat
-{
-    public static void Do(ref SimdContext c, byte* result, byte* a, byte* b, int immediate, int bytes)
-    {
-        for (int i = 0; i < 2; i++)
-        {
-            TF.Set(result, i, SoftFloat<TF>.FromInteger(ref c, ((int*)b)[i]));
-        }
-    }
-}
-
 /// <summary>How a conversion to integer rounds.</summary>
 internal interface IConversion
 {

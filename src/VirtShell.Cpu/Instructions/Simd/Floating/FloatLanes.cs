@@ -85,35 +85,24 @@ internal unsafe struct DotProduct<TF> : IVectorOperation
     public static void Do(ref SimdContext c, byte* result, byte* a, byte* b, int immediate, int bytes)
     {
         int count = 16 / TF.Bytes;
-        ulong* products = stackalloc ulong[8];
-        for (int at = 0; at < bytes; at += 16)
+        ulong* sums = stackalloc ulong[8];
+        for (int i = 0; i < bytes / TF.Bytes; i++)
         {
-            for (int i = 0; i < count; i++)
-            {
-                products[(at / 4) + i] = (immediate & (16 << i)) != 0 ? FloatMultiply.Do<TF>(ref c, TF.Get(a + at, i), TF.Get(b + at, i), 0) : 0;
-            }
+            sums[i] = (immediate & (16 << (i % count))) != 0 ? FloatMultiply.Do<TF>(ref c, TF.Get(a, i), TF.Get(b, i), 0) : 0;
         }
 
         // Each stage ends the instruction where it raises something that is not masked (SDM Vol. 2, DPPS).
-        for (int at = 0; at < bytes && !c.HasUnmasked; at += 16)
+        for (int width = bytes / TF.Bytes / 2; width >= bytes / 16 && c.EndStage(); width /= 2)
         {
-            ulong* own = products + (at / 4);
-            ulong sum = FloatAdd.Do<TF>(ref c, own[0], own[1], 0);
-            if (count == 4)
+            for (int i = 0; i < width; i++)
             {
-                ulong upper = FloatAdd.Do<TF>(ref c, own[2], own[3], 0);
-                if (c.HasUnmasked)
-                {
-                    return;
-                }
-
-                sum = FloatAdd.Do<TF>(ref c, sum, upper, 0);
+                sums[i] = FloatAdd.Do<TF>(ref c, sums[2 * i], sums[(2 * i) + 1], 0);
             }
+        }
 
-            for (int i = 0; i < count; i++)
-            {
-                TF.Set(result + at, i, (immediate & (1 << i)) != 0 ? sum : 0);
-            }
+        for (int i = 0; i < bytes / TF.Bytes; i++)
+        {
+            TF.Set(result, i, (immediate & (1 << (i % count))) != 0 ? sums[i / count] : 0);
         }
     }
 }

@@ -13,6 +13,7 @@ internal unsafe struct SimdContext
     public const uint Underflow = 1 << 4;
     public const uint Precision = 1 << 5;
     public const uint DenormalsAreZero = 1 << 6;
+    public const uint OverflowMask = 1 << 10;
     public const uint UnderflowMask = 1 << 11;
     public const uint FlushToZero = 1 << 15;
 
@@ -31,11 +32,15 @@ internal unsafe struct SimdContext
     /// <summary>The exceptions detected so far, at their MXCSR bits.</summary>
     public uint Flags;
 
+    /// <summary>The exceptions of earlier stages of an instruction that has several; all of them masked.</summary>
+    private uint _settled;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public SimdContext(uint control)
     {
         Control = control;
         Flags = 0;
+        _settled = 0;
     }
 
     /// <summary>Host arithmetic gives the whole answer, as long as operands and result are ordinary numbers.</summary>
@@ -56,7 +61,22 @@ internal unsafe struct SimdContext
     /// <summary>An exception that is not masked has come up: what follows in the same instruction is not computed.</summary>
     public readonly bool HasUnmasked => (Flags & ~(Control >> MaskShift) & AllExceptions) != 0;
 
+    public readonly bool IsOverflowMasked => (Control & OverflowMask) != 0;
+
     public readonly bool IsUnderflowMasked => (Control & UnderflowMask) != 0;
+
+    /// <summary>Between two stages: false where the first has raised an exception that is not masked, which ends the instruction.</summary>
+    public bool EndStage()
+    {
+        if (HasUnmasked)
+        {
+            return false;
+        }
+
+        _settled |= Flags;
+        Flags = 0;
+        return true;
+    }
 
     /// <summary>The same with another rounding control.</summary>
     public readonly SimdContext WithRounding(int rounding) => new((Control & ~(3u << RoundingShift)) | ((uint)rounding << RoundingShift)) { Flags = Flags };
@@ -65,7 +85,7 @@ internal unsafe struct SimdContext
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Commit(CpuState* s)
     {
-        if (Flags != 0)
+        if ((Flags | _settled) != 0)
         {
             CommitFlags(s);
         }
@@ -77,7 +97,7 @@ internal unsafe struct SimdContext
         uint unmasked = Flags & ~(s->Mxcsr >> MaskShift) & AllExceptions;
 
         // What is found before computing ends the instruction before the other exceptions come up (SDM Vol. 1 §11.5.3).
-        s->Mxcsr |= (unmasked & PreComputation) != 0 ? Flags & PreComputation : Flags;
+        s->Mxcsr |= _settled | ((unmasked & PreComputation) != 0 ? Flags & PreComputation : Flags);
         if (unmasked == 0)
         {
             return;

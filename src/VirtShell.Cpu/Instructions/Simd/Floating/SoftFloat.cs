@@ -421,7 +421,15 @@ internal static partial class SoftFloat<TF>
         bool carried = kept >> (TF.FractionBits + 1) != 0;
         if (biased <= 0)
         {
-            return RoundSmall(ref c, negative, biased, significand, tiny: biased < 0 || !carried, flush);
+            bool tiny = biased < 0 || !carried;
+            if (tiny && !c.IsUnderflowMasked)
+            {
+                // As above: exact with an unbounded exponent is exact (SDM Vol. 1 §4.9.1.5). Nothing is stored.
+                c.Flags |= SimdContext.Underflow | (rest != 0 ? SimdContext.Precision : 0);
+                return sign;
+            }
+
+            return RoundSmall(ref c, negative, biased, significand, tiny, flush);
         }
 
         if (carried)
@@ -432,7 +440,8 @@ internal static partial class SoftFloat<TF>
 
         if (biased >= TF.MaxExponent)
         {
-            c.Flags |= SimdContext.Overflow | SimdContext.Precision;
+            // What an unmasked exception's handler is owed is the result of an unbounded exponent (SDM Vol. 1 §4.9.1.4).
+            c.Flags |= SimdContext.Overflow | (c.IsOverflowMasked || rest != 0 ? SimdContext.Precision : 0);
             bool infinite = c.Rounding switch { 0 => true, 1 => negative, 2 => !negative, _ => false };
             return sign | (infinite ? Infinity : Infinity - 1);
         }
@@ -473,7 +482,7 @@ internal static partial class SoftFloat<TF>
         ulong half = drop > 64 ? ulong.MaxValue : 1UL << (drop - 1);
         kept += RoundsUp(c.Rounding, negative, (kept & 1) != 0, rest, half) ? 1UL : 0;
         c.Flags |= rest != 0 ? SimdContext.Precision : 0;
-        c.Flags |= tiny && (rest != 0 || !c.IsUnderflowMasked) ? SimdContext.Underflow : 0;
+        c.Flags |= tiny && rest != 0 ? SimdContext.Underflow : 0;
         return sign | kept;
     }
 }

@@ -1,6 +1,6 @@
 using System.Collections.Generic;
 
-namespace VirtShell.Cpu.Tests.Lockstep;
+namespace VirtShell.Cpu.Diagnostics;
 
 /// <summary>RFLAGS as people read them.</summary>
 internal static class FlagNames

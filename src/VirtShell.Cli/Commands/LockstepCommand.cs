@@ -1,0 +1,93 @@
+using System;
+using System.CommandLine;
+using System.Diagnostics;
+using System.IO;
+using System.Threading;
+using System.Threading.Tasks;
+using VirtShell.Harness;
+using VirtShell.Host;
+using VirtShell.Host.Lockstep;
+using VirtShell.Machine;
+
+namespace VirtShell.Cli.Commands;
+
+/// <summary><c>virtshell lockstep</c>: runs one guest on both engines at once and compares them.</summary>
+internal static class LockstepCommand
+{
+    private static readonly TimeSpan s_progressInterval = TimeSpan.FromSeconds(5);
+
+    private static readonly Option<long> Chunk = new("--chunk", "-n") { Description = "Instructions from one comparison to the next.", HelpName = "count", DefaultValueFactory = _ => 100_000 };
+    private static readonly Option<int> MemoryInterval = new("--memory-interval") { Description = "Chunks from one comparison of all memory to the next.", HelpName = "count", DefaultValueFactory = _ => 100 };
+    private static readonly Option<long?> Limit = new("--limit") { Description = "Instructions after which to stop. Default: when the guest ends.", HelpName = "count" };
+    private static readonly Option<bool> Quiet = new("--quiet", "-q") { Description = "Do not show what the guest sends on COM1." };
+
+    public static Command Create()
+    {
+        var command = new Command("lockstep", "Runs one guest on two machines at once, one per engine, and compares processors, memory and serial bytes. The first difference is narrowed down to its instruction.")
+        {
+            Chunk, MemoryInterval, Limit, Quiet,
+        };
+        foreach (Option option in RunCommand.GuestOptions)
+        {
+            command.Add(option);
+        }
+
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        if (parsed.GetValue(Chunk) < 1 || parsed.GetValue(MemoryInterval) < 1 || parsed.GetValue(Limit) < 1)
+        {
+            throw new UsageException("--chunk, --memory-interval and --limit are 1 or more.");
+        }
+
+        VmDefinition definition = RunCommand.Define(parsed, interactive: false);
+        using var host = new VmHost(homeFolder: null, workers: 1);
+        using Stream console = Console.OpenStandardOutput();
+        var clock = Stopwatch.StartNew();
+        TimeSpan shown = TimeSpan.Zero;
+        var options = new EngineLockstepOptions
+        {
+            Chunk = parsed.GetValue(Chunk),
+            MemoryInterval = parsed.GetValue(MemoryInterval),
+            InstructionLimit = parsed.GetValue(Limit) ?? long.MaxValue,
+            Messages = new RunCommand.LineProgress(),
+            SerialOutput = parsed.GetValue(Quiet) ? null : console.WriteByte,
+            Progress = instructions =>
+            {
+                console.Flush();
+                if (clock.Elapsed - shown > s_progressInterval)
+                {
+                    shown = clock.Elapsed;
+                    Console.Error.WriteLine($"virtshell: {Units.FormatCount(instructions)} instructions without a difference");
+                }
+            },
+        };
+        EngineLockstepResult result;
+        try
+        {
+            result = await Task.Run(() => EngineLockstep.Run(host, definition, options, cancellation), cancellation).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCodes.Interrupted;
+        }
+
+        return Conclude(result, clock.Elapsed);
+    }
+
+    private static int Conclude(EngineLockstepResult result, TimeSpan elapsed)
+    {
+        if (result.Report is not null)
+        {
+            Console.Error.WriteLine(Harness.Printable.Log(result.Report).TrimEnd());
+            return ExitCodes.Failed;
+        }
+
+        string end = result.End == MachineExitKind.QuantumSpent ? "the limit" : result.End.ToString();
+        Console.Error.WriteLine($"virtshell: no difference in {result.Instructions} instructions up to {end}, {result.Serial.Length} serial bytes, memory hash {result.MemoryHash:X16}, {Units.FormatDuration(elapsed)}");
+        return ExitCodes.Success;
+    }
+}

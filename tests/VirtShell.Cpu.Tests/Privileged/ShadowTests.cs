@@ -1,0 +1,230 @@
+using VirtShell.Cpu.Execution;
+using Xunit;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace VirtShell.Cpu.Tests.Privileged;
+
+/// <summary>When interrupts, NMIs and traps are held off, and in which order they come (SDM Vol. 3A §6.7, §6.8.3, §6.9).</summary>
+public sealed unsafe class ShadowTests
+{
+    [Fact]
+    public void MovSsHoldsInterruptsAndNmisOffForOneInstruction()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.Assemble(SystemGuest.Code, static c =>
+        {
+            c.mov(ss, ax);
+            c.inc(ebx);
+            c.inc(ebx);
+        });
+        foreach (bool nmi in new[] { false, true })
+        {
+            guest.State->Gpr[0] = SystemGuest.Data0;
+            guest.State->Gpr[3] = 0;
+            guest.State->Gpr[4] = SystemGuest.BootStack;
+            guest.State->FlagsRest |= Flags.Interrupt;
+            guest.State->Rip = SystemGuest.Code;
+            guest.State->Halted = 0;
+            guest.Processor.Run(1);
+            if (nmi)
+            {
+                guest.Processor.RaiseNmi();
+            }
+
+            guest.Processor.SetInterruptRequest(!nmi);
+            Assert.Equal(nmi ? Vector.Nmi : 0x40, guest.Continue());
+            Assert.Equal(1UL, guest.State->Gpr[3]);
+            guest.Processor.SetInterruptRequest(false);
+        }
+    }
+
+    [Fact]
+    public void AStopRequestInARepeatedInstructionCostsNoInstruction()
+    {
+        // Where slices end is part of the instruction count, and when the host asks for a stop is not.
+        long[] retired = new long[2];
+        for (int stop = 0; stop < 2; stop++)
+        {
+            using SystemGuest guest = SystemGuest.Protected();
+            int reads = 0;
+            Vcpu processor = guest.Processor;
+            guest.Bus.OnRead = stop == 0 ? null : () =>
+            {
+                if (reads++ % 7 == 3)
+                {
+                    processor.RequestStop();
+                }
+            };
+            guest.State->Gpr[1] = 500;
+            guest.State->Gpr[7] = SystemGuest.Scratch;
+            guest.Assemble(SystemGuest.Code, static c =>
+            {
+                c.rep.insb();
+                c.hlt();
+            });
+            guest.State->Rip = SystemGuest.Code;
+            ExitReason reason;
+            do
+            {
+                reason = processor.Run(1000);
+            }
+            while (reason == ExitReason.StopRequested);
+            Assert.Equal(ExitReason.Halted, reason);
+            retired[stop] = processor.InstructionsRetired;
+        }
+
+        Assert.Equal(retired[0], retired[1]);
+    }
+
+    [Fact]
+    public void StiWithInterruptsOpenCastsNoShadow()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.State->FlagsRest |= Flags.Interrupt;
+        guest.Assemble(SystemGuest.Code, static c =>
+        {
+            c.sti();
+            c.inc(ebx);
+        });
+        guest.State->Rip = SystemGuest.Code;
+        guest.Processor.Run(1);
+        guest.Processor.SetInterruptRequest(true);
+        Assert.Equal(0x40, guest.Continue());
+        Assert.Equal(0UL, guest.State->Gpr[3]);
+        Assert.Equal(SystemGuest.Code + 1, guest.Stack(0));
+    }
+
+    [Fact]
+    public void StiBeforeHltWakesAtOnce()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.Processor.SetInterruptRequest(true);
+        Assert.Equal(0x40, guest.Run(static c =>
+        {
+            c.sti();
+            c.hlt();
+            c.inc(ebx);
+        }));
+        Assert.Equal(SystemGuest.Code + 2, guest.Stack(0));
+    }
+
+    [Fact]
+    public void CliBehindStiLeavesNoOpening()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.Processor.SetInterruptRequest(true);
+        Assert.Equal(0x30, guest.Run(static c =>
+        {
+            c.sti();
+            c.cli();
+            c.nop();
+            c.@int(0x30);
+        }));
+    }
+
+    [Fact]
+    public void PopfOpensInterruptsWithoutAShadow()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.Processor.SetInterruptRequest(true);
+        Assert.Equal(0x40, guest.Run(static c =>
+        {
+            c.push(0x202);
+            c.popfd();
+            c.inc(ebx);
+        }));
+        Assert.Equal(0UL, guest.State->Gpr[3]);
+    }
+
+    [Fact]
+    public void AnNmiWakesAHaltedProcessorWithInterruptsOff()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        Assert.Equal(-1, guest.Run(static c =>
+        {
+            c.hlt();
+            c.inc(ebx);
+        }));
+        guest.Bus.InterruptVector = 0x40;
+        guest.Processor.SetInterruptRequest(true);
+        Assert.Equal(ExitReason.Halted, guest.Processor.Run(10));
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(1);
+        Assert.Equal(SystemGuest.Handlers + (Vector.Nmi * 16) + 1, guest.State->Rip);
+    }
+
+    [Fact]
+    public void ATrapComesBeforeAnNmiAndThatBeforeAnInterrupt()
+    {
+        // SDM Vol. 3A table 6-2: traps on the previous instruction, NMI, maskable interrupts.
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Bus.InterruptVector = 0x40;
+        guest.State->FlagsRest |= Flags.Interrupt;
+        guest.State->Dr[0] = SystemGuest.Scratch;
+        guest.State->Dr[7] = 0x402 | (0xDu << 16);
+        guest.Processor.UpdateBreakpoints();
+        guest.Assemble(SystemGuest.Code, static c => c.mov(__dword_ptr[(int)SystemGuest.Scratch], eax));
+        foreach (int vector in new[] { Vector.Debug, Vector.Nmi, 0x40 })
+        {
+            guest.Assemble(SystemGuest.Handlers + ((ulong)vector * 16), static c =>
+            {
+                c.nop();
+                c.hlt();
+            });
+        }
+
+        guest.State->Rip = SystemGuest.Code;
+        guest.Processor.Run(1);
+        guest.Processor.RaiseNmi();
+        guest.Processor.SetInterruptRequest(true);
+        guest.Processor.Run(1);
+
+        // Entered one into the other, the last one on top: each return address tells what was interrupted.
+        Assert.Equal(SystemGuest.Handlers + (Vector.Nmi * 16) + 1, guest.State->Rip);
+        Assert.Equal(SystemGuest.Handlers + (Vector.Debug * 16), guest.Stack(0));
+        Assert.Equal(SystemGuest.Code + 5, guest.Stack(3));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void IretUnblocksNmisAlsoWhereItIsNotTheHandlersOwn(bool second)
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.Assemble(SystemGuest.Handlers + (Vector.Nmi * 16), static c =>
+        {
+            c.inc(ebx);
+            c.nop();
+            c.hlt();
+        });
+        guest.Assemble(SystemGuest.Code, static c =>
+        {
+            c.nop();
+            c.nop();
+        });
+        guest.State->Rip = SystemGuest.Code;
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(1);
+        if (second)
+        {
+            // An IRET inside of the handler, to its next instruction.
+            ulong sp = SystemGuest.BootStack - 0x40;
+            guest.Memory.WriteUInt32(sp, (uint)(SystemGuest.Handlers + (Vector.Nmi * 16) + 1));
+            guest.Memory.WriteUInt32(sp + 4, SystemGuest.Code0);
+            guest.Memory.WriteUInt32(sp + 8, 2);
+            guest.State->Gpr[4] = sp;
+            guest.Assemble(SystemGuest.Code + 0x100, static c => c.iretd());
+            guest.State->Rip = SystemGuest.Code + 0x100;
+            guest.Processor.Run(1);
+        }
+
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(1);
+        Assert.Equal(second ? 2UL : 1UL, guest.State->Gpr[3]);
+    }
+}
