@@ -3,6 +3,7 @@ param(
     [string] $Filter,
     [string[]] $Project = @(),
     [string] $Soak,
+    [string] $Engine,
     [switch] $NoBuild
 )
 
@@ -11,6 +12,10 @@ $env:DOTNET_NOLOGO = '1'
 $env:DOTNET_CLI_TELEMETRY_OPTOUT = '1'
 if ($Soak) {
     $env:VIRTSHELL_SOAK = $Soak
+}
+
+if ($Engine) {
+    $env:VIRTSHELL_ENGINE = $Engine
 }
 
 if (-not (Get-Command dotnet -ErrorAction Ignore)) {

@@ -193,7 +193,10 @@ internal sealed unsafe partial class BlockTranslator
     private byte* EmitLookUp()
     {
         _code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
-        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 0xF_FFF0, wide: false);
+        _code.ShiftRight(HostRegister.Scratch2, JumpTable.MixShift);
+        _code.AluRegister(CodeWriter.Xor, HostRegister.Scratch2, HostRegister.Scratch, wide: false);
+        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, JumpTable.Mask, wide: false);
+        _code.ShiftLeft(HostRegister.Scratch2, JumpTable.EntryShift);
         _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.JumpTable);
         _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
         _code.Byte(0x3B);

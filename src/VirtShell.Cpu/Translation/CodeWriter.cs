@@ -217,6 +217,15 @@ internal unsafe struct CodeWriter
         Byte(count);
     }
 
+    /// <summary>shl reg64, count.</summary>
+    public void ShiftLeft(int reg, int count)
+    {
+        Rex(true, 0, reg);
+        Byte(0xC1);
+        ModRegister(4, reg);
+        Byte(count);
+    }
+
     /// <summary>mov reg64, [base + displacement].</summary>
     public void Load(int to, int @base, int displacement = 0)
     {

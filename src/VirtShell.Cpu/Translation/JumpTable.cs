@@ -5,21 +5,28 @@ namespace VirtShell.Cpu.Translation;
 
 /// <summary>
 /// Translated targets of indirect branches, calls, returns and branches to other pages: RIP to host code, for one address
-/// space and translation key. Direct-mapped by bits 19:4 of RIP, so that the targets in one guest page stand together and
-/// INVLPG drops them at once.
+/// space and translation key. Direct-mapped; the targets in one guest page stand together, so that INVLPG drops them at once.
 /// </summary>
-/// <remarks>One entry is 16 bytes: RIP, then the executable address. Emitted code reads it. 1 MiB of address space, taken lazily.</remarks>
+/// <remarks>
+/// One entry is 16 bytes: RIP, then the executable address. Emitted code reads it at (RIP ^ RIP » 5) ∧ <see cref="Mask"/>: eight
+/// bits choose among 256 groups by the page, eight bits an entry of the group by the offset. The bits between stay zero, so
+/// that one mask is enough; what lies there is never touched and costs nothing.
+/// </remarks>
 internal sealed unsafe class JumpTable : IDisposable
 {
+    public const int MixShift = 5;
     public const int EntryShift = 4;
-    private const int Entries = 1 << 16;
-    private const int PageEntries = 256;
+    public const int Mask = 0xF_F0FF;
+    private const int Groups = 256;
+    private const int GroupEntries = 256;
+    private const int GroupSpan = 4096;
+    private const ulong Bytes = (ulong)Groups * GroupSpan << EntryShift;
 
     /// <summary>No RIP: non-canonical in 64-bit mode, too large elsewhere.</summary>
     private const ulong Unused = 1UL << 63;
 
-    private readonly ulong* _entries = Create();
-    private readonly bool[] _touched = new bool[Entries / PageEntries];
+    private ulong* _entries = Create();
+    private readonly bool[] _touched = new bool[Groups];
 
     ~JumpTable() => Release();
 
@@ -27,15 +34,14 @@ internal sealed unsafe class JumpTable : IDisposable
 
     public void Add(ulong rip, byte* code)
     {
-        // A zero tag is RIP 0: a page is filled with unused tags when it is first touched.
-        int group = (int)(rip >> 12) & 0xFF;
+        int group = GroupOf(rip);
         if (!_touched[group])
         {
             Clear(group);
             _touched[group] = true;
         }
 
-        ulong* entry = _entries + (((rip >> 4) & 0xFFFF) * 2);
+        ulong* entry = Entry(rip);
         entry[0] = rip;
         entry[1] = (ulong)code;
     }
@@ -43,7 +49,7 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>Drops one target.</summary>
     public void Remove(ulong rip)
     {
-        ulong* entry = _entries + (((rip >> 4) & 0xFFFF) * 2);
+        ulong* entry = Entry(rip);
         if (entry[0] == rip)
         {
             entry[0] = Unused;
@@ -52,7 +58,7 @@ internal sealed unsafe class JumpTable : IDisposable
 
     public bool TryGet(ulong rip, out byte* code)
     {
-        ulong* entry = _entries + (((rip >> 4) & 0xFFFF) * 2);
+        ulong* entry = Entry(rip);
         code = (byte*)entry[1];
         return entry[0] == rip && code != null;
     }
@@ -60,7 +66,7 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>Drops every target in the page of a linear address.</summary>
     public void FlushPage(ulong linear)
     {
-        int group = (int)(linear >> 12) & 0xFF;
+        int group = GroupOf(linear);
         if (_touched[group])
         {
             Clear(group);
@@ -85,22 +91,35 @@ internal sealed unsafe class JumpTable : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private static ulong IndexOf(ulong rip) => ((uint)rip ^ ((uint)rip >> MixShift)) & Mask;
+
+    private static int GroupOf(ulong rip) => (int)(IndexOf(rip) >> 12);
+
     // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first one.
     private static ulong* Create()
     {
-        ulong* entries = (ulong*)HostMemory.Reserve(Entries * 16);
+        ulong* entries = (ulong*)HostMemory.Reserve(Bytes);
         entries[0] = Unused;
         return entries;
     }
 
+    private ulong* Entry(ulong rip) => _entries + (IndexOf(rip) * 2);
+
     private void Clear(int group)
     {
-        ulong* entry = _entries + (group * PageEntries * 2);
-        for (int i = 0; i < PageEntries; i++)
+        ulong* entry = _entries + ((ulong)group * GroupSpan * 2);
+        for (int i = 0; i < GroupEntries; i++)
         {
             entry[i * 2] = Unused;
         }
     }
 
-    private void Release() => HostMemory.Release((byte*)_entries, Entries * 16);
+    private void Release()
+    {
+        if (_entries != null)
+        {
+            HostMemory.Release((byte*)_entries, Bytes);
+            _entries = null;
+        }
+    }
 }

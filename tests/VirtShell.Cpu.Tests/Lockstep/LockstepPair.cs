@@ -74,13 +74,13 @@ internal sealed unsafe class LockstepPair : IDisposable
             case HostAction.ClearBreakpoints:
                 processor.Breakpoints.Clear();
                 break;
-            case HostAction.DropCaches when translator:
+            case HostAction.DropCaches:
                 processor.DropCaches();
                 break;
             case HostAction.Interpret when translator:
                 processor.Engine = EngineKind.Interpreter;
                 break;
-            case HostAction.SaveAndLoad when translator:
+            case HostAction.SaveAndLoad:
                 SavedState.Load(processor, SavedState.Of(processor));
                 break;
         }

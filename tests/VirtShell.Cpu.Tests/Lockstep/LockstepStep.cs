@@ -23,12 +23,14 @@ internal enum HostAction
     /// <summary>Sets a host breakpoint at linear address <c>Argument</c>.</summary>
     SetBreakpoint,
     ClearBreakpoints,
+
+    /// <summary>Drops what is decoded, translated and cached; on both, because the TLBs go too.</summary>
     DropCaches,
 
     /// <summary>The translating machine runs this chunk on the interpreter.</summary>
     Interpret,
 
-    /// <summary>The translating machine is saved and loaded.</summary>
+    /// <summary>Both machines are saved and loaded: a guest that changed its page tables without saying so must lose the same TLB entries on either.</summary>
     SaveAndLoad,
 }
 

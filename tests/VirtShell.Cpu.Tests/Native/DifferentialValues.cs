@@ -86,7 +86,8 @@ internal static unsafe class DifferentialValues
         {
             for (int i = 0; i < DifferentialMemory.WindowSize / 4; i++)
             {
-                ((uint*)window)[i] &= random.Next(8) == 0 ? uint.MaxValue : 0xFFFF;
+                // Reserved bits sometimes, for their #GP; not bit 17, which AMD has as its own.
+                ((uint*)window)[i] &= random.Next(8) == 0 ? ~(1u << 17) : 0xFFFF;
             }
         }
         else if (random.Next(4) == 0 && DifferentialForms.IsVector(code))
@@ -131,6 +132,12 @@ internal static unsafe class DifferentialValues
         if (instruction.Mnemonic is Mnemonic.Bound && random.Next(2) == 0)
         {
             image->Gpr[0] = image->Gpr[1] = image->Gpr[2] = image->Gpr[5] = image->Gpr[7] = (ulong)random.Next(4);
+        }
+
+        if (instruction.Code == Code.Pop_r64 && instruction.Op0Register == Register.RSP)
+        {
+            // Signals of the host's system need a stack.
+            *top = DifferentialMemory.Operand + (8 * (ulong)random.Next(64));
         }
 
         if (instruction.Mnemonic is Mnemonic.Popfq or Mnemonic.Popfd or Mnemonic.Popf)

@@ -78,11 +78,9 @@ internal sealed unsafe class HostFaults : IDisposable
                     _ = Action(s_signals[i], old, null);
                 }
             }
-
-            _handler.Dispose();
         }
 
-        _pin.Free();
+        // Another thread may be in the handler now: its page and its table stay until the process ends.
     }
 
     // Called as handler(number, information, context) by the C convention of System V.
