@@ -10,6 +10,12 @@ using VirtShell.Cpu.Memory;
 // second of processor time (not of wall-clock time, so that a busy host disturbs little). Median of five.
 const long Instructions = 100_000_000;
 const int Rounds = 5;
+if (!Enum.TryParse(args.FirstOrDefault() ?? "auto", ignoreCase: true, out EngineKind engine))
+{
+    Console.Error.WriteLine($"There is no engine \"{args[0]}\": auto, translator, interpreter.");
+    return 2;
+}
+
 Console.WriteLine($"{"loop",-18}{"median",10}{"least",10}{"most",10}   million instructions per second of processor time");
 const ulong Entry = 0x100000;
 const int StackPointer = 4;
@@ -25,7 +31,7 @@ foreach (LoopProgram loop in LoopPrograms.All)
         memory.WriteUInt64(0x3000 + (i * 8), (i << 21) | 0x83);
     }
 
-    using Vcpu cpu = new(memory, new LoopBus(), CpuModel.X86_64_V3);
+    using Vcpu cpu = new(memory, new LoopBus(), CpuModel.X86_64_V3, engine: engine);
     cpu.EnterLong64(Entry, 0x1000, 0x10, 0x18, 0, 0);
     cpu.SetRegister(StackPointer, LoopPrograms.StackTop);
     cpu.SetRegister(RoundCounter, long.MaxValue);
@@ -41,3 +47,5 @@ foreach (LoopProgram loop in LoopPrograms.All)
     Array.Sort(speeds);
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{loop.Name,-18}{speeds[Rounds / 2],10:F0}{speeds.First(),10:F0}{speeds.Last(),10:F0}"));
 }
+
+return 0;
