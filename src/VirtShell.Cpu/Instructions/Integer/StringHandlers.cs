@@ -188,7 +188,12 @@ internal static unsafe class StringHandlers
         ulong linearFrom = (from->Base + source) & s->LinearMask;
         ulong linearTo = (to->Base + destination) & s->LinearMask;
         TlbEntry* read = s->Tlb + ((linearFrom >> 12) & Mem.TlbMask);
-        byte* hostTo = Mem.Rmw(s, linearTo, bytes);
+        if (linearFrom - read->TagRead > 4096 - (ulong)bytes)
+        {
+            Mem.CheckRead(s, linearFrom, TW.Bytes);
+        }
+
+        byte* hostTo = ForWriting(s, linearTo, bytes, TW.Bytes);
         if (hostTo == null || linearFrom - read->TagRead > 4096 - (ulong)bytes)
         {
             return false;
@@ -240,7 +245,7 @@ internal static unsafe class StringHandlers
             SegmentRegister* to = CpuState.Segment(s, es);
             if (!Wraps(o, destination, bytes) && destination + (ulong)bytes <= to->WriteEnd)
             {
-                byte* host = Mem.Rmw(s, (to->Base + destination) & s->LinearMask, bytes);
+                byte* host = ForWriting(s, (to->Base + destination) & s->LinearMask, bytes, TW.Bytes);
                 if (host != null)
                 {
                     Fill<TW>(host, elements, value);
@@ -268,6 +273,19 @@ internal static unsafe class StringHandlers
         }
 
         return Finish(s, o, count);
+    }
+
+    /// <summary>Host address of a slice to be written, or null. Where the TLB misses it is filled as the first element's store would fill it, faults included.</summary>
+    private static byte* ForWriting(CpuState* s, ulong linear, int bytes, int elementBytes)
+    {
+        byte* host = Mem.Rmw(s, linear, bytes);
+        if (host == null)
+        {
+            Mem.CheckWrite(s, linear, elementBytes);
+            host = Mem.Rmw(s, linear, bytes);
+        }
+
+        return host;
     }
 
     private static void Fill<TW>(byte* host, int elements, ulong value)
