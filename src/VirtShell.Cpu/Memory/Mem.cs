@@ -13,7 +13,7 @@ namespace VirtShell.Cpu.Memory;
 /// </remarks>
 public static unsafe class Mem
 {
-    internal const int TlbBits = 10;
+    internal const int TlbBits = 12;
     internal const int TlbSize = 1 << TlbBits;
     internal const uint TlbMask = TlbSize - 1;
 

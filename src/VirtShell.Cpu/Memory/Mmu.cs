@@ -1,7 +1,4 @@
 using System;
-using System.Collections.Generic;
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Translation;
 
@@ -11,7 +8,7 @@ namespace VirtShell.Cpu.Memory;
 /// Linear to physical: page walks, the soft TLBs and every access that they do not serve. A TLB set is kept for each of a
 /// few PCIDs, so that a switch between them flushes nothing.
 /// </summary>
-public sealed unsafe class Mmu : IDisposable
+public sealed unsafe partial class Mmu : IDisposable
 {
     /// <summary>Privilege views of the data TLB.</summary>
     internal const int UserView = 0;
@@ -21,26 +18,15 @@ public sealed unsafe class Mmu : IDisposable
 
     /// <summary>Supervisor with SMAP suspended by EFLAGS.AC.</summary>
     internal const int SupervisorAcView = 2;
-    private const int Views = 3;
     internal const int ExecSize = 512;
     private const int Contexts = 8;
-
-    /// <summary>Pages that code was fetched from, kept for each context at most.</summary>
-    private const int MaxFetches = 1 << 16;
-
-    // Page fault error code (SDM Vol. 3A §4.7).
-    private const uint ErrorPresent = 1;
-    private const uint ErrorWrite = 2;
-    private const uint ErrorUser = 4;
-    private const uint ErrorReserved = 8;
-    private const uint ErrorFetch = 16;
 
     private readonly PhysicalMemory _memory;
     private readonly ICpuBus _bus;
     private readonly CpuState* _s;
-    private readonly Context[] _contexts = new Context[Contexts];
-    private readonly Context _slow;
-    private Context _current;
+    private readonly TlbContext[] _contexts = new TlbContext[Contexts];
+    private readonly TlbContext _slow;
+    private TlbContext _current;
     private long _useCounter;
     private ulong _a20Mask = ulong.MaxValue;
 
@@ -51,10 +37,10 @@ public sealed unsafe class Mmu : IDisposable
         _bus = bus;
         for (int i = 0; i < Contexts; i++)
         {
-            _contexts[i] = new Context();
+            _contexts[i] = new TlbContext();
         }
 
-        _slow = new Context();
+        _slow = new TlbContext();
         _current = _contexts[0];
     }
 
@@ -77,7 +63,7 @@ public sealed unsafe class Mmu : IDisposable
 
     public void Dispose()
     {
-        foreach (Context context in _contexts)
+        foreach (TlbContext context in _contexts)
         {
             context.Dispose();
         }
@@ -104,7 +90,7 @@ public sealed unsafe class Mmu : IDisposable
 
     internal void FlushAll()
     {
-        foreach (Context context in _contexts)
+        foreach (TlbContext context in _contexts)
         {
             context.Flush();
         }
@@ -115,7 +101,7 @@ public sealed unsafe class Mmu : IDisposable
     /// <summary>Flushes what belongs to one PCID (global pages go too, which is always allowed).</summary>
     internal void FlushPcid(ulong pcid)
     {
-        foreach (Context context in _contexts)
+        foreach (TlbContext context in _contexts)
         {
             if (context.Pcid == pcid)
             {
@@ -127,9 +113,9 @@ public sealed unsafe class Mmu : IDisposable
     /// <summary>Makes the TLB set of <paramref name="pcid"/> (0 when CR4.PCIDE is clear) current.</summary>
     internal void SwitchPcid(ulong pcid, bool flush)
     {
-        Context? found = null;
-        Context oldest = _contexts[0];
-        foreach (Context context in _contexts)
+        TlbContext? found = null;
+        TlbContext oldest = _contexts[0];
+        foreach (TlbContext context in _contexts)
         {
             if (context.Pcid == pcid)
             {
@@ -161,7 +147,7 @@ public sealed unsafe class Mmu : IDisposable
 
     internal void FlushPage(ulong linear)
     {
-        foreach (Context context in _contexts)
+        foreach (TlbContext context in _contexts)
         {
             context.FlushPage(linear);
         }
@@ -170,7 +156,7 @@ public sealed unsafe class Mmu : IDisposable
     /// <summary>Takes write permission for a physical page out of every TLB, so that stores to it reach the slow path.</summary>
     internal void ProtectPhysicalPage(ulong physicalPage)
     {
-        foreach (Context context in _contexts)
+        foreach (TlbContext context in _contexts)
         {
             context.ProtectPhysical(physicalPage);
         }
@@ -179,7 +165,7 @@ public sealed unsafe class Mmu : IDisposable
     /// <summary>Drops everything that names decoded code.</summary>
     internal void FlushExec()
     {
-        foreach (Context context in _contexts)
+        foreach (TlbContext context in _contexts)
         {
             context.FlushExec();
         }
@@ -413,422 +399,6 @@ public sealed unsafe class Mmu : IDisposable
             && (linear & (ulong)((size == 10 ? 8 : size) - 1)) != 0)
         {
             CpuState.Of(_s).ThrowFault(Vector.AlignmentCheck, 0, true);
-        }
-    }
-
-    private bool Walk(ulong linear, Access access, bool user, bool smap, out ulong physical, out bool writable, bool commit)
-    {
-        if ((_s->Cr0 & ControlBits.Cr0Paging) == 0)
-        {
-            physical = linear & 0xFFFF_FFFF & _a20Mask;
-            writable = true;
-            return true;
-        }
-
-        if ((_s->Efer & ControlBits.EferLongActive) != 0)
-        {
-            if ((ulong)((long)(linear << 16) >> 16) != linear)
-            {
-                physical = 0;
-                writable = false;
-                return CpuState.Of(_s).SetNonCanonicalFault();
-            }
-
-            return WalkLong(linear, access, user, smap, out physical, out writable, commit);
-        }
-
-        return (_s->Cr4 & ControlBits.Cr4Pae) != 0
-            ? WalkPae(linear, access, user, smap, out physical, out writable, commit)
-            : WalkLegacy(linear, access, user, smap, out physical, out writable, commit);
-    }
-
-    // 4-level paging (SDM Vol. 3A §4.5).
-    private bool WalkLong(ulong linear, Access access, bool user, bool smap, out ulong physical, out bool writable, bool commit)
-    {
-        ulong table = _s->Cr3 & 0x000F_FFFF_FFFF_F000;
-        return WalkPaeLevels(linear, table, 3, 7UL, access, user, smap, out physical, out writable, commit);
-    }
-
-    // PAE paging (SDM Vol. 3A §4.4): the four PDPTEs were loaded with CR3.
-    private bool WalkPae(ulong linear, Access access, bool user, bool smap, out ulong physical, out bool writable, bool commit)
-    {
-        linear &= 0xFFFF_FFFF;
-        ulong pdpte = CpuState.Of(_s).Pdptes[(int)(linear >> 30)];
-        if ((pdpte & 1) == 0)
-        {
-            return PageFault(linear, access, user, 0, out physical, out writable);
-        }
-
-        return WalkPaeLevels(linear, pdpte & 0x000F_FFFF_FFFF_F000, 1, 6UL | 1, access, user, smap, out physical, out writable, commit);
-    }
-
-    private bool WalkPaeLevels(ulong linear, ulong table, int level, ulong rights, Access access, bool user, bool smap, out ulong physical, out bool writable, bool commit)
-    {
-        bool nxEnabled = (_s->Efer & ControlBits.EferNoExecute) != 0;
-        ulong reserved = ControlBits.PhysicalReserved | (nxEnabled ? 0 : 1UL << 63);
-        if ((_s->Efer & ControlBits.EferLongActive) == 0)
-        {
-            reserved |= 0x7FF0_0000_0000_0000;
-        }
-
-        bool noExecute = false;
-        while (true)
-        {
-            int shift = 12 + (9 * level);
-            ulong address = (table + (((linear >> shift) & 0x1FF) << 3)) & _a20Mask;
-            ulong entry = ReadEntry64(address);
-            if ((entry & 1) == 0)
-            {
-                return PageFault(linear, access, user, 0, out physical, out writable);
-            }
-
-            bool large = level > 0 && (entry & 0x80) != 0;
-            ulong bad = entry & reserved;
-            if (level == 3)
-            {
-                bad |= entry & 0x80;
-            }
-            else if (large)
-            {
-                bad |= entry & ((1UL << shift) - 1) & ~0x1FFFUL;
-            }
-
-            if (bad != 0)
-            {
-                return PageFault(linear, access, user, ErrorPresent | ErrorReserved, out physical, out writable);
-            }
-
-            rights &= entry | 1;
-            noExecute |= nxEnabled && (long)entry < 0;
-            if (level == 0 || large)
-            {
-                if (!Allowed(rights, noExecute, access, user, smap))
-                {
-                    return PageFault(linear, access, user, ErrorPresent, out physical, out writable);
-                }
-
-                ulong updated = entry | 0x20 | (access == Access.Write ? 0x40UL : 0);
-                if (updated != entry && commit)
-                {
-                    WriteEntry64(address, updated);
-                }
-
-                ulong offsetMask = (1UL << shift) - 1;
-                physical = ((entry & 0x000F_FFFF_FFFF_F000 & ~offsetMask) | (linear & offsetMask)) & _a20Mask;
-                writable = (updated & 0x40) != 0 && WriteAllowed(rights, user);
-                return true;
-            }
-
-            if ((entry & 0x20) == 0 && commit)
-            {
-                WriteEntry64(address, entry | 0x20);
-            }
-
-            table = entry & 0x000F_FFFF_FFFF_F000;
-            level--;
-        }
-    }
-
-    // 32-bit paging (SDM Vol. 3A §4.3), 4 MiB pages with PSE-36.
-    private bool WalkLegacy(ulong linear, Access access, bool user, bool smap, out ulong physical, out bool writable, bool commit)
-    {
-        linear &= 0xFFFF_FFFF;
-        ulong directory = ((_s->Cr3 & 0xFFFF_F000) + ((linear >> 22) << 2)) & _a20Mask;
-        uint pde = ReadEntry32(directory);
-        if ((pde & 1) == 0)
-        {
-            return PageFault(linear, access, user, 0, out physical, out writable);
-        }
-
-        ulong rights = 7UL & (pde | 1);
-        if ((pde & 0x80) != 0 && (_s->Cr4 & ControlBits.Cr4Pse) != 0)
-        {
-            if ((pde & 0x0020_0000) != 0)
-            {
-                return PageFault(linear, access, user, ErrorPresent | ErrorReserved, out physical, out writable);
-            }
-
-            if (!Allowed(rights, false, access, user, smap))
-            {
-                return PageFault(linear, access, user, ErrorPresent, out physical, out writable);
-            }
-
-            uint updatedPde = pde | 0x20 | (access == Access.Write ? 0x40u : 0);
-            if (updatedPde != pde && commit)
-            {
-                WriteEntry32(directory, updatedPde);
-            }
-
-            physical = ((pde & 0xFFC0_0000) | ((ulong)(pde & 0x001F_E000) << 19) | (linear & 0x3F_FFFF)) & _a20Mask;
-            writable = (updatedPde & 0x40) != 0 && WriteAllowed(rights, user);
-            return true;
-        }
-
-        ulong address = ((pde & 0xFFFF_F000) + (((linear >> 12) & 0x3FF) << 2)) & _a20Mask;
-        uint pte = ReadEntry32(address);
-        if ((pte & 1) == 0)
-        {
-            if ((pde & 0x20) == 0 && commit)
-            {
-                WriteEntry32(directory, pde | 0x20);
-            }
-
-            return PageFault(linear, access, user, 0, out physical, out writable);
-        }
-
-        rights &= pte | 1;
-        if (!Allowed(rights, false, access, user, smap))
-        {
-            return PageFault(linear, access, user, ErrorPresent, out physical, out writable);
-        }
-
-        if ((pde & 0x20) == 0 && commit)
-        {
-            WriteEntry32(directory, pde | 0x20);
-        }
-
-        uint updated = pte | 0x20 | (access == Access.Write ? 0x40u : 0);
-        if (updated != pte && commit)
-        {
-            WriteEntry32(address, updated);
-        }
-
-        physical = ((pte & 0xFFFF_F000) | (linear & 0xFFF)) & _a20Mask;
-        writable = (updated & 0x40) != 0 && WriteAllowed(rights, user);
-        return true;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private bool WriteAllowed(ulong rights, bool user) => (rights & 2) != 0 || (!user && (_s->Cr0 & ControlBits.Cr0WriteProtect) == 0);
-
-    // Access rights (SDM Vol. 3A §4.6): bit 1 writable, bit 2 user.
-    private bool Allowed(ulong rights, bool noExecute, Access access, bool user, bool smap)
-    {
-        bool userPage = (rights & 4) != 0;
-        if (user && !userPage)
-        {
-            return false;
-        }
-
-        if (access == Access.Execute)
-        {
-            return !noExecute && (user || !userPage || (_s->Cr4 & ControlBits.Cr4Smep) == 0);
-        }
-
-        if (!user && userPage && smap)
-        {
-            return false;
-        }
-
-        return access == Access.Read || WriteAllowed(rights, user);
-    }
-
-    private bool PageFault(ulong linear, Access access, bool user, uint error, out ulong physical, out bool writable)
-    {
-        physical = 0;
-        writable = false;
-        error |= access == Access.Write ? ErrorWrite : 0;
-        error |= user ? ErrorUser : 0;
-        bool nxEnabled = (_s->Efer & ControlBits.EferNoExecute) != 0 && (_s->Cr4 & ControlBits.Cr4Pae) != 0;
-        if (access == Access.Execute && (nxEnabled || (_s->Cr4 & ControlBits.Cr4Smep) != 0))
-        {
-            error |= ErrorFetch;
-        }
-
-        return CpuState.Of(_s).SetPageFault(linear, error);
-    }
-
-    private ulong ReadEntry64(ulong address) => (_memory.KindOf(address) & (PageKinds.Ram | PageKinds.Rom)) != 0 ? *(ulong*)(_memory.Base + address) : 0;
-
-    private uint ReadEntry32(ulong address) => (_memory.KindOf(address) & (PageKinds.Ram | PageKinds.Rom)) != 0 ? *(uint*)(_memory.Base + address) : 0;
-
-    private void WriteEntry64(ulong address, ulong value)
-    {
-        PageKinds kind = _memory.KindOf(address);
-        if ((kind & PageKinds.Ram) != 0)
-        {
-            *(ulong*)(_memory.Base + address) = value;
-            if ((kind & PageKinds.Code) != 0)
-            {
-                Code.OnStore(address, 8);
-            }
-        }
-    }
-
-    private void WriteEntry32(ulong address, uint value)
-    {
-        PageKinds kind = _memory.KindOf(address);
-        if ((kind & PageKinds.Ram) != 0)
-        {
-            *(uint*)(_memory.Base + address) = value;
-            if ((kind & PageKinds.Code) != 0)
-            {
-                Code.OnStore(address, 4);
-            }
-        }
-    }
-
-    /// <summary>The TLBs of one PCID. Lists of filled entries make a flush cost what was filled, not what could be.</summary>
-    private sealed class Context : IDisposable
-    {
-        private readonly TlbEntry* _data = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(Views * Mem.TlbSize * sizeof(TlbEntry)), 64);
-        private readonly ushort[] _filled = new ushort[Views * Mem.TlbSize];
-        private readonly ushort[] _filledExec = new ushort[ExecSize];
-        private readonly Dictionary<ulong, ulong> _fetches = [];
-        private readonly JumpTable?[] _jumps = new JumpTable?[TranslationKey.Count];
-        private int _filledCount;
-        private int _filledExecCount;
-
-        public Context()
-        {
-            for (int i = 0; i < Views * Mem.TlbSize; i++)
-            {
-                Clear(i);
-            }
-
-            for (int i = 0; i < ExecSize; i++)
-            {
-                Exec[i].Tag = ulong.MaxValue;
-                Exec[i].Page = null;
-            }
-        }
-
-        public ulong Pcid { get; set; } = ulong.MaxValue;
-
-        public long LastUse { get; set; }
-
-        public ExecTlbEntry* Exec { get; private set; } = (ExecTlbEntry*)NativeMemory.AlignedAlloc((nuint)(ExecSize * sizeof(ExecTlbEntry)), 64);
-
-        public TlbEntry* View(int view) => _data + (view * Mem.TlbSize);
-
-        public void Fill(int view, ulong linear, ulong physicalPage, byte* memoryBase, bool writable, PageKinds kind)
-        {
-            ulong page = linear & ~0xFFFUL;
-            int index = (view * Mem.TlbSize) + (int)((linear >> 12) & Mem.TlbMask);
-            TlbEntry* e = _data + index;
-            if ((long)e->Physical < 0)
-            {
-                _filled[_filledCount++] = (ushort)index;
-            }
-
-            e->TagRead = page;
-            e->TagWrite = writable && kind == PageKinds.Ram ? page : Unused(index);
-            e->Page = (ulong)memoryBase + physicalPage;
-            e->Physical = physicalPage | (writable && (kind & PageKinds.Ram) != 0 ? 1UL : 0);
-        }
-
-        public void AddExec(ulong linear, ulong tag, CodePage* page)
-        {
-            int index = (int)((linear >> 12) & (ExecSize - 1));
-            if (Exec[index].Tag == ulong.MaxValue)
-            {
-                _filledExec[_filledExecCount++] = (ushort)index;
-            }
-
-            Exec[index].Tag = tag;
-            Exec[index].Page = page;
-        }
-
-        public void Flush()
-        {
-            for (int i = 0; i < _filledCount; i++)
-            {
-                Clear(_filled[i]);
-            }
-
-            _filledCount = 0;
-            _fetches.Clear();
-            FlushExec();
-        }
-
-        public bool TryGetFetch(ulong key, out ulong page) => _fetches.TryGetValue(key, out page);
-
-        public void AddFetch(ulong key, ulong page)
-        {
-            if (_fetches.Count >= MaxFetches)
-            {
-                _fetches.Clear();
-                FlushExec();
-            }
-
-            _fetches[key] = page;
-        }
-
-        /// <summary>The table of translated branch targets for a translation key, made at its first use.</summary>
-        public JumpTable Jumps(int key) => _jumps[key] ??= new JumpTable();
-
-        public void FlushExec()
-        {
-            for (int i = 0; i < _filledExecCount; i++)
-            {
-                Exec[_filledExec[i]].Tag = ulong.MaxValue;
-            }
-
-            _filledExecCount = 0;
-            foreach (JumpTable? table in _jumps)
-            {
-                table?.Flush();
-            }
-        }
-
-        public void FlushPage(ulong linear)
-        {
-            int slot = (int)((linear >> 12) & Mem.TlbMask);
-            for (int view = 0; view < Views; view++)
-            {
-                // The slot stays in the filled list: emptied for matching only.
-                TlbEntry* e = _data + (view * Mem.TlbSize) + slot;
-                e->TagRead = Unused(slot);
-                e->TagWrite = Unused(slot);
-            }
-
-            _fetches.Remove(linear & ~0xFFFUL);
-            _fetches.Remove((linear & ~0xFFFUL) | 1);
-            foreach (JumpTable? table in _jumps)
-            {
-                table?.FlushPage(linear);
-            }
-
-            // An unused tag, but still listed as filled: no address has this mode pattern.
-            ExecTlbEntry* x = Exec + ((linear >> 12) & (ExecSize - 1));
-            if (x->Tag != ulong.MaxValue)
-            {
-                x->Tag = ulong.MaxValue - 1;
-            }
-        }
-
-        public void ProtectPhysical(ulong physicalPage)
-        {
-            for (int i = 0; i < _filledCount; i++)
-            {
-                TlbEntry* e = _data + _filled[i];
-                if ((e->Physical & ~0xFFFUL) == physicalPage)
-                {
-                    e->TagWrite = Unused(_filled[i]);
-                }
-            }
-        }
-
-        public void Dispose()
-        {
-            NativeMemory.AlignedFree(_data);
-            NativeMemory.AlignedFree(Exec);
-            foreach (JumpTable? table in _jumps)
-            {
-                table?.Dispose();
-            }
-        }
-
-        // Non-canonical, and of another slot's index, so that no address at all can match it here.
-        private static ulong Unused(int index) => (1UL << 63) | ((ulong)((index ^ 1) & (int)Mem.TlbMask) << 12);
-
-        private void Clear(int index)
-        {
-            TlbEntry* e = _data + index;
-            e->TagRead = Unused(index);
-            e->TagWrite = Unused(index);
-            e->Page = 0;
-            e->Physical = ulong.MaxValue;
         }
     }
 }

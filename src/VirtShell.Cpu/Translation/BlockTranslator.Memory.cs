@@ -1,5 +1,6 @@
 using Iced.Intel;
 using VirtShell.Cpu.Execution;
+using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
 
@@ -36,7 +37,7 @@ internal sealed unsafe partial class BlockTranslator
         byte* back = _code.At;
         _code.Move(HostRegister.Scratch2, HostRegister.Scratch);
         _code.ShiftRight(HostRegister.Scratch2, 7);
-        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 0x3FF << 5, wide: false);
+        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
         _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
         _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
         _code.Byte(0x2B);
