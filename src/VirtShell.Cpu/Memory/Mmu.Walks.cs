@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using VirtShell.Cpu.Execution;
 
 namespace VirtShell.Cpu.Memory;
 
@@ -15,6 +14,7 @@ public sealed unsafe partial class Mmu
 
     private bool Walk(ulong linear, Access access, bool user, bool smap, out ulong physical, out bool writable, bool commit)
     {
+        _global = false;
         if ((_s->Cr0 & ControlBits.Cr0Paging) == 0)
         {
             physical = linear & 0xFFFF_FFFF & _a20Mask;
@@ -113,6 +113,7 @@ public sealed unsafe partial class Mmu
                 ulong offsetMask = (1UL << shift) - 1;
                 physical = ((entry & 0x000F_FFFF_FFFF_F000 & ~offsetMask) | (linear & offsetMask)) & _a20Mask;
                 writable = (updated & 0x40) != 0 && WriteAllowed(rights, user);
+                _global = (entry & 0x100) != 0 && (_s->Cr4 & ControlBits.Cr4Pge) != 0;
                 return true;
             }
 
@@ -158,6 +159,7 @@ public sealed unsafe partial class Mmu
 
             physical = ((pde & 0xFFC0_0000) | ((ulong)(pde & 0x001F_E000) << 19) | (linear & 0x3F_FFFF)) & _a20Mask;
             writable = (updatedPde & 0x40) != 0 && WriteAllowed(rights, user);
+            _global = (pde & 0x100) != 0 && (_s->Cr4 & ControlBits.Cr4Pge) != 0;
             return true;
         }
 
@@ -192,6 +194,7 @@ public sealed unsafe partial class Mmu
 
         physical = ((pte & 0xFFFF_F000) | (linear & 0xFFF)) & _a20Mask;
         writable = (updated & 0x40) != 0 && WriteAllowed(rights, user);
+        _global = (pte & 0x100) != 0 && (_s->Cr4 & ControlBits.Cr4Pge) != 0;
         return true;
     }
 

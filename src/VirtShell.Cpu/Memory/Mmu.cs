@@ -30,6 +30,9 @@ public sealed unsafe partial class Mmu : IDisposable
     private long _useCounter;
     private ulong _a20Mask = ulong.MaxValue;
 
+    // Whether the page that the last walk came to is global (SDM Vol. 3A §4.10.2.4).
+    private bool _global;
+
     internal Mmu(CpuState* state, PhysicalMemory memory, ICpuBus bus)
     {
         _s = state;
@@ -58,6 +61,9 @@ public sealed unsafe partial class Mmu : IDisposable
     internal bool ForceSlow { get; set; }
 
     internal CodeCache Code { get; set; } = null!;
+
+    /// <summary>Whether the last page that <see cref="TryTranslateFetch"/> gave is global.</summary>
+    internal bool IsGlobal => _global;
 
     internal ulong A20Mask => _a20Mask;
 
@@ -98,14 +104,14 @@ public sealed unsafe partial class Mmu : IDisposable
         _slow.Flush();
     }
 
-    /// <summary>Flushes what belongs to one PCID (global pages go too, which is always allowed).</summary>
+    /// <summary>Flushes what belongs to one PCID; global pages stay.</summary>
     internal void FlushPcid(ulong pcid)
     {
         foreach (TlbContext context in _contexts)
         {
             if (context.Pcid == pcid)
             {
-                context.Flush();
+                context.Flush(keepGlobal: true);
             }
         }
     }
@@ -132,12 +138,12 @@ public sealed unsafe partial class Mmu : IDisposable
         if (found == null)
         {
             found = oldest;
-            found.Flush();
+            found.Flush(keepGlobal: true);
             found.Pcid = pcid;
         }
         else if (flush)
         {
-            found.Flush();
+            found.Flush(keepGlobal: true);
         }
 
         found.LastUse = ++_useCounter;
@@ -185,7 +191,7 @@ public sealed unsafe partial class Mmu : IDisposable
     {
         bool user = _s->Cpl == 3;
         ulong key = (linear & ~0xFFFUL) | (user ? 1UL : 0);
-        if (_current.TryGetFetch(key, out ulong page))
+        if (_current.TryGetFetch(key, out ulong page, out _global))
         {
             physical = page | (linear & 0xFFF);
             return true;
@@ -196,7 +202,7 @@ public sealed unsafe partial class Mmu : IDisposable
             return false;
         }
 
-        _current.AddFetch(key, physical & ~0xFFFUL);
+        _current.AddFetch(key, physical & ~0xFFFUL, _global);
         return true;
     }
 
@@ -335,7 +341,7 @@ public sealed unsafe partial class Mmu : IDisposable
             PageKinds kind = _memory.KindOf(physical);
             if ((kind & (PageKinds.Ram | PageKinds.Rom)) != 0)
             {
-                _current.Fill(view, linear, physical & ~0xFFFUL, _memory.Base, writable, kind);
+                _current.Fill(view, linear, physical & ~0xFFFUL, _memory.Base, writable, _global, kind);
             }
         }
 

@@ -15,21 +15,23 @@ internal sealed unsafe class TlbContext : IDisposable
     /// <summary>Pages that code was fetched from, kept for each context at most.</summary>
     private const int MaxFetches = 1 << 16;
 
-    private readonly TlbEntry* _data = (TlbEntry*)NativeMemory.AlignedAlloc((nuint)(Views * Mem.TlbSize * sizeof(TlbEntry)), 64);
+    /// <summary>In <see cref="TlbEntry.Physical"/>: the page may be written.</summary>
+    private const ulong Writable = 1;
+
+    /// <summary>In <see cref="TlbEntry.Physical"/>, and in the pages that code was fetched from: the mapping is global.</summary>
+    private const ulong Global = 2;
+
+    private readonly nint[] _views = new nint[Views];
     private readonly ushort[] _filled = new ushort[Views * Mem.TlbSize];
     private readonly ushort[] _filledExec = new ushort[Mmu.ExecSize];
     private readonly Dictionary<ulong, ulong> _fetches = [];
+    private readonly Dictionary<ulong, ulong> _globalFetches = [];
     private readonly JumpTable?[] _jumps = new JumpTable?[TranslationKey.Count];
     private int _filledCount;
     private int _filledExecCount;
 
     public TlbContext()
     {
-        for (int i = 0; i < Views * Mem.TlbSize; i++)
-        {
-            Clear(i);
-        }
-
         for (int i = 0; i < Mmu.ExecSize; i++)
         {
             Exec[i].Tag = ulong.MaxValue;
@@ -43,13 +45,14 @@ internal sealed unsafe class TlbContext : IDisposable
 
     public ExecTlbEntry* Exec { get; private set; } = (ExecTlbEntry*)NativeMemory.AlignedAlloc((nuint)(Mmu.ExecSize * sizeof(ExecTlbEntry)), 64);
 
-    public TlbEntry* View(int view) => _data + (view * Mem.TlbSize);
+    /// <summary>The data TLB of a privilege view; taken from the host when it is first asked for.</summary>
+    public TlbEntry* View(int view) => _views[view] != 0 ? (TlbEntry*)_views[view] : Create(view);
 
-    public void Fill(int view, ulong linear, ulong physicalPage, byte* memoryBase, bool writable, PageKinds kind)
+    public void Fill(int view, ulong linear, ulong physicalPage, byte* memoryBase, bool writable, bool global, PageKinds kind)
     {
         ulong page = linear & ~0xFFFUL;
         int index = (view * Mem.TlbSize) + (int)((linear >> 12) & Mem.TlbMask);
-        TlbEntry* e = _data + index;
+        TlbEntry* e = Entry(index);
         if ((long)e->Physical < 0)
         {
             _filled[_filledCount++] = (ushort)index;
@@ -58,7 +61,7 @@ internal sealed unsafe class TlbContext : IDisposable
         e->TagRead = page;
         e->TagWrite = writable && kind == PageKinds.Ram ? page : Unused(index);
         e->Page = (ulong)memoryBase + physicalPage;
-        e->Physical = physicalPage | (writable && (kind & PageKinds.Ram) != 0 ? 1UL : 0);
+        e->Physical = physicalPage | (writable && (kind & PageKinds.Ram) != 0 ? Writable : 0) | (global ? Global : 0);
     }
 
     public void AddExec(ulong linear, ulong tag, CodePage* page)
@@ -73,35 +76,56 @@ internal sealed unsafe class TlbContext : IDisposable
         Exec[index].Page = page;
     }
 
-    public void Flush()
+    /// <summary>Drops every translation, or all but the global ones (SDM Vol. 3A §4.10.2.4).</summary>
+    public void Flush(bool keepGlobal = false)
     {
+        int kept = 0;
         for (int i = 0; i < _filledCount; i++)
         {
-            Clear(_filled[i]);
+            ushort index = _filled[i];
+            if (keepGlobal && (Entry(index)->Physical & Global) != 0)
+            {
+                _filled[kept++] = index;
+            }
+            else
+            {
+                Clear(index);
+            }
         }
 
-        _filledCount = 0;
+        _filledCount = kept;
         _fetches.Clear();
-        FlushExec();
+        if (!keepGlobal)
+        {
+            _globalFetches.Clear();
+        }
+
+        FlushExec(keepGlobal);
     }
 
-    public bool TryGetFetch(ulong key, out ulong page) => _fetches.TryGetValue(key, out page);
-
-    public void AddFetch(ulong key, ulong page)
+    /// <summary>The page that code at a linear page (bit 0: as user) was fetched from, where it has been since the last flush.</summary>
+    public bool TryGetFetch(ulong key, out ulong page, out bool global)
     {
-        if (_fetches.Count >= MaxFetches)
+        global = _globalFetches.TryGetValue(key, out page);
+        return global || _fetches.TryGetValue(key, out page);
+    }
+
+    public void AddFetch(ulong key, ulong page, bool global)
+    {
+        if (_fetches.Count + _globalFetches.Count >= MaxFetches)
         {
             _fetches.Clear();
+            _globalFetches.Clear();
             FlushExec();
         }
 
-        _fetches[key] = page;
+        (global ? _globalFetches : _fetches)[key] = page;
     }
 
     /// <summary>The table of translated branch targets for a translation key, made at its first use.</summary>
     public JumpTable Jumps(int key) => _jumps[key] ??= new JumpTable();
 
-    public void FlushExec()
+    public void FlushExec(bool keepGlobal = false)
     {
         for (int i = 0; i < _filledExecCount; i++)
         {
@@ -111,7 +135,7 @@ internal sealed unsafe class TlbContext : IDisposable
         _filledExecCount = 0;
         foreach (JumpTable? table in _jumps)
         {
-            table?.Flush();
+            table?.Flush(keepGlobal);
         }
     }
 
@@ -121,13 +145,19 @@ internal sealed unsafe class TlbContext : IDisposable
         for (int view = 0; view < Views; view++)
         {
             // The slot stays in the filled list: emptied for matching only.
-            TlbEntry* e = _data + (view * Mem.TlbSize) + slot;
-            e->TagRead = Unused(slot);
-            e->TagWrite = Unused(slot);
+            TlbEntry* e = (TlbEntry*)_views[view] + slot;
+            if (_views[view] != 0)
+            {
+                e->TagRead = Unused(slot);
+                e->TagWrite = Unused(slot);
+            }
         }
 
-        _fetches.Remove(linear & ~0xFFFUL);
-        _fetches.Remove((linear & ~0xFFFUL) | 1);
+        ulong page = linear & ~0xFFFUL;
+        _fetches.Remove(page);
+        _fetches.Remove(page | 1);
+        _globalFetches.Remove(page);
+        _globalFetches.Remove(page | 1);
         foreach (JumpTable? table in _jumps)
         {
             table?.FlushPage(linear);
@@ -145,7 +175,7 @@ internal sealed unsafe class TlbContext : IDisposable
     {
         for (int i = 0; i < _filledCount; i++)
         {
-            TlbEntry* e = _data + _filled[i];
+            TlbEntry* e = Entry(_filled[i]);
             if ((e->Physical & ~0xFFFUL) == physicalPage)
             {
                 e->TagWrite = Unused(_filled[i]);
@@ -155,7 +185,11 @@ internal sealed unsafe class TlbContext : IDisposable
 
     public void Dispose()
     {
-        NativeMemory.AlignedFree(_data);
+        foreach (nint view in _views)
+        {
+            NativeMemory.AlignedFree((void*)view);
+        }
+
         NativeMemory.AlignedFree(Exec);
         foreach (JumpTable? table in _jumps)
         {
@@ -166,9 +200,22 @@ internal sealed unsafe class TlbContext : IDisposable
     // Non-canonical, and of another slot's index, so that no address at all can match it here.
     private static ulong Unused(int index) => (1UL << 63) | ((ulong)((index ^ 1) & (int)Mem.TlbMask) << 12);
 
+    private TlbEntry* Entry(int index) => (TlbEntry*)_views[index >> Mem.TlbBits] + (index & (int)Mem.TlbMask);
+
+    private TlbEntry* Create(int view)
+    {
+        _views[view] = (nint)NativeMemory.AlignedAlloc((nuint)(Mem.TlbSize * sizeof(TlbEntry)), 64);
+        for (int i = 0; i < Mem.TlbSize; i++)
+        {
+            Clear((view << Mem.TlbBits) + i);
+        }
+
+        return (TlbEntry*)_views[view];
+    }
+
     private void Clear(int index)
     {
-        TlbEntry* e = _data + index;
+        TlbEntry* e = Entry(index);
         e->TagRead = Unused(index);
         e->TagWrite = Unused(index);
         e->Page = 0;

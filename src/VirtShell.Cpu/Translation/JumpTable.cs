@@ -27,13 +27,16 @@ internal sealed unsafe class JumpTable : IDisposable
 
     private ulong* _entries = Create();
     private readonly bool[] _touched = new bool[Groups];
+    private bool _hasLocal;
 
     ~JumpTable() => Release();
 
     public nint Address => (nint)_entries;
 
-    public void Add(ulong rip, byte* code)
+    /// <summary>Enters a target; <paramref name="global"/> where its page is mapped in every address space.</summary>
+    public void Add(ulong rip, byte* code, bool global)
     {
+        _hasLocal |= !global;
         int group = GroupOf(rip);
         if (!_touched[group])
         {
@@ -73,8 +76,15 @@ internal sealed unsafe class JumpTable : IDisposable
         }
     }
 
-    public void Flush()
+    /// <summary>Drops every target; keeps them where all are global and those may stay.</summary>
+    public void Flush(bool keepGlobal)
     {
+        if (keepGlobal && !_hasLocal)
+        {
+            return;
+        }
+
+        _hasLocal = false;
         for (int group = 0; group < _touched.Length; group++)
         {
             if (_touched[group])

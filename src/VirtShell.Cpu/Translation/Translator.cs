@@ -165,6 +165,7 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
+        bool global = _vcpu.Mmu.IsGlobal;
         block = _cache.Find(physical, key) ?? Translate(linear, physical, key);
         if (block == null)
         {
@@ -174,7 +175,7 @@ internal sealed unsafe class Translator : IDisposable
 
         if (direct && block.LiveFlags == 0)
         {
-            jumps.Add(rip, block.Entry);
+            jumps.Add(rip, block.Entry, global);
         }
 
         s->RipBase = rip - (linear & 0xFFF);
