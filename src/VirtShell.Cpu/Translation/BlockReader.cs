@@ -85,7 +85,7 @@ internal sealed unsafe class BlockReader
     }
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
-    public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family == Family.Divide
+    public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift
         || item.Family is Family.Push or Family.Pop or Family.Leave or Family.Call or Family.Return or Family.Jump || IsShiftByCl(in item)
         || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
@@ -251,8 +251,8 @@ internal sealed unsafe class BlockReader
         return item.Family switch
         {
             Family.Shift => CountOf(in item) != 0,
-            Family.Rotate => CountOf(in item) > 0 && (item.Width >= 4 || CountOf(in item) < 8),
-            Family.DoubleShift => false,
+            Family.Rotate => CountOf(in item) != 0 && (item.Width >= 4 || CountOf(in item) is > 0 and < 8),
+            Family.DoubleShift => item.Width >= 4 && CountOf(in item) > 0,
             Family.BitTest => !memory || instruction.Op1Kind != OpKind.Register,
             Family.Divide => item.Width >= 4,
             Family.Plain => descriptor.HasModRm || descriptor.Places.Length == 0 || !memory || IsOffsetMove(instruction.Code) || descriptor.Places[0] == OperandPlace.Opcode,

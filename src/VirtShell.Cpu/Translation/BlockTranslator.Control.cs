@@ -7,6 +7,9 @@ internal sealed unsafe partial class BlockTranslator
 {
     private bool CanLookUp => _is64 || (_key & TranslationKey.FlatSegments) != 0;
 
+    /// <summary>Stack instructions that share a check at most.</summary>
+    private const int MaxStackGroup = 14;
+
     private int StackSize => _is64 ? 8 : 4;
 
     // lea r8, [r8 + delta] in the stack's width.
@@ -25,12 +28,96 @@ internal sealed unsafe partial class BlockTranslator
         EmitTlb(in item, index, StackSize, write);
     }
 
+    /// <summary>How many pushes, or pops and a return behind them, follow each other: one check serves them all.</summary>
+    private int StackGroup(Item[] items, int index)
+    {
+        Family family = items[index].Family;
+        if (family is not (Family.Push or Family.Pop))
+        {
+            return 0;
+        }
+
+        int end = index;
+        while (end < _count && end - index < MaxStackGroup && items[end].Family == family && !items[end].HasMemory
+            && !(items[end].Instruction.Op0Kind == OpKind.Register && BlockReader.GeneralNumber(items[end].Instruction.Op0Register) == 4))
+        {
+            end++;
+        }
+
+        return end - index + (family == Family.Pop && end > index && end < _count && items[end].Family == Family.Return ? 1 : 0);
+    }
+
+    /// <summary>Emits a group of stack instructions; gives how many.</summary>
+    private int EmitStackGroup(Item[] items, int index, int count)
+    {
+        int size = StackSize;
+        ref Item first = ref items[index];
+        bool push = first.Family == Family.Push;
+        bool returns = items[index + count - 1].Family == Family.Return;
+        uint written = 0;
+        for (int i = index; i < index + count; i++)
+        {
+            written |= BlockReader.WrittenRegisters(in items[i]);
+        }
+
+        Spill(written);
+        BeforeClobber(in first);
+        int exit = _exits.Next;
+        StackLea(HostRegister.Scratch, HostRegister.GuestRsp, push ? -size * count : 0);
+        EmitTlb(in first, index, size * count, push);
+        _exits[exit].IsGroup = true;
+        int moves = returns ? count - 1 : count;
+        for (int i = 0; i < moves; i++)
+        {
+            ref readonly Instruction instruction = ref items[index + i].Instruction;
+            if (!push)
+            {
+                LoadPopped(BlockReader.GeneralNumber(instruction.Op0Register), i * size);
+            }
+            else if (instruction.Op0Kind == OpKind.Register)
+            {
+                StoreOnStack(GuestOperand(instruction.Op0Register, HostRegister.Scratch2), (count - 1 - i) * size);
+            }
+            else
+            {
+                StoreImmediateOnStack((int)instruction.GetImmediate(0), (count - 1 - i) * size);
+            }
+        }
+
+        MoveStack(push ? -size * count : size * moves);
+        if (returns)
+        {
+            LoadOperand(HostRegister.Scratch, size, moves * size);
+            FinishReturn(in items[index + moves], index + moves);
+        }
+
+        return count;
+    }
+
+    private void LoadPopped(int guest, int displacement)
+    {
+        int host = HostRegister.Of(guest);
+        LoadOperand(host == HostRegister.None ? HostRegister.Scratch2 : host, StackSize, displacement);
+        if (host == HostRegister.None)
+        {
+            _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
+        }
+    }
+
+    private void StoreImmediateOnStack(int value, int displacement)
+    {
+        _code.Rex(_is64, 0, HostRegister.Scratch);
+        _code.Byte(0xC7);
+        _code.ModMemory(0, HostRegister.Scratch, displacement);
+        _code.Dword(value);
+    }
+
     // mov [r9], register in the stack's width.
-    private void StoreOnStack(int register)
+    private void StoreOnStack(int register, int displacement = 0)
     {
         _code.Rex(_is64, register, HostRegister.Scratch);
         _code.Byte(0x89);
-        _code.ModMemory(register, HostRegister.Scratch);
+        _code.ModMemory(register, HostRegister.Scratch, displacement);
     }
 
     private void EmitPush(in Item item, int index)
@@ -58,10 +145,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _code.Rex(_is64, 0, HostRegister.Scratch);
-            _code.Byte(0xC7);
-            _code.ModMemory(0, HostRegister.Scratch);
-            _code.Dword((int)instruction.GetImmediate(0));
+            StoreImmediateOnStack((int)instruction.GetImmediate(0), 0);
         }
 
         MoveStack(-size);
@@ -71,14 +155,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         BeforeClobber(in item);
         EmitStackAddress(in item, index, 0, write: false);
-        int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
-        int host = HostRegister.Of(guest);
-        LoadOperand(host == HostRegister.None ? HostRegister.Scratch2 : host, StackSize);
-        if (host == HostRegister.None)
-        {
-            _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
-        }
-
+        LoadPopped(BlockReader.GeneralNumber(item.Instruction.Op0Register), 0);
         MoveStack(StackSize);
     }
 
@@ -290,6 +367,12 @@ internal sealed unsafe partial class BlockTranslator
         BeforeClobber(in item);
         EmitStackAddress(in item, index, 0, write: false);
         LoadOperand(HostRegister.Scratch, StackSize);
+        FinishReturn(in item, index);
+    }
+
+    // The return address is in the scratch register.
+    private void FinishReturn(in Item item, int index)
+    {
         AddColdExit(EmitLookUp(), NewExit(ExitKind.Indirect, item.Offset, index));
         FinishIndirect(StackSize + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
     }
@@ -337,7 +420,13 @@ internal sealed unsafe partial class BlockTranslator
     // The scratch registers hold RIP and code: only moves may come between.
     private void FinishIndirect(int pop)
     {
-        _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
+        // A guest register that is kept for the flags may come through the second scratch register.
+        bool parks = IsInMemory(_flags.A) || IsInMemory(_flags.B);
+        if (parks)
+        {
+            _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
+        }
+
         if (pop != 0)
         {
             Spill(1u << 4);
@@ -345,9 +434,15 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         PassFlags(uint.MaxValue);
-        _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
+        if (parks)
+        {
+            _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
+        }
+
         EmitEnterFound();
     }
+
+    private static bool IsInMemory(byte place) => FlagPlace.IsRegister(place) && HostRegister.Of(place) == HostRegister.None;
 
     /// <summary>The end of a block that does not end in a branch of its own.</summary>
     private void EmitEnd(ref Item last)

@@ -93,7 +93,7 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     private static uint Kept(in Item item, bool need, uint live) =>
-        item.Family == Family.Rotate && BlockReader.IsShiftByCl(in item) ? Flags.Status : (need ? Flags.Status : live) & ~WrittenFlags(in item);
+        (need ? Flags.Status : live) & ~WrittenFlags(in item);
 
     /// <summary>Flags that an instruction which leaves the others alone changes.</summary>
     private static uint WrittenFlags(in Item item) => item.Family switch
@@ -112,7 +112,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             Family.Increment => item.Instruction.Mnemonic == Iced.Intel.Mnemonic.Inc ? FlagKind.Increment : FlagKind.Decrement,
             Family.BitTest => FlagKind.CarryOnly,
-            Family.Rotate when !BlockReader.IsShiftByCl(in item) => item.Instruction.Mnemonic == Iced.Intel.Mnemonic.Rol ? FlagKind.Rol : FlagKind.Ror,
+            Family.Rotate => item.Instruction.Mnemonic == Iced.Intel.Mnemonic.Rol ? FlagKind.Rol : FlagKind.Ror,
             _ => FlagKind.Canonical,
         };
         bool high = item.Instruction.Op0Kind == Iced.Intel.OpKind.Register && BlockReader.IsHighByte(item.Instruction.Op0Register);

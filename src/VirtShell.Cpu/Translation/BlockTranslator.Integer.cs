@@ -55,9 +55,9 @@ internal sealed unsafe partial class BlockTranslator
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
         int host = HostRegister.Of(guest);
         int size = item.Instruction.Op0Register.GetSize();
-        if (host != HostRegister.None && (size == 8 || (size == 4 && AddressBits(in item.Instruction) == 32)) && InHost(item.Instruction.MemoryBase) && InHost(item.Instruction.MemoryIndex))
+        if (host != HostRegister.None && size >= 4 && AddressBits(in item.Instruction) >= 32 && InHost(item.Instruction.MemoryBase) && InHost(item.Instruction.MemoryIndex))
         {
-            EmitEffective(in item, host);
+            EmitEffective(in item, host, narrow: size == 4);
             return;
         }
 
@@ -309,8 +309,7 @@ internal sealed unsafe partial class BlockTranslator
         int count = BlockReader.CountOf(in item);
         if (count < 0 && wants)
         {
-            EmitCallOut(index, 1);
-            return;
+            EmitCountCheck(in item, index);
         }
 
         if (item.HasMemory)
@@ -336,7 +335,7 @@ internal sealed unsafe partial class BlockTranslator
 
         uint kept = PrepareKept(in item, Written);
         EmitNative(in item);
-        if (count > 1 && (item.NeedAfter || (item.LiveAfter & Flags.Overflow) != 0))
+        if (count != 1 && (item.NeedAfter || (item.LiveAfter & Flags.Overflow) != 0))
         {
             // OF is defined for a count of one only: back by one, and forth again by itself.
             EmitRotateByOne(in item, item.Instruction.Mnemonic == Mnemonic.Rol ? 1 : 0);
@@ -380,6 +379,34 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    // A count of zero changes nothing, flags neither: that is the interpreter's.
+    private void EmitCountCheck(in Item item, int index)
+    {
+        BeforeClobber(in item);
+        _code.Byte(0xF6);
+        _code.ModRegister(0, HostRegister.Rcx);
+        _code.Byte(item.Width == 8 ? 63 : 31);
+        AddColdExit(_code.JumpIf(4), NewExit(ExitKind.Instruction, item.Offset, index));
+    }
+
+    // The flags of a double shift are the interpreter's, where somebody wants them.
+    private void EmitDoubleShift(in Item item, int index)
+    {
+        if (item.Wants)
+        {
+            EmitCallOut(index, 1);
+            return;
+        }
+
+        if (item.HasMemory)
+        {
+            EmitOperandAddress(in item, index);
+        }
+
+        EmitNative(in item);
+        SetFlags(in FlagThunk.Lost, 0);
+    }
+
     private void EmitShift(in Item item, int index)
     {
         bool wants = item.NeedAfter || item.LiveAfter != 0;
@@ -393,12 +420,7 @@ internal sealed unsafe partial class BlockTranslator
 
         if (count < 0 && wants)
         {
-            // A count of zero changes nothing: the interpreter's.
-            BeforeClobber(in item);
-            _code.Byte(0xF6);
-            _code.ModRegister(0, HostRegister.Rcx);
-            _code.Byte(width == 8 ? 63 : 31);
-            AddColdExit(_code.JumpIf(4), NewExit(ExitKind.Instruction, item.Offset, index));
+            EmitCountCheck(in item, index);
         }
 
         if (item.HasMemory)

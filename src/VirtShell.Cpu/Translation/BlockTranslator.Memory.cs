@@ -101,10 +101,12 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Effective address (offset in the segment) into a register, cut to the address size.</summary>
-    private void EmitEffective(in Item item, int to)
+    private void EmitEffective(in Item item, int to, bool narrow = false)
     {
         ref readonly Instruction instruction = ref item.Instruction;
-        int bits = AddressBits(in instruction);
+
+        // What is cut to 32 bits afterwards may be summed in 32 bits.
+        int bits = narrow ? 32 : AddressBits(in instruction);
         Register @base = instruction.MemoryBase;
         long displacement = (long)instruction.MemoryDisplacement64;
         if (@base is Register.RIP or Register.EIP)
@@ -223,7 +225,7 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Loads the memory operand at the host address, zero-extended, into a register.</summary>
-    private void LoadOperand(int to, int size)
+    private void LoadOperand(int to, int size, int displacement = 0)
     {
         _code.Rex(size == 8, to, HostRegister.Scratch);
         if (size < 4)
@@ -236,7 +238,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.Byte(0x8B);
         }
 
-        _code.ModMemory(to, HostRegister.Scratch);
+        _code.ModMemory(to, HostRegister.Scratch, displacement);
     }
 
     /// <summary>Keeps the memory operand for a flag thunk.</summary>

@@ -78,6 +78,13 @@ internal sealed unsafe partial class BlockTranslator
                 continue;
             }
 
+            int group = StackGroup(items, i);
+            if (group > 1)
+            {
+                i += EmitStackGroup(items, i, group) - 1;
+                continue;
+            }
+
             SpillOverwritten(in item);
             Emit(ref item, i);
         }
@@ -124,6 +131,9 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             case Family.Shift:
                 EmitShift(in item, index);
+                break;
+            case Family.DoubleShift:
+                EmitDoubleShift(in item, index);
                 break;
             case Family.Imul:
                 EmitImul(in item, index);

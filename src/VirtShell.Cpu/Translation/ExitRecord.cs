@@ -67,6 +67,9 @@ internal unsafe struct ExitRecord
     /// <summary>A <see cref="TranslationKey"/>.</summary>
     public byte Key;
 
+    /// <summary>The check is for several instructions at once: which of them faults, and where, the interpreter finds out.</summary>
+    public bool IsGroup;
+
     /// <summary>RIP is cut to 16 bits.</summary>
     public bool Truncates;
 }

@@ -21,6 +21,9 @@ internal sealed unsafe class ExitTable : IDisposable
 
     public ref ExitRecord this[int id] => ref _records[id];
 
+    /// <summary>The number that <see cref="Add"/> gives next.</summary>
+    public int Next => _next;
+
     public int Add() => _next++;
 
     public ref readonly FlagThunk Thunk(int index) => ref _thunks[index];

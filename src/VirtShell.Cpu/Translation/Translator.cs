@@ -559,7 +559,7 @@ internal sealed unsafe class Translator : IDisposable
             bool filled = self._vcpu.Mmu.TryFill(linear, write, out bool fault);
 
             // Only a page fault is the same whatever instruction asked; others are raised again by the interpreter.
-            self._missFaulted = fault && self._vcpu.HasPendingPageFault;
+            self._missFaulted = fault && !exit.IsGroup && self._vcpu.HasPendingPageFault;
             return filled ? 0 : 1;
         }
 #pragma warning disable CA1031 // Nothing may pass through emitted code; the interpreter meets the same again.
