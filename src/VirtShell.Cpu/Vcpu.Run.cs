@@ -48,9 +48,17 @@ public sealed unsafe partial class Vcpu
                     return Leave(ExitReason.Shutdown);
                 }
 
-                if (s->Pending != PendingEvents.None && !TakeEvents(out ExitReason exit))
+                if (s->Pending != PendingEvents.None)
                 {
-                    return Leave(exit);
+                    if (!TakeEvents(out ExitReason exit))
+                    {
+                        return Leave(exit);
+                    }
+
+                    if (s->IsShutdown != 0)
+                    {
+                        return Leave(ExitReason.Shutdown);
+                    }
                 }
 
                 if (s->Halted != 0)

@@ -199,7 +199,8 @@ internal sealed unsafe partial class BlockTranslator
         {
             FlagKind.AddResult or FlagKind.SubResult or FlagKind.Compare or FlagKind.Logic or FlagKind.And or FlagKind.NegateResult or FlagKind.Raw => Arithmetic,
             FlagKind.Shl or FlagKind.Shr or FlagKind.Sar when _flags.B == FlagPlace.Immediate => ShiftFlags((int)_flags.Immediate, _flags.Width),
-            FlagKind.Imul => Flags.Carry | Flags.Overflow,
+            // The form with two operands has no width of 8 bits.
+            FlagKind.Imul when _flags.Width > 1 => Flags.Carry | Flags.Overflow,
             _ => 0,
         };
     }

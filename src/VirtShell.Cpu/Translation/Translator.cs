@@ -257,8 +257,9 @@ internal sealed unsafe class Translator : IDisposable
             }
 
             _entries++;
-            if (_masked)
+            if (_masked && result == Stubs.Exited)
             {
+                // A call that did not go back has left MXCSR in order.
                 s->Mxcsr = s->NativeMxcsr;
             }
 
@@ -480,12 +481,13 @@ internal sealed unsafe class Translator : IDisposable
     private bool Call()
     {
         CpuState* s = _s;
-        ref ExitRecord call = ref _exits[(int)s->ExitId];
-        SettleFlags(call.Thunk, call.Partial);
         if (_masked)
         {
             s->Mxcsr = s->NativeMxcsr;
         }
+
+        ref ExitRecord call = ref _exits[(int)s->ExitId];
+        SettleFlags(call.Thunk, call.Partial);
 
         int count = call.OpCount;
         Op* first = OpsOf(ref call);

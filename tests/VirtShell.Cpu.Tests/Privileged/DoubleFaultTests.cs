@@ -143,6 +143,26 @@ public sealed unsafe class DoubleFaultTests
     }
 
     [Fact]
+    public void NothingRunsAfterAnInterruptWhoseDeliveryShutsDown()
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->IdtLimit = 0;
+        guest.State->FlagsRest |= Flags.Interrupt;
+        guest.Bus.InterruptVector = 0x40;
+        guest.Processor.SetInterruptRequest(true);
+        guest.Assemble(SystemGuest.Code, static c =>
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                c.inc(eax);
+            }
+        });
+        Assert.Equal(ExitReason.Shutdown, guest.Processor.Run(10));
+        Assert.Equal(0, guest.Processor.InstructionsRetired);
+        Assert.Equal(SystemGuest.Code, guest.State->Rip);
+    }
+
+    [Fact]
     public void AnInterruptWhoseDeliveryFaultsIsNotADoubleFault()
     {
         using SystemGuest guest = SystemGuest.Protected();
