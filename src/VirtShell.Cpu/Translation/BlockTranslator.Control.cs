@@ -95,19 +95,13 @@ internal sealed unsafe partial class BlockTranslator
     {
         EnsureInHost(item.Descriptor.FlagsRead);
         ulong target = item.Instruction.NearBranchTarget;
-        bool last = index == _count - 1;
-        if (last)
+        if (index == _count - 1)
         {
-            // Both ways get the flags: operands are kept before the branch, which they do not disturb.
-            FlagProspect taken = ProspectOf(target);
-            FlagProspect falls = ProspectOf((ulong)item.End);
-            EnsureEdge(taken.Live | falls.Live);
-        }
-        else
-        {
-            EnsureEdge(ProspectOf(target).Live);
+            EmitLastBranch(in item, target);
+            return;
         }
 
+        EnsureEdge(ProspectOf(target).Live);
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
         _cold.Add(new ColdPart
         {
@@ -120,6 +114,39 @@ internal sealed unsafe partial class BlockTranslator
             InHost = _inHost,
             HostFlags = _hostFlags,
         });
+    }
+
+    // Both ways get word of the flags before the branch, which that does not disturb: the branch itself can then be linked.
+    private void EmitLastBranch(in Item item, ulong target)
+    {
+        FlagProspect taken = ProspectOf(target);
+        FlagProspect falls = ProspectOf((ulong)item.End);
+        EnsureEdge(taken.Live | falls.Live);
+        PassFlags(taken.Modified | falls.Modified);
+        ulong signed = Signed(in item.Instruction);
+        byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
+        bool links = signed < 4096 && (_key & TranslationKey.ModeMask) != (int)Execution.CodeMode.Bits16;
+        if (links)
+        {
+            int id = NewExit(ExitKind.Branch, (int)signed, _count);
+            _exits[id].HostFlags = _inHost ? _hostFlags : 0;
+            _exits[id].Link = jump;
+            AddColdExit(jump, id);
+        }
+        else
+        {
+            _cold.Add(new ColdPart
+            {
+                Kind = ColdKind.Edge,
+                From = jump,
+                Target = signed,
+                Passed = true,
+                Flags = _flags,
+                Partial = _partial,
+                InHost = _inHost,
+                HostFlags = _hostFlags,
+            });
+        }
     }
 
     // RFLAGS for a successor that reads them at once.
@@ -140,9 +167,13 @@ internal sealed unsafe partial class BlockTranslator
     };
 
     /// <summary>Goes on at a target: within the page by a jump that is linked when the target is known, else through the jump table.</summary>
-    private void EmitEdge(ulong target, int owed, bool taken)
+    private void EmitEdge(ulong target, int owed, bool taken, bool passed = false)
     {
-        PassFlags(target, known: target < 4096);
+        if (!passed)
+        {
+            PassFlags(target < 4096 ? ProspectOf(target).Modified : uint.MaxValue);
+        }
+
         if (owed != 0)
         {
             _code.Lea(HostRegister.Budget, HostRegister.Budget, owed);
@@ -248,7 +279,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        PassFlags(0, known: false);
+        PassFlags(uint.MaxValue);
         _code.LoadState(HostRegister.Scratch, StateOffset.Rip);
         _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
         EmitEnterFound();
@@ -313,7 +344,7 @@ internal sealed unsafe partial class BlockTranslator
             MoveStack(pop);
         }
 
-        PassFlags(0, known: false);
+        PassFlags(uint.MaxValue);
         _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
         EmitEnterFound();
     }
@@ -331,6 +362,6 @@ internal sealed unsafe partial class BlockTranslator
             EnsureEdge(ProspectOf((ulong)last.End).Live);
         }
 
-        EmitEdge((ulong)last.End, 0, taken: false);
+        EmitEdge((ulong)last.End, 0, taken: false, passed: last.Family == Family.Branch);
     }
 }

@@ -498,8 +498,8 @@ internal sealed unsafe partial class BlockTranslator
         _code.StoreState(StateOffset.Slot(slot - FlagPlace.Slot), host);
     }
 
-    /// <summary>Hands the flags to the block at a target: operands that it may overwrite before somebody asks are kept.</summary>
-    private void PassFlags(ulong target, bool known)
+    /// <summary>Hands the flags to the next block: operands in registers that it may overwrite before somebody asks (<paramref name="modified"/>) are kept.</summary>
+    private void PassFlags(uint modified)
     {
         if (_flags.Kind == FlagKind.Incoming)
         {
@@ -511,7 +511,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        Spill(known ? ProspectOf(target).Modified : uint.MaxValue);
+        Spill(modified);
 
         // Both words at once: nothing is pending over these flags.
         _code.StoreStateImmediate64(StateOffset.FlagThunk, _exits.ThunkIndex(in _flags));

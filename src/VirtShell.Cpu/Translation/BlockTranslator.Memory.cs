@@ -35,8 +35,7 @@ internal sealed unsafe partial class BlockTranslator
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
         byte* back = _code.At;
-        _code.Move(HostRegister.Scratch2, HostRegister.Scratch);
-        _code.ShiftRight(HostRegister.Scratch2, 7);
+        _code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
         _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
         _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
         _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);

@@ -269,7 +269,7 @@ internal sealed unsafe partial class BlockTranslator
                     _partial = part.Partial;
                     _inHost = part.InHost;
                     _hostFlags = part.HostFlags;
-                    EmitEdge(part.Target, part.Owed, taken: true);
+                    EmitEdge(part.Target, part.Owed, taken: true, part.Passed);
                     break;
             }
         }
@@ -280,6 +280,9 @@ internal sealed unsafe partial class BlockTranslator
         public ColdKind Kind;
         public bool Write;
         public bool InHost;
+
+        /// <summary>The flags have been handed on already.</summary>
+        public bool Passed;
         public uint HostFlags;
         public byte* From;
         public byte* Back;

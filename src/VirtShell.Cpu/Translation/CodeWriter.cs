@@ -227,6 +227,17 @@ internal unsafe struct CodeWriter
         Byte(count);
     }
 
+    /// <summary>rorx to, from, count (64 bits): changes no flags.</summary>
+    public void RotateRight(int to, int from, int count)
+    {
+        Byte(0xC4);
+        Byte(((to & 8) != 0 ? 0 : 0x80) | 0x40 | ((from & 8) != 0 ? 0 : 0x20) | 3);
+        Byte(0xFB);
+        Byte(0xF0);
+        ModRegister(to, from);
+        Byte(count);
+    }
+
     /// <summary>shl reg64, count.</summary>
     public void ShiftLeft(int reg, int count)
     {
