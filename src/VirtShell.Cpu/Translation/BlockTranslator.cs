@@ -12,6 +12,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
     public const int MaxBytes = 48 * 400;
 
+    /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
+    private const int EntryAlignment = 64;
+
     private readonly BlockReader _reader;
     private readonly ExitTable _exits;
     private readonly Stubs _stubs;
@@ -42,6 +45,7 @@ internal sealed unsafe partial class BlockTranslator
     public TranslatedBlock Translate(ref CodeWriter code, byte* page, ulong physicalPage, int start, int key)
     {
         _code = code;
+        _code.At = (byte*)(((nuint)_code.At + EntryAlignment - 1) & ~(nuint)(EntryAlignment - 1));
         _page = page;
         _physicalPage = physicalPage;
         _key = key;
