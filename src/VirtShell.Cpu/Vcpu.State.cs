@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.InteropServices;
+using VirtShell.Cpu.Instructions.X87;
 using VirtShell.State;
 
 namespace VirtShell.Cpu;
@@ -242,7 +243,7 @@ public sealed unsafe partial class Vcpu
         s->Fds = section.ReadUInt16("fds");
         s->Fip = section.ReadUInt64("fip");
         s->Fdp = section.ReadUInt64("fdp");
-        s->Mxcsr = section.ReadUInt32("mxcsr", 0x1F80);
+        s->Mxcsr = section.ReadUInt32("mxcsr", 0x1F80) & XsaveArea.MxcsrWritable;
         s->Xcr0 = section.ReadUInt64("xcr0", 1) & 7;
         s->XInUse = section.ReadUInt64("xInUse");
         section.ReadBytes("registers", new Span<byte>(s->Fpr, X87Bytes));

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Translation;
 
@@ -21,11 +22,15 @@ public sealed unsafe partial class Mmu : IDisposable
     internal const int ExecSize = 512;
     private const int Contexts = 8;
 
+    /// <summary>Tables of branch targets kept at most, of up to 1 MiB each: there are keys enough for a guest to ask for thousands.</summary>
+    private const int MaxJumpTables = 32;
+
     private readonly PhysicalMemory _memory;
     private readonly ICpuBus _bus;
     private readonly CpuState* _s;
     private readonly TlbContext[] _contexts = new TlbContext[Contexts];
     private readonly TlbContext _slow;
+    private readonly Queue<(TlbContext Context, int Key)> _jumpTables = [];
     private TlbContext _current;
     private long _useCounter;
     private ulong _a20Mask = ulong.MaxValue;
@@ -178,7 +183,20 @@ public sealed unsafe partial class Mmu : IDisposable
     }
 
     /// <summary>Translated branch targets of the current address space.</summary>
-    internal JumpTable Jumps(int key) => _current.Jumps(key);
+    internal JumpTable Jumps(int key) => _current.Jumps(key) ?? AddJumps(key);
+
+    /// <summary>Makes a table, in place of the oldest where there are many. Emitted code must not be running.</summary>
+    private JumpTable AddJumps(int key)
+    {
+        if (_jumpTables.Count >= MaxJumpTables)
+        {
+            (TlbContext context, int oldest) = _jumpTables.Dequeue();
+            context.DropJumps(oldest);
+        }
+
+        _jumpTables.Enqueue((_current, key));
+        return _current.AddJumps(key);
+    }
 
     internal void AddExec(ulong linear, CodePage* page) => _current.AddExec(linear, (linear & ~0xFFFUL) | _s->ExecKey, page);
 

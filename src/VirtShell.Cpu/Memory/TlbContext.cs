@@ -122,8 +122,16 @@ internal sealed unsafe class TlbContext : IDisposable
         (global ? _globalFetches : _fetches)[key] = page;
     }
 
-    /// <summary>The table of translated branch targets for a translation key, made at its first use.</summary>
-    public JumpTable Jumps(int key) => _jumps[key] ??= new JumpTable();
+    /// <summary>The table of translated branch targets for a translation key, where there is one.</summary>
+    public JumpTable? Jumps(int key) => _jumps[key];
+
+    public JumpTable AddJumps(int key) => _jumps[key] = new JumpTable();
+
+    public void DropJumps(int key)
+    {
+        _jumps[key]?.Dispose();
+        _jumps[key] = null;
+    }
 
     public void FlushExec(bool keepGlobal = false)
     {

@@ -169,6 +169,12 @@ internal sealed unsafe class BlockReader
             return false;
         }
 
+        if (descriptor.IsVex && !is64 && (key & TranslationKey.Avx) == 0)
+        {
+            // Real and virtual-8086 mode know no VEX prefix; the key does not tell those modes.
+            return false;
+        }
+
         if (instruction.Mnemonic == Mnemonic.Vzeroupper && !is64)
         {
             // Outside of 64-bit mode it leaves YMM8 to YMM15 alone.

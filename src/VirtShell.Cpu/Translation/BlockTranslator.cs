@@ -24,6 +24,8 @@ internal sealed unsafe partial class BlockTranslator
     private ulong _physicalPage;
     private int _key;
     private bool _is64;
+    private int _entryExit;
+    private byte* _leaves;
     private int _count;
 
     public BlockTranslator(BlockReader reader, ExitTable exits, Stubs stubs)
@@ -95,6 +97,8 @@ internal sealed unsafe partial class BlockTranslator
 
         EmitEnd(ref items[_count - 1]);
         EmitCold();
+        block.EntryExit = _entryExit;
+        block.Leaves = _leaves;
         block.CodeBytes = (int)(_code.Executable - block.Entry);
         code = _code;
         return block;
@@ -216,6 +220,7 @@ internal sealed unsafe partial class BlockTranslator
 
         _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
         AddColdExit(_code.JumpIf(8), budget);
+        _entryExit = budget;
         if (live != 0)
         {
             _code.Move(HostRegister.Scratch2, HostRegister.Rax);
@@ -272,6 +277,7 @@ internal sealed unsafe partial class BlockTranslator
             switch (part.Kind)
             {
                 case ColdKind.Exit:
+                    _leaves = part.Id == _entryExit ? _code.Executable : _leaves;
                     EmitLeaveTo(part.Id);
                     break;
                 case ColdKind.Miss:

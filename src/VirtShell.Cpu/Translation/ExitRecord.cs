@@ -70,6 +70,9 @@ internal unsafe struct ExitRecord
     /// <summary>The check is for several instructions at once: which of them faults, and where, the interpreter finds out.</summary>
     public bool IsGroup;
 
+    /// <summary>The operation is a conditional branch, which remembers the block behind it.</summary>
+    public bool Falls;
+
     /// <summary>RIP is cut to 16 bits.</summary>
     public bool Truncates;
 }

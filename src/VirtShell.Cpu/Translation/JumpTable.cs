@@ -22,8 +22,11 @@ internal sealed unsafe class JumpTable : IDisposable
     private const int GroupSpan = 4096;
     private const ulong Bytes = (ulong)Groups * GroupSpan << EntryShift;
 
-    /// <summary>No RIP: non-canonical in 64-bit mode, too large elsewhere.</summary>
+    /// <summary>No RIP that stands in any entry but the first: the RIPs that are this or <see cref="UnusedFirst"/> are looked for elsewhere, and emitted code jumps without a further look.</summary>
     private const ulong Unused = 1UL << 63;
+
+    /// <summary>The same for the first entry, where <see cref="Unused"/> itself would be looked for.</summary>
+    private const ulong UnusedFirst = Unused | 1;
 
     private ulong* _entries = Create();
     private readonly bool[] _touched = new bool[Groups];
@@ -55,7 +58,7 @@ internal sealed unsafe class JumpTable : IDisposable
         ulong* entry = Entry(rip);
         if (entry[0] == rip)
         {
-            entry[0] = Unused;
+            entry[0] = entry == _entries ? UnusedFirst : Unused;
         }
     }
 
@@ -109,7 +112,7 @@ internal sealed unsafe class JumpTable : IDisposable
     private static ulong* Create()
     {
         ulong* entries = (ulong*)HostMemory.Reserve(Bytes);
-        entries[0] = Unused;
+        entries[0] = UnusedFirst;
         return entries;
     }
 
@@ -121,6 +124,11 @@ internal sealed unsafe class JumpTable : IDisposable
         for (int i = 0; i < GroupEntries; i++)
         {
             entry[i * 2] = Unused;
+        }
+
+        if (group == 0)
+        {
+            entry[0] = UnusedFirst;
         }
     }
 

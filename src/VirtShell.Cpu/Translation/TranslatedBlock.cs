@@ -22,5 +22,11 @@ internal sealed unsafe class TranslatedBlock
 
     public int Instructions { get; init; }
 
+    /// <summary>The exit taken at its entry where the budget does not cover it.</summary>
+    public int EntryExit { get; set; }
+
+    /// <summary>Executable code that takes that exit.</summary>
+    public byte* Leaves { get; set; }
+
     public int CodeBytes { get; set; }
 }

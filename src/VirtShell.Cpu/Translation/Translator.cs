@@ -23,6 +23,9 @@ internal sealed unsafe class Translator : IDisposable
     private const int StubBytes = 16 << 10;
     private const int MaxOps = 1 << 19;
 
+    /// <summary>Operations at the end of their memory that are decoded again for each use, from when the rest is full until everything is dropped.</summary>
+    private const int SpareOps = 64;
+
     /// <summary>Blocks of a page whose code stores keep changing.</summary>
     private const int RestlessDrops = 64;
     private const int RestlessWarm = 200;
@@ -40,15 +43,22 @@ internal sealed unsafe class Translator : IDisposable
     private readonly BlockTranslator _translator;
     private readonly Stubs _stubs;
     private readonly byte[] _heat = new byte[1 << 16];
+    private readonly byte* _page = HostMemory.Reserve(4096);
     private readonly Op* _ops = (Op*)HostMemory.Reserve((ulong)MaxOps * (ulong)sizeof(Op));
     private readonly System.Collections.Generic.HashSet<ulong> _seen = [];
     private CodeWriter _writer;
     private byte* _start;
     private int _nextOp;
+
+    /// <summary>Times that everything was dropped.</summary>
+    private int _epoch;
     private bool _masked;
     private bool _missFaulted;
     private bool _deliver;
     private bool _calling;
+    private bool _opsFull;
+    private bool _missing;
+    private bool _droppedInMiss;
     private ExceptionDispatchInfo? _failure;
     private EngineStatistics _statistics;
     private long _retired;
@@ -113,6 +123,8 @@ internal sealed unsafe class Translator : IDisposable
         _seen.Clear();
         _writer.At = _start;
         _nextOp = 0;
+        _opsFull = false;
+        _epoch++;
         _vcpu.Mmu.FlushExec();
     }
 
@@ -120,6 +132,7 @@ internal sealed unsafe class Translator : IDisposable
     {
         _memory.Dispose();
         _exits.Dispose();
+        HostMemory.Release(_page, 4096);
         HostMemory.Release((byte*)_ops, (ulong)MaxOps * (ulong)sizeof(Op));
     }
 
@@ -147,6 +160,11 @@ internal sealed unsafe class Translator : IDisposable
     private byte* Find(int key, ref TranslatedBlock? block)
     {
         CpuState* s = _s;
+        if (_opsFull)
+        {
+            Flush();
+        }
+
         ulong rip = s->Rip;
         ulong linear = (s->Cs.Base + rip) & s->LinearMask;
         JumpTable jumps = _vcpu.Mmu.Jumps(key);
@@ -204,14 +222,16 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
-        byte* code = _vcpu.Memory.Base + page;
+        // A copy: what is emitted is what was looked at, whoever writes to the page meanwhile.
+        byte* code = _page;
+        new ReadOnlySpan<byte>(_vcpu.Memory.Base + page, 4096).CopyTo(new Span<byte>(code, 4096));
         int start = (int)(linear & 0xFFF);
         if (!_reader.Read(code, start, key))
         {
             return null;
         }
 
-        if (_writer.At + BlockTranslator.MaxBytes > _memory.Writable + CodeBytes || !_exits.HasRoom || _nextOp + 1024 > MaxOps)
+        if (_writer.At + BlockTranslator.MaxBytes > _memory.Writable + CodeBytes || !_exits.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
         {
             Flush();
         }
@@ -233,7 +253,7 @@ internal sealed unsafe class Translator : IDisposable
     private void Enter(byte* code, int key, TranslatedBlock? block)
     {
         CpuState* s = _s;
-        _masked = (key & TranslationKey.Sse) != 0;
+        _masked = (key & (TranslationKey.Sse | TranslationKey.Avx)) != 0;
         while (code != null)
         {
             s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
@@ -326,6 +346,12 @@ internal sealed unsafe class Translator : IDisposable
 
         Op* op = OpsOf(ref exit);
         op->Target = null;
+        if (exit.Falls)
+        {
+            // The interpreter's blocks may have gone since.
+            op->Extra = 0;
+        }
+
         _vcpu.Execute(op, 1);
         return null;
     }
@@ -342,7 +368,7 @@ internal sealed unsafe class Translator : IDisposable
         ulong physical = exit.PhysicalPage + (ulong)exit.PageOffset;
         byte* link = exit.Link;
         uint hostFlags = exit.HostFlags;
-        byte* before = _writer.At;
+        int epoch = _epoch;
         TranslatedBlock? target = _cache.Find(physical, key);
         if (target == null)
         {
@@ -352,7 +378,7 @@ internal sealed unsafe class Translator : IDisposable
                 return null;
             }
 
-            if (_writer.At < before)
+            if (_epoch != epoch)
             {
                 // All was dropped to make room, the branch included.
                 link = null;
@@ -373,14 +399,14 @@ internal sealed unsafe class Translator : IDisposable
     {
         ulong physical = exit.PhysicalPage + (ulong)exit.PageOffset;
         byte* entry = exit.Link;
-        byte* before = _writer.At;
+        int epoch = _epoch;
         TranslatedBlock? target = _cache.Find(physical, key) ?? Translate((ulong)exit.PageOffset, physical, key);
         if (target == null)
         {
             return null;
         }
 
-        if (_writer.At >= before && target.LiveFlags == 0)
+        if (_epoch == epoch && target.LiveFlags == 0)
         {
             CodeWriter code = new() { At = entry, Delta = _writer.Delta };
             code.JumpTo(target.Entry);
@@ -394,11 +420,15 @@ internal sealed unsafe class Translator : IDisposable
     private void Drop(TranslatedBlock block)
     {
         _statistics = _statistics with { BlocksInvalidated = _statistics.BlocksInvalidated + 1 };
-        int id = _exits.Add();
-        _exits[id] = new ExitRecord { Kind = ExitKind.Dropped, PageOffset = block.Start, Thunk = 1, PhysicalPage = block.PhysicalPage, Key = (byte)block.Key, Link = block.Entry - _writer.Delta };
-        CodeWriter entry = new() { At = block.Entry - _writer.Delta, Delta = _writer.Delta };
-        entry.StoreStateImmediate32(StateOffset.ExitId, id);
-        entry.JumpTo(_stubs.Exit);
+        // Its budget exit becomes the way out: dropping needs no room. The jump is shorter than the check that it replaces, behind
+        // which code may be running.
+        ref ExitRecord exit = ref _exits[block.EntryExit];
+        exit.Kind = ExitKind.Dropped;
+        exit.Owed = 0;
+        exit.Link = block.Entry - _writer.Delta;
+        CodeWriter entry = new() { At = exit.Link, Delta = _writer.Delta };
+        entry.JumpTo(block.Leaves);
+        _droppedInMiss |= _missing;
         if (_calling)
         {
             // It may be the block that has called.
@@ -431,22 +461,30 @@ internal sealed unsafe class Translator : IDisposable
 
     private Op* OpsOf(ref ExitRecord exit)
     {
-        if (exit.Ops == null)
+        if (exit.Ops != null)
         {
-            if (_nextOp + exit.OpCount + 1 > MaxOps)
-            {
-                throw new InvalidOperationException("Operations for the interpreter do not fit.");
-            }
-
-            exit.Ops = _ops + _nextOp;
-            _nextOp += exit.OpCount + 1;
-
-            // What a call leaves of its block stays charged while the interpreter runs.
-            int charged = exit.Kind == ExitKind.CallOut ? exit.Owed : 0;
-            _builder.BuildRun(exit.Ops, exit.PhysicalPage, exit.PageOffset, exit.OpCount, charged, (CodeMode)(exit.Key & TranslationKey.ModeMask));
+            return exit.Ops;
         }
 
-        return exit.Ops;
+        Op* ops = _ops + _nextOp;
+        if (_nextOp + exit.OpCount + 1 > MaxOps - SpareOps)
+        {
+            // Nothing can be dropped inside of a call: the block is left after it, and then everything goes.
+            ops = _ops + MaxOps - SpareOps;
+            _opsFull = true;
+        }
+        else
+        {
+            exit.Ops = ops;
+            _nextOp += exit.OpCount + 1;
+        }
+
+        // What a call leaves of its block stays charged while the interpreter runs.
+        int charged = exit.Kind == ExitKind.CallOut ? exit.Owed : 0;
+        _builder.BuildRun(ops, exit.PhysicalPage, exit.PageOffset, exit.OpCount, charged, (CodeMode)(exit.Key & TranslationKey.ModeMask));
+        Code code = (Code)ops->Code;
+        exit.Falls = code.IsJccShortOrNear() || code.IsJcxShort() || code.IsLoop() || code.IsLoopcc();
+        return ops;
     }
 
     // After a call from emitted code that did not go back there.
@@ -498,7 +536,7 @@ internal sealed unsafe class Translator : IDisposable
         }
         while ((ulong)op > s->StopBelow && op != end);
         _calling = false;
-        if (op == end && s->StopBelow == 0)
+        if (op == end && s->StopBelow == 0 && !_opsFull)
         {
             s->CurrentOp = null;
             s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
@@ -552,7 +590,7 @@ internal sealed unsafe class Translator : IDisposable
                 return 1;
             }
 
-            bool filled = self._vcpu.Mmu.TryFill(linear, write, out bool fault);
+            bool filled = self.Fill(ref exit, linear, write, out bool fault);
 
             // Only a page fault is the same whatever instruction asked; others are raised again by the interpreter.
             self._missFaulted = fault && !exit.IsGroup && self._vcpu.HasPendingPageFault;
@@ -564,6 +602,35 @@ internal sealed unsafe class Translator : IDisposable
         {
             return 1;
         }
+    }
+
+    // The walk sets accessed and dirty bits. Where those are part of translated code, perhaps of the block that runs, it is left
+    // behind the instruction, which still is what it was when it was fetched.
+    private bool Fill(ref ExitRecord exit, ulong linear, bool write, out bool fault)
+    {
+        byte* code = _vcpu.Memory.Base + exit.PhysicalPage + exit.PageOffset;
+        int length = Math.Min(15, 4096 - exit.PageOffset);
+        Span<byte> before = stackalloc byte[15];
+        new ReadOnlySpan<byte>(code, length).CopyTo(before);
+        _missing = true;
+        _droppedInMiss = false;
+        bool filled = _vcpu.Mmu.TryFill(linear, write, out fault);
+        _missing = false;
+        if (!_droppedInMiss)
+        {
+            return filled;
+        }
+
+        Span<byte> after = stackalloc byte[15];
+        new ReadOnlySpan<byte>(code, length).CopyTo(after);
+        if (!after.SequenceEqual(before))
+        {
+            before[..length].CopyTo(new Span<byte>(code, length));
+            OpsOf(ref exit);
+            after[..length].CopyTo(new Span<byte>(code, length));
+        }
+
+        return false;
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]

@@ -18,6 +18,9 @@ internal static class LockstepRegressions
         new("compare, move in between, then branch", GuestMode.LongUser, "39D889C8BA0500000072040F94C20F4CC3", 0x202, 0x1F80, "80000000,7,0,7FFFFFFF"),
         new("exchange with itself locked", GuestMode.Flat32, "F00FC11D00100300F00FB10D00100300", 0x202, 0x1F80, "5,6,7,8"),
         new("POPF and PUSHF", GuestMode.Flat32, "9C58350100000050F59D9C59", 0x202, 0x1F80, "0"),
+        new("MXCSR of a call that faults", GuestMode.LongUser, "660F76C00F2CC0D900", 0x202, 0x1F80, "8000000000000000,0"),
+        new("VEX in real mode", GuestMode.Real, "29D1C4E278F2C101D1", 0x202, 0x1F80, "5,6,7,8"),
+        new("VEX in virtual-8086 mode", GuestMode.Virtual8086, "29D1C4E278F2C101D1", 0x202, 0x1F80, "5,6,7,8"),
         new("carry of an 8-bit IMUL through a TLB check", GuestMode.Segmented32, "F8F6E8F066FF45AF0F97C1", 0x10207, 0x1900, "164BFF72,1,3F01,9187,FF00,DEE0,8C7B,2A38"),
     ];
 }
