@@ -85,7 +85,7 @@ internal sealed unsafe class BlockReader
     }
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
-    public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift
+    public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift or Family.SystemFlag
         || item.Family is Family.Push or Family.Pop or Family.Leave or Family.Call or Family.Return or Family.Jump || IsShiftByCl(in item)
         || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
@@ -252,6 +252,8 @@ internal sealed unsafe class BlockReader
         {
             Family.Shift => CountOf(in item) != 0,
             Family.Rotate => CountOf(in item) != 0 && (item.Width >= 4 || CountOf(in item) is > 0 and < 8),
+            Family.SystemFlag => instruction.Mnemonic is Mnemonic.Cld or Mnemonic.Std || IsPrivileged(key),
+            Family.SwapGs => is64 && IsPrivileged(key),
             Family.DoubleShift => item.Width >= 4 && CountOf(in item) > 0,
             Family.BitTest => !memory || instruction.Op1Kind != OpKind.Register,
             Family.Divide => item.Width >= 4,
@@ -259,6 +261,10 @@ internal sealed unsafe class BlockReader
             _ => true,
         };
     }
+
+    // Protected mode at CPL 0, where CLI and STI cannot be refused. (16-bit code may be of any mode.)
+    private static bool IsPrivileged(int key) =>
+        (key & TranslationKey.User) == 0 && (key & TranslationKey.ModeMask) is (int)CodeMode.Bits64 or (int)CodeMode.Bits32;
 
     /// <summary>MOV of the accumulator from or to an absolute address.</summary>
     public static bool IsOffsetMove(Code code) => code is >= Code.Mov_AL_moffs8 and <= Code.Mov_moffs64_RAX;

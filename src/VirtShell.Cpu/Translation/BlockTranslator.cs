@@ -150,6 +150,12 @@ internal sealed unsafe partial class BlockTranslator
             case Family.ResultFlags:
                 EmitResultFlags(in item, index);
                 break;
+            case Family.SystemFlag:
+                EmitSystemFlag(in item, index);
+                break;
+            case Family.SwapGs:
+                EmitSwapGs();
+                break;
             case Family.Push:
                 EmitPush(in item, index);
                 break;

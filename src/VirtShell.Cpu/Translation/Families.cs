@@ -143,6 +143,10 @@ internal static class Families
             case Mnemonic.Nop or Mnemonic.Reservednop or Mnemonic.Pause or Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence or Mnemonic.Endbr64 or Mnemonic.Endbr32:
             case Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
                 return Family.Nothing;
+            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Std:
+                return Family.SystemFlag;
+            case Mnemonic.Swapgs:
+                return Family.SwapGs;
             case Mnemonic.Lea:
                 return Family.Lea;
             case Mnemonic.Add or Mnemonic.Sub or Mnemonic.Cmp or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Test:

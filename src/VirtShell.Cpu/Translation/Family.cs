@@ -59,6 +59,10 @@ internal enum Family : byte
 
     /// <summary>Some flags as the host leaves them, the others stay: CMC, CLC, STC, ADCX, ADOX, CMPXCHG8B.</summary>
     PartialFlags,
+
+    /// <summary>CLI, STI, CLD, STD: bits of RFLAGS that are no status flags.</summary>
+    SystemFlag,
+    SwapGs,
     Push,
     Pop,
     Leave,

@@ -14,6 +14,10 @@ internal static class StateOffset
     public static readonly int ExitId = Of(nameof(CpuState.ExitId));
     public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
     public static readonly int JumpTable = Of(nameof(CpuState.JumpTable));
+    public static readonly int Pending = Of(nameof(CpuState.Pending));
+    public static readonly int RunEnd = Of(nameof(CpuState.RunEnd));
+    public static readonly int ShadowAt = Of(nameof(CpuState.ShadowAt));
+    public static readonly int KernelGsBase = Of(nameof(CpuState.MsrKernelGsBase));
     public static readonly int Parked = Of(nameof(CpuState.Parked));
     public static readonly int Parked2 = Of(nameof(CpuState.Parked2));
     public static readonly int NativeMxcsr = Of(nameof(CpuState.NativeMxcsr));

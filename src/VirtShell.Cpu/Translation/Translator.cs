@@ -211,12 +211,6 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
-        if (_reader.Count == 1 && _reader.Items[0].Family is Family.Exit)
-        {
-            // Nothing of it would run as host code.
-            return null;
-        }
-
         if (_writer.At + BlockTranslator.MaxBytes > _memory.Writable + CodeBytes || !_exits.HasRoom || _nextOp + 1024 > MaxOps)
         {
             Flush();
