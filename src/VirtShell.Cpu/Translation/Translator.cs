@@ -483,7 +483,7 @@ internal sealed unsafe class Translator : IDisposable
         int charged = exit.Kind == ExitKind.CallOut ? exit.Owed : 0;
         _builder.BuildRun(ops, exit.PhysicalPage, exit.PageOffset, exit.OpCount, charged, (CodeMode)(exit.Key & TranslationKey.ModeMask));
         Code code = (Code)ops->Code;
-        exit.Falls = code.IsJccShortOrNear() || code.IsJcxShort() || code.IsLoop() || code.IsLoopcc();
+        exit.Falls = code == Code.Into || code.IsJccShortOrNear() || code.IsJcxShort() || code.IsLoop() || code.IsLoopcc();
         return ops;
     }
 
