@@ -1,3 +1,4 @@
+using System.Linq;
 using System.Threading.Tasks;
 using VirtShell.Cpu.Memory;
 using VirtShell.Cpu.Tests.Native;
@@ -33,7 +34,7 @@ public sealed class CodeCacheTests
         Assert.True(cpu.Statistics.CodeCacheFlushes >= 1);
     }
 
-    [Fact(Skip = "Translator.Drop takes an exit record for each block and looks at no bound: this ends the process until it does.")]
+    [Fact]
     public void Dropping_every_block_of_a_full_translator_stays_within_its_bounds()
     {
         const int Blocks = 523_000;
@@ -62,6 +63,35 @@ public sealed class CodeCacheTests
             Assert.True(cpu.Statistics.BlocksTranslated >= Blocks);
             Assert.True(cpu.Statistics.BlocksInvalidated >= Blocks);
         }
+    }
+
+    [Fact]
+    public void Operations_for_the_interpreter_that_no_longer_fit_are_made_room_for()
+    {
+        const int Units = 14_000;
+        const int Calls = 40;
+        using PhysicalMemory memory = new(64UL << 20);
+
+        // TEST EBX, EBX; JZ over RDTSC, which emitted code calls the interpreter for: all is translated long before all is called.
+        byte[] unit = [0x85, 0xDB, 0x74, Calls * 2, .. Enumerable.Repeat<byte[]>([0x0F, 0x31], Calls).SelectMany(static b => b)];
+        for (int i = 0; i < Units; i++)
+        {
+            memory.Write(Start + (ulong)(i * unit.Length), unit);
+        }
+
+        using Vcpu cpu = new(memory, new IdleBus(), CpuModel.X86_64_V3) { TranslationThreshold = 1 };
+        cpu.EnterFlat32(Start, 0x08, 0x10, 0, 0);
+        cpu.SetRegister(3, 0);
+        Assert.Equal(ExitReason.BudgetSpent, cpu.Run(Units * 2));
+        for (int round = 1; round <= 2; round++)
+        {
+            cpu.EnterFlat32(Start, 0x08, 0x10, 0, 0);
+            cpu.SetRegister(3, 1);
+            Assert.Equal(ExitReason.BudgetSpent, cpu.Run(Units * (Calls + 2)));
+            Assert.Equal((Units * 2) + (round * (long)Units * (Calls + 2)), cpu.InstructionsRetired);
+        }
+
+        Assert.True(!cpu.IsTranslating || cpu.Statistics.CodeCacheFlushes >= 1);
     }
 
     [Fact]
