@@ -253,13 +253,13 @@ public sealed unsafe partial class Vcpu
         Settle(op);
     }
 
-    /// <summary>Runs up to <paramref name="count"/> instructions, not past the end of the current block.</summary>
+    /// <summary>Runs up to <paramref name="count"/> instructions, not past the end of the current block; one where CS's limit cuts it.</summary>
     internal void Step(long count)
     {
         Op* op = Find();
-        if (_s->ExecKey < ExecKeyUnlimited)
+        if (_s->ExecKey < ExecKeyUnlimited && !WithinLimit(op))
         {
-            WithinLimit(op);
+            count = 1;
         }
 
         Execute(op, count);

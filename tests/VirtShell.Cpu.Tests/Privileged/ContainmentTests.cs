@@ -99,6 +99,22 @@ public sealed unsafe class ContainmentTests
         Assert.Equal(0x7FA0u, guest.State->Mxcsr);
     }
 
+    /// <summary>Code that is not translated yet: the interpreter's block reaches beyond CS's limit where the page does.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void AnInstructionAcrossTheLimitFaultsInColdCode(EngineKind engine)
+    {
+        using SystemGuest guest = SystemGuest.Protected(engine: engine);
+        guest.Processor.TranslationThreshold = 100;
+        guest.Processor.Reset();
+        guest.State->IdtLimit = 0;
+        guest.Processor.SetRealSegment(SegmentIndex.Cs, 0x1001);
+        guest.State->Rip = 0xFFF0;
+        guest.Memory.Write(0x2_0000, [0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x31, 0xC0]);
+        Assert.Equal(ExitReason.Shutdown, guest.Processor.Run(100));
+        Assert.Equal(0xFFFFUL, guest.State->Rip);
+    }
+
     [Fact]
     public void TablesOfBranchTargetsAreBounded()
     {
