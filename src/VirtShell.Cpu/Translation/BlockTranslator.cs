@@ -13,7 +13,7 @@ internal sealed unsafe partial class BlockTranslator
     public const int MaxBytes = 48 * 400;
 
     /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
-    private const int EntryAlignment = 64;
+    private const int EntryAlignment = 32;
 
     private readonly BlockReader _reader;
     private readonly ExitTable _exits;
