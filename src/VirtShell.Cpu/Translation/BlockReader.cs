@@ -299,7 +299,7 @@ internal sealed unsafe class BlockReader
         return item.Family switch
         {
             Family.Push => instruction.StackPointerIncrement == -natural,
-            Family.Pop => instruction.StackPointerIncrement == natural && instruction.Op0Kind == OpKind.Register && instruction.Op0Register.GetNumber() != 4,
+            Family.Pop => instruction.StackPointerIncrement == natural && instruction.Op0Kind == OpKind.Register,
             Family.Leave => instruction.Code == (is64 ? Code.Leaveq : Code.Leaved),
             Family.Return => instruction.Code == (is64 ? Code.Retnq : Code.Retnd) || instruction.Code == (is64 ? Code.Retnq_imm16 : Code.Retnd_imm16),
             _ => instruction.Code == (is64 ? Code.Call_rel32_64 : Code.Call_rel32_32) || instruction.Code == (is64 ? Code.Call_rm64 : Code.Call_rm32),

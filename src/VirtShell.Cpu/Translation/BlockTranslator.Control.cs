@@ -155,8 +155,13 @@ internal sealed unsafe partial class BlockTranslator
     {
         BeforeClobber(in item);
         EmitStackAddress(in item, index, 0, write: false);
-        LoadPopped(BlockReader.GeneralNumber(item.Instruction.Op0Register), 0);
-        MoveStack(StackSize);
+        int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
+        LoadPopped(guest, 0);
+        if (guest != 4)
+        {
+            // POP RSP leaves what it has read.
+            MoveStack(StackSize);
+        }
     }
 
     private void EmitLeave(in Item item, int index)
