@@ -51,7 +51,7 @@ public sealed unsafe partial class Vcpu : IDisposable
         // Weak: a processor that nobody holds any more can be collected although its state names it.
         _handle = GCHandle.Alloc(this, GCHandleType.Weak);
         _s->Owner = GCHandle.ToIntPtr(_handle);
-        Mmu = new Mmu(_s, memory, bus);
+        Mmu = new Mmu(_s, memory, bus) { HasGigabytePages = CpuFeatures.Has(model, ModelTraits.GigabytePages) };
         _code = new CodeCache(_s, memory, Mmu);
         Mmu.Code = _code;
         _builder = new BlockBuilder(_s, memory, Mmu, _code, CpuFeatures.SupportedCodes(model), CpuFeatures.DecoderOptionsOf(model));

@@ -81,7 +81,7 @@ public sealed unsafe partial class Mmu
 
             bool large = level > 0 && (entry & 0x80) != 0;
             ulong bad = entry & reserved;
-            if (level == 3)
+            if (level == 3 || (level == 2 && !HasGigabytePages))
             {
                 bad |= entry & 0x80;
             }

@@ -65,6 +65,9 @@ public sealed unsafe partial class Mmu : IDisposable
     /// <summary>Non-zero while every data access must take the slow path (alignment checks, data breakpoints).</summary>
     internal bool ForceSlow { get; set; }
 
+    /// <summary>Whether bit 7 of a page-directory-pointer entry makes a page of 1 GiB; else it is reserved (SDM Vol. 3A §4.5).</summary>
+    internal bool HasGigabytePages { get; init; }
+
     internal CodeCache Code { get; set; } = null!;
 
     /// <summary>Whether the last page that <see cref="TryTranslateFetch"/> gave is global.</summary>

@@ -99,6 +99,19 @@ public sealed unsafe class PagingModeTests
         Assert.Equal(0x1234_5678u, guest.Memory.ReadUInt32(0x80_0000));
     }
 
+    [Fact]
+    public void WithoutGigabytePagesBit7OfAPdpteIsReserved()
+    {
+        using SystemGuest guest = SystemGuest.Long(CpuModel.X86_64_V2);
+        guest.Memory.WriteUInt64(SystemGuest.Tables + 0x1008, 0x83);
+        Assert.Equal(Vector.PageFault, guest.Run(static c =>
+        {
+            c.mov(edi, 0x4000_0000u);
+            c.mov(eax, __dword_ptr[rdi]);
+        }));
+        Assert.Equal(9UL, guest.Stack(0));
+    }
+
     [Theory]
     [InlineData(0x2018UL, 0x80_2083UL)]
     [InlineData(0x1008UL, 0x2083UL)]
