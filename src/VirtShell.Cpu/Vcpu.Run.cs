@@ -14,7 +14,8 @@ public sealed unsafe partial class Vcpu
     /// <summary>Bit of <see cref="CpuState.ExecKey"/> for code whose limits need no check at block entry.</summary>
     internal const ulong ExecKeyUnlimited = 8;
 
-    private const ulong ExecKeyUser = 4;
+    /// <summary>Bit of <see cref="CpuState.ExecKey"/> for CPL 3.</summary>
+    internal const ulong ExecKeyUser = 4;
 
     /// <summary>Instructions run without a look at requests to stop, at most.</summary>
     private const long Slice = 1 << 18;

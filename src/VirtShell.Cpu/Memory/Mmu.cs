@@ -99,6 +99,8 @@ public sealed unsafe partial class Mmu : IDisposable
             : SupervisorView;
         _s->Tlb = ForceSlow ? _slow.View(0) : _current.View(view);
         _s->SystemTlb = ForceSlow ? _slow.View(0) : _current.View(SupervisorView);
+        _s->AcTlb = _current.View((_s->Cr4 & ControlBits.Cr4Smap) != 0 ? SupervisorAcView : SupervisorView);
+        _s->UserTlb = (_s->Efer & ControlBits.EferLongActive) != 0 ? _current.View(UserView) : null;
         _s->ExecTlb = _current.Exec;
     }
 
@@ -187,6 +189,9 @@ public sealed unsafe partial class Mmu : IDisposable
 
     /// <summary>Translated branch targets of the current address space.</summary>
     internal JumpTable Jumps(int key) => _current.Jumps(key) ?? AddJumps(key);
+
+    /// <summary>The same, where there have been any.</summary>
+    internal JumpTable? JumpsIfAny(int key) => _current.Jumps(key);
 
     /// <summary>Makes a table, in place of the oldest where there are many. Emitted code must not be running.</summary>
     private JumpTable AddJumps(int key)

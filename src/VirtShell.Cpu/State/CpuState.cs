@@ -57,6 +57,12 @@ public unsafe struct CpuState
     /// <summary>Data TLB for the processor's own accesses to descriptor tables and task state.</summary>
     public TlbEntry* SystemTlb;
 
+    /// <summary>In long mode, data TLB of CPL 3; what SYSRET makes the current one.</summary>
+    public TlbEntry* UserTlb;
+
+    /// <summary>Data TLB of the supervisor while EFLAGS.AC is set; what STAC makes the current one.</summary>
+    public TlbEntry* AcTlb;
+
     public ExecTlbEntry* ExecTlb;
 
     /// <summary>Mode bits that an <see cref="ExecTlbEntry"/> tag carries beside the page address.</summary>
@@ -172,6 +178,9 @@ public unsafe struct CpuState
     /// <summary>The table of translated branch targets of the current address space and mode.</summary>
     public nint JumpTable;
 
+    /// <summary>The same for CPL 3 where the current one is for CPL 0 to 2, and the other way round; 0 where there is none yet.</summary>
+    public nint OtherJumpTable;
+
     /// <summary>A register that emitted code parks around a call.</summary>
     public ulong Parked;
     public ulong Parked2;
@@ -181,6 +190,9 @@ public unsafe struct CpuState
 
     /// <summary>MXCSR of the engine itself.</summary>
     public uint HostMxcsr;
+
+    /// <summary>Non-zero while the guest's vector registers and MXCSR are in the host's: from the first SIMD instruction of emitted code to the next managed code.</summary>
+    public uint VectorsLoaded;
 
     /// <summary>Scratch for operands that cross pages or reach MMIO.</summary>
     public fixed ulong Scratch[8];

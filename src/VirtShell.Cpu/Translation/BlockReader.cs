@@ -44,7 +44,7 @@ internal sealed unsafe class BlockReader
                     break;
                 }
             }
-            else if (item.Family is Family.Exit or Family.Call or Family.Return or Family.Jump)
+            else if (EndsBlock(item.Family))
             {
                 break;
             }
@@ -75,7 +75,7 @@ internal sealed unsafe class BlockReader
             }
 
             modified |= WrittenRegisters(in item);
-            if (item.Effect == FlagEffect.Settled || item.Family is Family.Branch or Family.Call or Family.Return or Family.Jump)
+            if (item.Effect == FlagEffect.Settled || item.Family == Family.Branch || EndsBlock(item.Family))
             {
                 break;
             }
@@ -84,9 +84,13 @@ internal sealed unsafe class BlockReader
         return new FlagProspect(live, uint.MaxValue);
     }
 
+    /// <summary>Nothing is executed behind it.</summary>
+    public static bool EndsBlock(Family family) =>
+        family is Family.Exit or Family.Call or Family.Return or Family.Jump or Family.SystemCall or Family.SystemReturn;
+
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
     public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift or Family.SystemFlag
-        || item.Family is Family.Push or Family.Pop or Family.Leave or Family.Call or Family.Return or Family.Jump || IsShiftByCl(in item)
+        || item.Family is Family.Push or Family.Pop or Family.Leave || EndsBlock(item.Family) || IsShiftByCl(in item)
         || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
     public static bool IsShiftByCl(in Item item) => item.Family is Family.Shift or Family.DoubleShift or Family.Rotate
@@ -140,7 +144,7 @@ internal sealed unsafe class BlockReader
         ref Instruction instruction = ref item.Instruction;
         if (item.Family is not (Family.Exit or Family.CallOut) && !Expressible(ref item, key))
         {
-            item.Family = item.Family is Family.Call or Family.Return or Family.Jump or Family.Branch ? Family.Exit : Family.CallOut;
+            item.Family = item.Family == Family.Branch || EndsBlock(item.Family) ? Family.Exit : Family.CallOut;
         }
 
         if (item.Family is Family.Exit or Family.CallOut)
@@ -194,7 +198,7 @@ internal sealed unsafe class BlockReader
                     int number = GeneralNumber(register);
                     if (number < 0)
                     {
-                        if (!register.IsXMM() && !register.IsYMM())
+                        if (item.Family != Family.Selector && !register.IsXMM() && !register.IsYMM())
                         {
                             return false;
                         }
@@ -258,8 +262,12 @@ internal sealed unsafe class BlockReader
         {
             Family.Shift => CountOf(in item) != 0,
             Family.Rotate => CountOf(in item) != 0 && (item.Width >= 4 || CountOf(in item) is > 0 and < 8),
+            Family.SystemFlag or Family.SystemCall or Family.SystemReturn when instruction.HasLockPrefix => false,
             Family.SystemFlag => instruction.Mnemonic is Mnemonic.Cld or Mnemonic.Std || IsPrivileged(key),
+            Family.Selector => instruction.Op0Kind == OpKind.Register,
             Family.SwapGs => is64 && IsPrivileged(key),
+            Family.SystemCall => is64 && !IsPrivileged(key),
+            Family.SystemReturn => is64 && IsPrivileged(key),
             Family.DoubleShift => item.Width >= 4 && CountOf(in item) > 0,
             Family.BitTest => !memory || instruction.Op1Kind != OpKind.Register,
             Family.Divide => item.Width >= 4,

@@ -38,7 +38,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         int end = index;
-        while (end < _count && end - index < MaxStackGroup && items[end].Family == family && !items[end].HasMemory
+        while (end < _count && end - index < MaxStackGroup && items[end].Family == family && !items[end].HasMemory && items[end].Instruction.OpCount != 0
             && !(items[end].Instruction.Op0Kind == OpKind.Register && BlockReader.GeneralNumber(items[end].Instruction.Op0Register) == 4))
         {
             end++;
@@ -124,6 +124,13 @@ internal sealed unsafe partial class BlockTranslator
     {
         ref readonly Instruction instruction = ref item.Instruction;
         int size = StackSize;
+        bool parked = item.HasMemory || instruction.OpCount == 0;
+        if (instruction.OpCount == 0)
+        {
+            EmitFlagImage(HostRegister.Scratch, ~(Flags.Virtual8086 | Flags.Resume));
+            _code.StoreState(StateOffset.Parked2, HostRegister.Scratch);
+        }
+
         BeforeClobber(in item);
         if (item.HasMemory)
         {
@@ -134,7 +141,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EmitStackAddress(in item, index, -size, write: true);
-        if (item.HasMemory)
+        if (parked)
         {
             _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
             StoreOnStack(HostRegister.Scratch2);
@@ -452,7 +459,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The end of a block that does not end in a branch of its own.</summary>
     private void EmitEnd(ref Item last)
     {
-        if (last.Family is Family.Exit or Family.Call or Family.Return or Family.Jump)
+        if (BlockReader.EndsBlock(last.Family))
         {
             return;
         }

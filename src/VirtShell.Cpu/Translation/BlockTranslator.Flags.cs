@@ -39,7 +39,7 @@ internal sealed unsafe partial class BlockTranslator
         bool need = true;
         uint live = last.Family switch
         {
-            Family.Exit or Family.Return => 0,
+            Family.Exit or Family.Return or Family.SystemCall or Family.SystemReturn => 0,
             Family.Branch => ProspectOf(last.Instruction.NearBranchTarget).Live | ProspectOf((ulong)last.End).Live,
             Family.Jump or Family.Call => last.Instruction.FlowControl is Iced.Intel.FlowControl.UnconditionalBranch or Iced.Intel.FlowControl.Call
                 ? ProspectOf(last.Instruction.NearBranchTarget).Live : 0,

@@ -25,6 +25,9 @@ internal sealed unsafe partial class BlockTranslator
     private int _key;
     private bool _is64;
     private int _entryExit;
+
+    /// <summary>The guest's vector registers are in the host's from here on.</summary>
+    private bool _vectorsLoaded;
     private byte* _leaves;
     private int _count;
 
@@ -40,6 +43,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         Exit,
         Miss,
+        Vectors,
         Edge,
     }
 
@@ -67,6 +71,7 @@ internal sealed unsafe partial class BlockTranslator
             Instructions = _count,
         };
         FlagsAreSettled();
+        _vectorsLoaded = false;
         EmitEntry(start, live);
         for (int i = 0; i < _count; i++)
         {
@@ -92,6 +97,11 @@ internal sealed unsafe partial class BlockTranslator
             }
 
             SpillOverwritten(in item);
+            if (item.Descriptor.IsSimd && !_vectorsLoaded && item.Family != Family.Exit)
+            {
+                EmitLoadVectors(in item);
+            }
+
             Emit(ref item, i);
         }
 
@@ -163,6 +173,15 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             case Family.SwapGs:
                 EmitSwapGs();
+                break;
+            case Family.Selector:
+                EmitSelector(in item);
+                break;
+            case Family.SystemCall:
+                EmitSystemCall(in item, index);
+                break;
+            case Family.SystemReturn:
+                EmitSystemReturn(in item, index);
                 break;
             case Family.Push:
                 EmitPush(in item, index);
@@ -240,6 +259,17 @@ internal sealed unsafe partial class BlockTranslator
         _code.StoreStateImmediate32(StateOffset.ExitId, id);
         _code.Call(_stubs.CallOut);
         FlagsAreSettled();
+        _vectorsLoaded = false;
+    }
+
+    // The first SIMD instruction finds the vector registers where the last managed code has left them: in the state.
+    private void EmitLoadVectors(in Item item)
+    {
+        BeforeClobber(in item);
+        _code.CompareState32(StateOffset.VectorsLoaded, 0);
+        byte* load = _code.JumpIf(4);
+        _cold.Add(new ColdPart { Kind = ColdKind.Vectors, From = load, Back = _code.At });
+        _vectorsLoaded = true;
     }
 
     /// <summary>A new exit record for the state before instruction <paramref name="index"/> of the block.</summary>
@@ -289,6 +319,10 @@ internal sealed unsafe partial class BlockTranslator
                     _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
                     byte* back = _code.Jump();
                     CodeWriter.Patch(back, part.Back);
+                    break;
+                case ColdKind.Vectors:
+                    _code.Call(_stubs.LoadVectors);
+                    CodeWriter.Patch(_code.Jump(), part.Back);
                     break;
                 default:
                     _flags = part.Flags;

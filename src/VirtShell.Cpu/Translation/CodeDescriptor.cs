@@ -104,7 +104,7 @@ internal sealed class CodeDescriptor
             HasModRm = modRm,
             IsSimd = simd,
             IsVex = info.Encoding == EncodingKind.VEX,
-            IsAligned = simd && Families.MustAlign(info, in instruction),
+            IsAligned = (simd && Families.MustAlign(info, in instruction)) || instruction.Mnemonic == Mnemonic.Cmpxchg16b,
             HasOperandSize = info.OperandSize != 0,
             MandatoryPrefix = info.MandatoryPrefix switch { Iced.Intel.MandatoryPrefix.P66 => 0x66, Iced.Intel.MandatoryPrefix.PF2 => 0xF2, Iced.Intel.MandatoryPrefix.PF3 => 0xF3, _ => 0 },
             ImplicitWrites = Families.ImplicitWrites(in instruction),

@@ -156,6 +156,15 @@ internal unsafe struct CodeWriter
         ModState(from, offset);
     }
 
+    /// <summary>cmp dword [state + offset], immediate (-128 to 127).</summary>
+    public void CompareState32(int offset, int value)
+    {
+        Byte(0x65);
+        Byte(0x83);
+        ModState(7, offset);
+        Byte(value);
+    }
+
     /// <summary>mov dword [state + offset], immediate.</summary>
     public void StoreStateImmediate32(int offset, int value)
     {

@@ -23,6 +23,9 @@ internal enum ExitKind : byte
     /// <summary>A memory access that emitted code cannot make, or that faults.</summary>
     Access,
 
+    /// <summary>A change of privilege has been made; <see cref="CpuState.Rip"/> is where it leads, which the jump table lacks.</summary>
+    Arrived,
+
     /// <summary>CS's limit cuts the block.</summary>
     Limit,
 

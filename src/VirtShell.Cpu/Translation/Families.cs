@@ -11,6 +11,7 @@ internal static class Families
     private const uint Rdx = 4;
     private const uint Rsp = 16;
     private const uint Rbp = 32;
+    private const uint R11 = 1 << 11;
 
     public static Family Of(in Instruction instruction, bool supported, OpCodeInfo info)
     {
@@ -55,7 +56,8 @@ internal static class Families
         Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo => Rdx,
         Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b => Rax | Rdx,
         Mnemonic.Pcmpestri or Mnemonic.Pcmpistri or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpistri or Mnemonic.Pcmpestri64 or Mnemonic.Vpcmpestri64 => Rcx,
-        Mnemonic.Push or Mnemonic.Pop or Mnemonic.Call or Mnemonic.Ret => Rsp,
+        Mnemonic.Syscall => Rcx | R11,
+        Mnemonic.Push or Mnemonic.Pushfq or Mnemonic.Pushfd or Mnemonic.Pop or Mnemonic.Call or Mnemonic.Ret => Rsp,
         Mnemonic.Leave => Rsp | Rbp,
         _ => 0,
     };
@@ -76,7 +78,7 @@ internal static class Families
             Mnemonic.Hlt or Mnemonic.Lmsw or Mnemonic.Clts or Mnemonic.Invlpg or Mnemonic.Invpcid or Mnemonic.Wrmsr or Mnemonic.Xsetbv
                 or Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr or Mnemonic.Fxrstor or Mnemonic.Fxrstor64 or Mnemonic.Xrstor or Mnemonic.Xrstor64
                 or Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq or Mnemonic.Lds or Mnemonic.Les or Mnemonic.Lfs or Mnemonic.Lgs or Mnemonic.Lss
-                or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq or Mnemonic.Retf or Mnemonic.Syscall or Mnemonic.Sysret or Mnemonic.Sysretq
+                or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq or Mnemonic.Retf or Mnemonic.Sysret
                 or Mnemonic.Sysenter or Mnemonic.Sysexit or Mnemonic.Sysexitq or Mnemonic.INVALID
                 or Mnemonic.Loop or Mnemonic.Loope or Mnemonic.Loopne or Mnemonic.Jcxz or Mnemonic.Jecxz or Mnemonic.Jrcxz => true,
             Mnemonic.Mov or Mnemonic.Pop => instruction.Op0Kind == OpKind.Register && (instruction.Op0Register.IsSegmentRegister() || instruction.Op0Register.IsCR() || instruction.Op0Register.IsDR()),
@@ -135,7 +137,8 @@ internal static class Families
         switch (instruction.Mnemonic)
         {
             case Mnemonic.Mov:
-                return instruction.Op1Kind == OpKind.Register && (instruction.Op1Register.IsSegmentRegister() || instruction.Op1Register.IsCR() || instruction.Op1Register.IsDR())
+                return instruction.Code is Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg ? Family.Selector
+                    : instruction.Op1Kind == OpKind.Register && (instruction.Op1Register.IsSegmentRegister() || instruction.Op1Register.IsCR() || instruction.Op1Register.IsDR())
                     ? Family.CallOut : Family.Plain;
             case Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Bswap or Mnemonic.Movbe or Mnemonic.Xchg or Mnemonic.Crc32 or Mnemonic.Not or Mnemonic.Movnti:
             case Mnemonic.Cbw or Mnemonic.Cwde or Mnemonic.Cdqe or Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo:
@@ -143,7 +146,7 @@ internal static class Families
             case Mnemonic.Nop or Mnemonic.Reservednop or Mnemonic.Pause or Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Sfence or Mnemonic.Endbr64 or Mnemonic.Endbr32:
             case Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1 or Mnemonic.Prefetcht2 or Mnemonic.Prefetchnta or Mnemonic.Prefetchw:
                 return Family.Nothing;
-            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Std:
+            case Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Cld or Mnemonic.Std or Mnemonic.Clac or Mnemonic.Stac:
                 return Family.SystemFlag;
             case Mnemonic.Swapgs:
                 return Family.SwapGs;
@@ -175,10 +178,16 @@ internal static class Families
                 return Family.SourceFlags;
             case Mnemonic.Cmpxchg or Mnemonic.Xadd:
                 return Family.ExactFlags;
-            case Mnemonic.Cmc or Mnemonic.Clc or Mnemonic.Stc or Mnemonic.Adcx or Mnemonic.Adox:
+            case Mnemonic.Cmc or Mnemonic.Clc or Mnemonic.Stc or Mnemonic.Adcx or Mnemonic.Adox or Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b:
                 return Family.PartialFlags;
             case Mnemonic.Push:
                 return instruction.Op0Kind == OpKind.Register && instruction.Op0Register.IsSegmentRegister() ? Family.CallOut : Family.Push;
+            case Mnemonic.Pushfq or Mnemonic.Pushfd:
+                return Family.Push;
+            case Mnemonic.Syscall:
+                return Family.SystemCall;
+            case Mnemonic.Sysretq:
+                return Family.SystemReturn;
             case Mnemonic.Pop:
                 return Family.Pop;
             case Mnemonic.Leave:

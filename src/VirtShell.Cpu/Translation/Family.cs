@@ -60,9 +60,18 @@ internal enum Family : byte
     /// <summary>Some flags as the host leaves them, the others stay: CMC, CLC, STC, ADCX, ADOX, CMPXCHG8B.</summary>
     PartialFlags,
 
-    /// <summary>CLI, STI, CLD, STD: bits of RFLAGS that are no status flags.</summary>
+    /// <summary>CLI, STI, CLD, STD, CLAC, STAC: bits of RFLAGS that are no status flags.</summary>
     SystemFlag,
     SwapGs,
+
+    /// <summary>MOV of a segment register to a general one.</summary>
+    Selector,
+
+    /// <summary>SYSCALL.</summary>
+    SystemCall,
+
+    /// <summary>SYSRET to 64-bit code.</summary>
+    SystemReturn,
     Push,
     Pop,
     Leave,

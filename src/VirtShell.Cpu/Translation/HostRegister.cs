@@ -37,6 +37,7 @@ internal static class HostRegister
     {
         4 => GuestRsp,
         >= 8 and <= 11 => None,
+        < 0 or > 15 => throw new System.ArgumentOutOfRangeException(nameof(guest), guest, "No general register has this number."),
         _ => guest,
     };
 }

@@ -15,6 +15,16 @@ internal static class StateOffset
     public static readonly int ExitId = Of(nameof(CpuState.ExitId));
     public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
     public static readonly int JumpTable = Of(nameof(CpuState.JumpTable));
+    public static readonly int OtherJumpTable = Of(nameof(CpuState.OtherJumpTable));
+    public static readonly int UserTlb = Of(nameof(CpuState.UserTlb));
+    public static readonly int SystemTlb = Of(nameof(CpuState.SystemTlb));
+    public static readonly int AcTlb = Of(nameof(CpuState.AcTlb));
+    public static readonly int Efer = Of(nameof(CpuState.Efer));
+    public static readonly int Star = Of(nameof(CpuState.MsrStar));
+    public static readonly int Lstar = Of(nameof(CpuState.MsrLstar));
+    public static readonly int Fmask = Of(nameof(CpuState.MsrFmask));
+    public static readonly int Cpl = Of(nameof(CpuState.Cpl));
+    public static readonly int ExecKey = Of(nameof(CpuState.ExecKey));
     public static readonly int Pending = Of(nameof(CpuState.Pending));
     public static readonly int RunEnd = Of(nameof(CpuState.RunEnd));
     public static readonly int ShadowAt = Of(nameof(CpuState.ShadowAt));
@@ -22,6 +32,7 @@ internal static class StateOffset
     public static readonly int Parked = Of(nameof(CpuState.Parked));
     public static readonly int Parked2 = Of(nameof(CpuState.Parked2));
     public static readonly int NativeMxcsr = Of(nameof(CpuState.NativeMxcsr));
+    public static readonly int VectorsLoaded = Of(nameof(CpuState.VectorsLoaded));
     public static readonly int HostMxcsr = Of(nameof(CpuState.HostMxcsr));
     public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
     private static readonly int Slots = Of(nameof(CpuState.FlagSlots));
@@ -29,9 +40,12 @@ internal static class StateOffset
     private static readonly int SegmentSize = Marshal.SizeOf<SegmentRegister>();
     private static readonly int ReadEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.ReadEnd));
     private static readonly int WriteEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.WriteEnd));
+    private static readonly int Selector = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Selector));
+    private static readonly int Attributes = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Attributes));
     private static readonly int Limit = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Limit));
 
-    public static int Gpr(int guest) => guest * 8;
+    public static int Gpr(int guest) =>
+        guest is >= 0 and < 16 ? guest * 8 : throw new System.ArgumentOutOfRangeException(nameof(guest), guest, "No general register has this number.");
 
     public static int Vector(int number) => CpuState.VectorOffset + (number * 32);
 
@@ -44,6 +58,10 @@ internal static class StateOffset
     public static int SegmentWriteEnd(int index) => SegmentBase(index) + WriteEnd;
 
     public static int SegmentLimit(int index) => SegmentBase(index) + Limit;
+
+    public static int SegmentSelector(int index) => SegmentBase(index) + Selector;
+
+    public static int SegmentAttributes(int index) => SegmentBase(index) + Attributes;
 
     private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
 }

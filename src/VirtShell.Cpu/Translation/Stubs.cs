@@ -31,6 +31,8 @@ internal sealed unsafe class Stubs
         EmitCallOut(ref code, callOut);
         LoadFlags = code.Executable;
         EmitLoadFlags(ref code, loadFlags);
+        LoadVectors = code.Executable;
+        EmitLoadVectors(ref code);
     }
 
     public delegate* unmanaged<CpuState*, byte*, int> Enter { get; }
@@ -50,6 +52,9 @@ internal sealed unsafe class Stubs
 
     /// <summary>Puts the guest's status flags into RFLAGS; changes no register.</summary>
     public byte* LoadFlags { get; }
+
+    /// <summary>Loads the guest's vector registers and MXCSR, which whatever calls managed code stores again; changes nothing else.</summary>
+    public byte* LoadVectors { get; }
 
     private static void EmitEnter(ref CodeWriter code, bool withFlags)
     {
@@ -72,8 +77,7 @@ internal sealed unsafe class Stubs
         }
 
         code.Move(HostRegister.Scratch2, HostRegister.Rsi);
-        LoadAll(ref code);
-        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
+        LoadGeneral(ref code);
         if (withFlags)
         {
             PushFlagImage(ref code);
@@ -87,18 +91,14 @@ internal sealed unsafe class Stubs
 
     private static void EmitExit(ref CodeWriter code)
     {
-        SaveAll(ref code);
-        HostControl(ref code);
+        SaveGeneral(ref code);
+        ParkVectors(ref code);
         code.AluRegister(CodeWriter.Xor, HostRegister.Rax, HostRegister.Rax, wide: false);
         Epilogue(ref code);
     }
 
     private static void Epilogue(ref CodeWriter code)
     {
-        // vzeroupper
-        code.Byte(0xC5);
-        code.Byte(0xF8);
-        code.Byte(0x77);
         code.AluImmediate(CodeWriter.Add, HostRegister.Rsp, 8);
         for (int i = Preserved.Length - 1; i >= 0; i--)
         {
@@ -120,16 +120,15 @@ internal sealed unsafe class Stubs
 
         code.StoreState(StateOffset.Budget, HostRegister.Budget);
         code.StoreState(StateOffset.Parked, HostRegister.Scratch);
-        Vectors(ref code, store: true);
-        HostControl(ref code);
+        byte* unloaded = JumpUnlessLoaded(ref code);
+        StoreVectors(ref code);
+        CodeWriter.Patch(unloaded, code.At);
         code.Move(HostRegister.Rsi, HostRegister.Scratch);
         CallManaged(ref code, target);
-        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
-
-        // test eax, eax
-        code.Byte(0x85);
-        code.ModRegister(0, 0);
-        Vectors(ref code, store: false);
+        code.Move32(HostRegister.Scratch2, HostRegister.Rax);
+        unloaded = JumpUnlessLoaded(ref code);
+        FetchVectors(ref code);
+        CodeWriter.Patch(unloaded, code.At);
         code.LoadState(HostRegister.Budget, StateOffset.Budget);
         code.LoadState(HostRegister.Scratch, StateOffset.Parked);
         foreach (int register in general)
@@ -137,6 +136,10 @@ internal sealed unsafe class Stubs
             code.LoadState(register, StateOffset.Gpr(GuestOf(register)));
         }
 
+        // test r10d, r10d
+        code.Byte(0x45);
+        code.Byte(0x85);
+        code.ModRegister(HostRegister.Scratch2, HostRegister.Scratch2);
         byte* exits = code.JumpIf(5);
         code.Byte(0xC3);
         CodeWriter.Patch(exits, code.At);
@@ -146,14 +149,13 @@ internal sealed unsafe class Stubs
 
     private static void EmitCallOut(ref CodeWriter code, nint target)
     {
-        SaveAll(ref code);
-        HostControl(ref code);
+        SaveGeneral(ref code);
+        ParkVectors(ref code);
         CallManaged(ref code, target);
         code.Byte(0x85);
         code.ModRegister(0, 0);
         byte* leaves = code.JumpIf(5);
-        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
-        LoadAll(ref code);
+        LoadGeneral(ref code);
         code.Byte(0xC3);
         CodeWriter.Patch(leaves, code.At);
         code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
@@ -163,13 +165,24 @@ internal sealed unsafe class Stubs
     private static void EmitLoadFlags(ref CodeWriter code, nint target)
     {
         code.StoreState(StateOffset.Parked, HostRegister.Scratch);
-        SaveAll(ref code);
-        HostControl(ref code);
+        SaveGeneral(ref code);
+        byte* unloaded = JumpUnlessLoaded(ref code);
+        StoreVectors(ref code);
+        CodeWriter.Patch(unloaded, code.At);
         CallManaged(ref code, target);
-        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
-        LoadAll(ref code);
+        unloaded = JumpUnlessLoaded(ref code);
+        FetchVectors(ref code);
+        CodeWriter.Patch(unloaded, code.At);
+        LoadGeneral(ref code);
         code.LoadState(HostRegister.Scratch, StateOffset.Parked);
         PushFlagImage(ref code);
+        code.Byte(0xC3);
+    }
+
+    private static void EmitLoadVectors(ref CodeWriter code)
+    {
+        FetchVectors(ref code);
+        code.StoreStateImmediate32(StateOffset.VectorsLoaded, 1);
         code.Byte(0xC3);
     }
 
@@ -199,7 +212,7 @@ internal sealed unsafe class Stubs
 
     private static int GuestOf(int host) => host == HostRegister.GuestRsp ? 4 : host;
 
-    private static void SaveAll(ref CodeWriter code)
+    private static void SaveGeneral(ref CodeWriter code)
     {
         for (int guest = 0; guest < RegisterCount; guest++)
         {
@@ -211,12 +224,10 @@ internal sealed unsafe class Stubs
         }
 
         code.StoreState(StateOffset.Budget, HostRegister.Budget);
-        Vectors(ref code, store: true);
     }
 
-    private static void LoadAll(ref CodeWriter code)
+    private static void LoadGeneral(ref CodeWriter code)
     {
-        Vectors(ref code, store: false);
         code.LoadState(HostRegister.Budget, StateOffset.Budget);
         for (int guest = 0; guest < RegisterCount; guest++)
         {
@@ -241,11 +252,39 @@ internal sealed unsafe class Stubs
         }
     }
 
-    // Nothing that managed code computes may show in the guest's MXCSR, nor the other way round.
-    private static void HostControl(ref CodeWriter code)
+    /// <summary>Vector registers and MXCSR become the engine's, where they are the guest's.</summary>
+    private static void ParkVectors(ref CodeWriter code)
     {
+        byte* unloaded = JumpUnlessLoaded(ref code);
+        StoreVectors(ref code);
+        code.StoreStateImmediate32(StateOffset.VectorsLoaded, 0);
+        CodeWriter.Patch(unloaded, code.At);
+    }
+
+    // cmp dword [VectorsLoaded], 0; je
+    private static byte* JumpUnlessLoaded(ref CodeWriter code)
+    {
+        code.CompareState32(StateOffset.VectorsLoaded, 0);
+        return code.JumpIf(4);
+    }
+
+    // Nothing that managed code computes may show in the guest's MXCSR, nor the other way round.
+    private static void StoreVectors(ref CodeWriter code)
+    {
+        Vectors(ref code, store: true);
         Mxcsr(ref code, 3, StateOffset.NativeMxcsr);
         Mxcsr(ref code, 2, StateOffset.HostMxcsr);
+
+        // vzeroupper
+        code.Byte(0xC5);
+        code.Byte(0xF8);
+        code.Byte(0x77);
+    }
+
+    private static void FetchVectors(ref CodeWriter code)
+    {
+        Vectors(ref code, store: false);
+        Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
     }
 
     // LDMXCSR (2) or STMXCSR (3).

@@ -175,6 +175,7 @@ internal sealed unsafe class Translator : IDisposable
         ulong linear = (s->Cs.Base + rip) & s->LinearMask;
         JumpTable jumps = _vcpu.Mmu.Jumps(key);
         s->JumpTable = jumps.Address;
+        s->OtherJumpTable = _vcpu.Mmu.JumpsIfAny(key ^ TranslationKey.User)?.Address ?? 0;
         bool limited = s->ExecKey < Vcpu.ExecKeyUnlimited;
         bool direct = s->Cs.Base == 0 && !limited;
         if (direct && jumps.TryGet(rip, out byte* code))
@@ -290,7 +291,9 @@ internal sealed unsafe class Translator : IDisposable
                 s->Budget += exit.Owed;
                 _retired += budget - s->Budget - (_calledOut - callOuts);
                 SettleFlags(exit.Thunk, exit.Partial);
-                code = Leave(ref exit, key, ref block);
+
+                // Emitted code changes privilege by itself.
+                code = Leave(ref exit, exit.Key, ref block);
             }
             else
             {
@@ -304,6 +307,12 @@ internal sealed unsafe class Translator : IDisposable
     private byte* Leave(ref ExitRecord exit, int key, ref TranslatedBlock? block)
     {
         CpuState* s = _s;
+        if (exit.Kind == ExitKind.Arrived)
+        {
+            _exitsUnlinked++;
+            return null;
+        }
+
         ulong rip = Flow.Mask(s, s->RipBase + (ulong)exit.PageOffset);
         s->Rip = exit.Truncates ? (ushort)rip : rip;
         switch (exit.Kind)

@@ -7,13 +7,16 @@ namespace VirtShell.Cpu.Instructions.Privileged;
 /// <summary>SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS, and the FS and GS base instructions.</summary>
 internal static unsafe class SystemCallHandlers
 {
-    private const uint FlatCode = SegmentRegister.Present | SegmentRegister.CodeOrData | SegmentRegister.Executable
+    /// <summary>Attributes of the code segment that SYSCALL and its kin load, without its size and privilege level.</summary>
+    public const uint FlatCode = SegmentRegister.Present | SegmentRegister.CodeOrData | SegmentRegister.Executable
         | SegmentRegister.WritableOrReadable | SegmentRegister.Accessed | SegmentRegister.Granularity;
 
-    private const uint FlatData = SegmentRegister.Present | SegmentRegister.CodeOrData | SegmentRegister.WritableOrReadable
+    /// <summary>Attributes of the stack segment that they load, of privilege level 0.</summary>
+    public const uint FlatData = SegmentRegister.Present | SegmentRegister.CodeOrData | SegmentRegister.WritableOrReadable
         | SegmentRegister.Accessed | SegmentRegister.Granularity | SegmentRegister.Big;
 
-    private const uint User = 3u << SegmentRegister.DplShift;
+    /// <summary>Privilege level 3 in attributes.</summary>
+    public const uint User = 3u << SegmentRegister.DplShift;
 
     public static void Register()
     {
