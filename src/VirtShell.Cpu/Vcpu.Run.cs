@@ -5,6 +5,7 @@ using System.Threading;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
+using VirtShell.Cpu.Translation;
 
 namespace VirtShell.Cpu;
 
@@ -18,7 +19,7 @@ public sealed unsafe partial class Vcpu
     internal const ulong ExecKeyUser = 4;
 
     /// <summary>Instructions run without a look at requests to stop, at most.</summary>
-    private const long Slice = 1 << 18;
+    private const long Slice = ReturnStack.MaxBudget;
 
     /// <summary>Value of <see cref="InstructionsRetired"/> at which <see cref="Run"/> ends.</summary>
     private long _finalEnd;

@@ -59,6 +59,9 @@ public sealed unsafe partial class Mmu : IDisposable
         Execute,
     }
 
+    /// <summary>How often mappings that code is found by have been dropped.</summary>
+    internal long Flushes { get; private set; }
+
     /// <summary>Data TLB misses so far, for statistics.</summary>
     public long Misses { get; private set; }
 
@@ -106,6 +109,7 @@ public sealed unsafe partial class Mmu : IDisposable
 
     internal void FlushAll()
     {
+        Flushes++;
         foreach (TlbContext context in _contexts)
         {
             context.Flush();
@@ -117,6 +121,7 @@ public sealed unsafe partial class Mmu : IDisposable
     /// <summary>Flushes what belongs to one PCID; global pages stay.</summary>
     internal void FlushPcid(ulong pcid)
     {
+        Flushes++;
         foreach (TlbContext context in _contexts)
         {
             if (context.Pcid == pcid)
@@ -129,6 +134,7 @@ public sealed unsafe partial class Mmu : IDisposable
     /// <summary>Makes the TLB set of <paramref name="pcid"/> (0 when CR4.PCIDE is clear) current.</summary>
     internal void SwitchPcid(ulong pcid, bool flush)
     {
+        Flushes++;
         TlbContext? found = null;
         TlbContext oldest = _contexts[0];
         foreach (TlbContext context in _contexts)
@@ -163,6 +169,7 @@ public sealed unsafe partial class Mmu : IDisposable
 
     internal void FlushPage(ulong linear)
     {
+        Flushes++;
         foreach (TlbContext context in _contexts)
         {
             context.FlushPage(linear);
@@ -181,6 +188,7 @@ public sealed unsafe partial class Mmu : IDisposable
     /// <summary>Drops everything that names decoded code.</summary>
     internal void FlushExec()
     {
+        Flushes++;
         foreach (TlbContext context in _contexts)
         {
             context.FlushExec();

@@ -181,6 +181,15 @@ public unsafe struct CpuState
     /// <summary>The same for CPL 3 where the current one is for CPL 0 to 2, and the other way round; 0 where there is none yet.</summary>
     public nint OtherJumpTable;
 
+    /// <summary>RSP of the managed code that has entered emitted code.</summary>
+    public nint NativeStack;
+
+    /// <summary>RSP of emitted code that no call has been made in yet.</summary>
+    public nint ReturnStack;
+
+    /// <summary>RSP of emitted code while it calls managed code.</summary>
+    public nint ParkedStack;
+
     /// <summary>A register that emitted code parks around a call.</summary>
     public ulong Parked;
     public ulong Parked2;

@@ -302,7 +302,7 @@ internal sealed unsafe partial class BlockTranslator
                 _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
             }
 
-            byte* miss = EmitLookUp();
+            byte* miss = JumpTable.EmitLookUp(ref _code);
             EmitEnterFound();
             CodeWriter.Patch(miss, _code.At);
         }
@@ -310,30 +310,13 @@ internal sealed unsafe partial class BlockTranslator
         EmitLeaveTo(id);
     }
 
-    /// <summary>Finds the RIP in the scratch register in the jump table: host code into the second one. Gives the jump taken where it is not there.</summary>
-    private byte* EmitLookUp()
-    {
-        _code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
-        _code.ShiftRight(HostRegister.Scratch2, JumpTable.MixShift);
-        _code.AluRegister(CodeWriter.Xor, HostRegister.Scratch2, HostRegister.Scratch, wide: false);
-        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, JumpTable.Mask, wide: false);
-        _code.ShiftLeft(HostRegister.Scratch2, JumpTable.EntryShift);
-        _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.JumpTable);
-        _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
-        _code.Byte(0x3B);
-        _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2);
-        byte* miss = _code.JumpIf(5);
-        _code.Load(HostRegister.Scratch2, HostRegister.Scratch2, 8);
-        return miss;
-    }
-
     /// <summary>Enters the code that was found; its RIP still stands in the scratch register.</summary>
-    private void EmitEnterFound()
+    private void EmitEnterFound(bool call = false)
     {
         EmitRipBase();
         _code.Rex(false, 0, HostRegister.Scratch2);
         _code.Byte(0xFF);
-        _code.ModRegister(4, HostRegister.Scratch2);
+        _code.ModRegister(call ? 2 : 4, HostRegister.Scratch2);
     }
 
     // The page of the RIP in the scratch register becomes the current one.
@@ -351,7 +334,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             EmitTarget(in item, index);
             int exit = NewExit(ExitKind.Indirect, item.Offset, index);
-            AddColdExit(EmitLookUp(), exit);
+            AddColdExit(JumpTable.EmitLookUp(ref _code), exit);
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
             _code.StoreState(StateOffset.Rip, HostRegister.Scratch);
         }
@@ -360,18 +343,71 @@ internal sealed unsafe partial class BlockTranslator
         _code.LoadState(HostRegister.Scratch2, StateOffset.RipBase);
         _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, item.End);
         StoreOnStack(HostRegister.Scratch2);
+
+        // push r10: what the return is expected to find.
+        _code.Byte(0x41);
+        _code.Byte(0x50 | (HostRegister.Scratch2 & 7));
         Spill(1u << 4);
         MoveStack(-StackSize);
         if (direct)
         {
-            EmitEdge(Signed(in item.Instruction), 0, taken: true);
+            EmitDirectCall(Signed(in item.Instruction));
+        }
+        else
+        {
+            PassFlags(uint.MaxValue);
+            _code.LoadState(HostRegister.Scratch, StateOffset.Rip);
+            _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
+            EmitEnterFound(call: true);
+        }
+
+        EmitLanding(item.End);
+    }
+
+    private void EmitDirectCall(ulong target)
+    {
+        bool near = target < 4096;
+        PassFlags(near ? ProspectOf(target).Modified : uint.MaxValue);
+        int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _count);
+        if (near)
+        {
+            _exits[id].HostFlags = _inHost ? _hostFlags : 0;
+            _code.Byte(0xE8);
+            byte* link = _code.At;
+            _code.Dword(0);
+            _exits[id].Link = link;
+            AddColdExit(link, id);
             return;
         }
 
-        PassFlags(uint.MaxValue);
-        _code.LoadState(HostRegister.Scratch, StateOffset.Rip);
-        _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
-        EmitEnterFound();
+        _code.LoadState(HostRegister.Scratch, StateOffset.RipBase);
+        AddDisplacement(HostRegister.Scratch, (int)(long)target);
+        if (!_is64)
+        {
+            _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
+        }
+
+        AddColdExit(JumpTable.EmitLookUp(ref _code), id);
+        EmitEnterFound(call: true);
+    }
+
+    /// <summary>
+    /// Where the guest's return comes to by the host's: goes on behind the call if that is what the guest has returned to. RIP in the
+    /// scratch register, the guest's RSP in the second one.
+    /// </summary>
+    private void EmitLanding(int end)
+    {
+        // cmp r9, [rsp]
+        _code.Rex(true, HostRegister.Scratch, HostRegister.Rsp);
+        _code.Byte(0x3B);
+        _code.ModMemory(HostRegister.Scratch, HostRegister.Rsp);
+        _code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
+        byte* other = _code.JumpIf(5);
+        CodeWriter.Patch(other, _stubs.Return - _code.Delta);
+        FlagsAreSettled();
+        _code.Move(HostRegister.GuestRsp, HostRegister.Scratch2);
+        EmitRipBase();
+        EmitEdge((ulong)end, 0, taken: false);
     }
 
     private void EmitReturn(in Item item, int index)
@@ -382,11 +418,14 @@ internal sealed unsafe partial class BlockTranslator
         FinishReturn(in item, index);
     }
 
-    // The return address is in the scratch register.
+    // The return address is in the scratch register. Nothing has happened when the host returns: whoever it comes to completes it.
     private void FinishReturn(in Item item, int index)
     {
-        AddColdExit(EmitLookUp(), NewExit(ExitKind.Indirect, item.Offset, index));
-        FinishIndirect(StackSize + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
+        int id = NewExit(ExitKind.Indirect, item.Offset, index);
+        PassFlags(uint.MaxValue);
+        _code.StoreStateImmediate32(StateOffset.ExitId, id);
+        StackLea(HostRegister.Scratch2, HostRegister.GuestRsp, StackSize + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
+        _code.Byte(0xC3);
     }
 
     private void EmitJump(in Item item, int index)
@@ -400,8 +439,8 @@ internal sealed unsafe partial class BlockTranslator
 
         BeforeClobber(in item);
         EmitTarget(in item, index);
-        AddColdExit(EmitLookUp(), NewExit(ExitKind.Indirect, item.Offset, index));
-        FinishIndirect(0);
+        AddColdExit(JumpTable.EmitLookUp(ref _code), NewExit(ExitKind.Indirect, item.Offset, index));
+        FinishIndirect();
     }
 
     // The target of an indirect branch into the scratch register.
@@ -430,19 +469,13 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     // The scratch registers hold RIP and code: only moves may come between.
-    private void FinishIndirect(int pop)
+    private void FinishIndirect()
     {
         // A guest register that is kept for the flags may come through the second scratch register.
         bool parks = IsInMemory(_flags.A) || IsInMemory(_flags.B);
         if (parks)
         {
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
-        }
-
-        if (pop != 0)
-        {
-            Spill(1u << 4);
-            MoveStack(pop);
         }
 
         PassFlags(uint.MaxValue);

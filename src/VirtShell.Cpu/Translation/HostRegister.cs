@@ -3,8 +3,8 @@ namespace VirtShell.Cpu.Translation;
 /// <summary>Host general registers by number, and what each holds while emitted code runs.</summary>
 /// <remarks>
 /// Guest RAX RCX RDX RBX RBP RSI RDI and R12–R15 live in the registers of the same name, so that MUL, DIV and shifts by CL
-/// need no moves; guest RSP lives in R8; guest R8–R11 stay in <see cref="CpuState"/>, which GS addresses. Host RSP stays the
-/// native stack.
+/// need no moves; guest RSP lives in R8; guest R8–R11 stay in <see cref="CpuState"/>, which GS addresses. Host RSP is the
+/// <see cref="ReturnStack"/>'s.
 /// </remarks>
 internal static class HostRegister
 {

@@ -104,6 +104,23 @@ internal sealed unsafe class JumpTable : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>Emits the search for the RIP in the scratch register: host code into the second one. Gives the jump that is taken where it is not there.</summary>
+    public static byte* EmitLookUp(ref CodeWriter code)
+    {
+        code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
+        code.ShiftRight(HostRegister.Scratch2, MixShift);
+        code.AluRegister(CodeWriter.Xor, HostRegister.Scratch2, HostRegister.Scratch, wide: false);
+        code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, Mask, wide: false);
+        code.ShiftLeft(HostRegister.Scratch2, EntryShift);
+        code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.JumpTable);
+        code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
+        code.Byte(0x3B);
+        code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2);
+        byte* miss = code.JumpIf(5);
+        code.Load(HostRegister.Scratch2, HostRegister.Scratch2, 8);
+        return miss;
+    }
+
     private static ulong IndexOf(ulong rip) => ((uint)rip ^ ((uint)rip >> MixShift)) & Mask;
 
     private static int GroupOf(ulong rip) => (int)(IndexOf(rip) >> 12);

@@ -29,6 +29,9 @@ internal static class StateOffset
     public static readonly int RunEnd = Of(nameof(CpuState.RunEnd));
     public static readonly int ShadowAt = Of(nameof(CpuState.ShadowAt));
     public static readonly int KernelGsBase = Of(nameof(CpuState.MsrKernelGsBase));
+    public static readonly int NativeStack = Of(nameof(CpuState.NativeStack));
+    public static readonly int ReturnStack = Of(nameof(CpuState.ReturnStack));
+    public static readonly int ParkedStack = Of(nameof(CpuState.ParkedStack));
     public static readonly int Parked = Of(nameof(CpuState.Parked));
     public static readonly int Parked2 = Of(nameof(CpuState.Parked2));
     public static readonly int NativeMxcsr = Of(nameof(CpuState.NativeMxcsr));

@@ -33,6 +33,10 @@ internal sealed unsafe class Stubs
         EmitLoadFlags(ref code, loadFlags);
         LoadVectors = code.Executable;
         EmitLoadVectors(ref code);
+        ReturnFromBase = code.Executable;
+        code.LoadState(HostRegister.Rsp, StateOffset.ReturnStack);
+        Return = code.Executable;
+        EmitReturn(ref code);
     }
 
     public delegate* unmanaged<CpuState*, byte*, int> Enter { get; }
@@ -56,6 +60,15 @@ internal sealed unsafe class Stubs
     /// <summary>Loads the guest's vector registers and MXCSR, which whatever calls managed code stores again; changes nothing else.</summary>
     public byte* LoadVectors { get; }
 
+    /// <summary>
+    /// A guest's return that the <see cref="ReturnStack"/> has not foreseen: looks it up. RIP in the scratch register, the guest's RSP
+    /// behind the return in the second one, and the exit to take otherwise in <see cref="CpuState.ExitId"/>.
+    /// </summary>
+    public byte* Return { get; }
+
+    /// <summary>The same, where the return stack is empty.</summary>
+    public byte* ReturnFromBase { get; }
+
     private static void EmitEnter(ref CodeWriter code, bool withFlags)
     {
         foreach (int register in Preserved)
@@ -76,6 +89,8 @@ internal sealed unsafe class Stubs
             code.ModRegister(3, HostRegister.Rdi);
         }
 
+        code.StoreState(StateOffset.NativeStack, HostRegister.Rsp);
+        code.LoadState(HostRegister.Rsp, StateOffset.ReturnStack);
         code.Move(HostRegister.Scratch2, HostRegister.Rsi);
         LoadGeneral(ref code);
         if (withFlags)
@@ -99,6 +114,7 @@ internal sealed unsafe class Stubs
 
     private static void Epilogue(ref CodeWriter code)
     {
+        code.LoadState(HostRegister.Rsp, StateOffset.NativeStack);
         code.AluImmediate(CodeWriter.Add, HostRegister.Rsp, 8);
         for (int i = Preserved.Length - 1; i >= 0; i--)
         {
@@ -143,7 +159,6 @@ internal sealed unsafe class Stubs
         byte* exits = code.JumpIf(5);
         code.Byte(0xC3);
         CodeWriter.Patch(exits, code.At);
-        code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
         code.JumpTo(Exit);
     }
 
@@ -158,7 +173,6 @@ internal sealed unsafe class Stubs
         LoadGeneral(ref code);
         code.Byte(0xC3);
         CodeWriter.Patch(leaves, code.At);
-        code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
         Epilogue(ref code);
     }
 
@@ -179,6 +193,22 @@ internal sealed unsafe class Stubs
         code.Byte(0xC3);
     }
 
+    private void EmitReturn(ref CodeWriter code)
+    {
+        code.StoreState(StateOffset.Parked, HostRegister.Scratch2);
+        byte* miss = JumpTable.EmitLookUp(ref code);
+        code.LoadState(HostRegister.GuestRsp, StateOffset.Parked);
+        code.AluImmediate(CodeWriter.And, HostRegister.Scratch, -4096);
+        code.StoreState(StateOffset.RipBase, HostRegister.Scratch);
+
+        // jmp r10
+        code.Byte(0x41);
+        code.Byte(0xFF);
+        code.ModRegister(4, HostRegister.Scratch2);
+        CodeWriter.Patch(miss, code.At);
+        code.JumpTo(Exit);
+    }
+
     private static void EmitLoadVectors(ref CodeWriter code)
     {
         FetchVectors(ref code);
@@ -195,11 +225,11 @@ internal sealed unsafe class Stubs
         code.Byte(0x9D);
     }
 
-    // The stack is 16-byte aligned in emitted code and 8 off in a stub that it has called.
     private static void CallManaged(ref CodeWriter code, nint target)
     {
         code.LoadState(HostRegister.Rdi, StateOffset.Self);
-        code.AluImmediate(CodeWriter.Sub, HostRegister.Rsp, 8);
+        code.StoreState(StateOffset.ParkedStack, HostRegister.Rsp);
+        code.LoadState(HostRegister.Rsp, StateOffset.NativeStack);
 
         // mov rax, target; call rax
         code.Byte(0x48);
@@ -207,7 +237,7 @@ internal sealed unsafe class Stubs
         code.Qword((ulong)target);
         code.Byte(0xFF);
         code.ModRegister(2, HostRegister.Rax);
-        code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
+        code.LoadState(HostRegister.Rsp, StateOffset.ParkedStack);
     }
 
     private static int GuestOf(int host) => host == HostRegister.GuestRsp ? 4 : host;

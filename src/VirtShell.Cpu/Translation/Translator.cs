@@ -42,6 +42,7 @@ internal sealed unsafe class Translator : IDisposable
     private readonly BlockReader _reader;
     private readonly BlockTranslator _translator;
     private readonly Stubs _stubs;
+    private readonly ReturnStack _returns = new();
     private readonly byte[] _heat = new byte[1 << 16];
     private readonly byte* _page = HostMemory.Reserve(4096);
     private readonly Op* _ops = (Op*)HostMemory.Reserve((ulong)MaxOps * (ulong)sizeof(Op));
@@ -91,6 +92,7 @@ internal sealed unsafe class Translator : IDisposable
             (nint)(delegate* unmanaged[Cdecl]<CpuState*, int>)&CallOut,
             (nint)(delegate* unmanaged[Cdecl]<CpuState*, void>)&LoadFlags);
         _start = _writer.At;
+        _s->ReturnStack = _returns.SetBase(_stubs.ReturnFromBase);
         _reader = new BlockReader(supported, options);
         _translator = new BlockTranslator(_reader, _exits, _stubs);
         code.Translations = _cache;
@@ -133,6 +135,7 @@ internal sealed unsafe class Translator : IDisposable
     {
         _memory.Dispose();
         _exits.Dispose();
+        _returns.Dispose();
         HostMemory.Release(_page, 4096);
         HostMemory.Release((byte*)_ops, (ulong)MaxOps * (ulong)sizeof(Op));
     }
@@ -260,6 +263,11 @@ internal sealed unsafe class Translator : IDisposable
     private void Enter(byte* code, int key, TranslatedBlock? block)
     {
         CpuState* s = _s;
+        if (s->Budget > ReturnStack.MaxBudget)
+        {
+            throw new InvalidOperationException($"A budget of {s->Budget} instructions is more than emitted code may have at a time.");
+        }
+
         _masked = (key & (TranslationKey.Sse | TranslationKey.Avx)) != 0;
         while (code != null)
         {
@@ -544,6 +552,7 @@ internal sealed unsafe class Translator : IDisposable
         _callOuts++;
         _calledOut += count;
         _calling = true;
+        long flushes = _vcpu.Mmu.Flushes;
         do
         {
             s->CurrentOp = op;
@@ -551,7 +560,7 @@ internal sealed unsafe class Translator : IDisposable
         }
         while ((ulong)op > s->StopBelow && op != end);
         _calling = false;
-        if (op == end && s->StopBelow == 0 && !_opsFull)
+        if (op == end && s->StopBelow == 0 && !_opsFull && _vcpu.Mmu.Flushes == flushes)
         {
             s->CurrentOp = null;
             s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
