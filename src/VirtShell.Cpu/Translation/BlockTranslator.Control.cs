@@ -397,6 +397,14 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private void EmitLanding(int end)
     {
+        if (end == 4096)
+        {
+            // What is behind the call is another page's.
+            _code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
+            _code.JumpTo(_stubs.Return);
+            return;
+        }
+
         // cmp r9, [rsp]
         _code.Rex(true, HostRegister.Scratch, HostRegister.Rsp);
         _code.Byte(0x3B);
