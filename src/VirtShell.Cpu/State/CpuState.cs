@@ -71,6 +71,9 @@ public unsafe struct CpuState
     /// <summary>Which bits of RSP the stack uses: 64, 32 or 16 ones.</summary>
     public ulong StackMask;
 
+    /// <summary>Where this state stands, for emitted code.</summary>
+    public nint Self;
+
     /// <summary>Handle of the owning <see cref="Vcpu"/>, for slow paths.</summary>
     public nint Owner;
 

@@ -16,8 +16,6 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     private const int ProtExecute = 4;
     private const int MapShared = 1;
     private const uint CloseOnExec = 1;
-    private const nuint AuxHardwareCapabilities2 = 26;
-    private const nuint FsGsBaseUsable = 2;
     private static readonly Lazy<bool> Usable = new(TryUse);
 
     private readonly nuint _length;
@@ -65,18 +63,21 @@ internal sealed unsafe partial class CodeMemory : IDisposable
 
     private static bool TryUse()
     {
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Avx2.IsSupported || !Lzcnt.IsSupported || !Bmi2.IsSupported
-            || (GetAuxiliaryValue(AuxHardwareCapabilities2) & FsGsBaseUsable) == 0)
+        if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64 || !Avx2.IsSupported || !Lzcnt.IsSupported || !Bmi2.IsSupported)
         {
             return false;
         }
 
         try
         {
+            // mov rax, gs:[0]; ret
             using CodeMemory probe = new(4096);
-            probe.Writable[0] = 0xC3;
-            ((delegate* unmanaged<void>)probe.Executable)();
-            return true;
+            ReadOnlySpan<byte> code = [0x65, 0x48, 0x8B, 0x04, 0x25, 0, 0, 0, 0, 0xC3];
+            code.CopyTo(new Span<byte>(probe.Writable, code.Length));
+            const ulong Mark = 0x5649_5254_5348_454C;
+            *(ulong*)(probe.Writable + code.Length) = Mark;
+            return GsBase.IsInstruction
+                || (GsBase.Set((nint)(probe.Executable + code.Length)) && ((delegate* unmanaged<ulong>)probe.Executable)() == Mark);
         }
         catch (OutOfMemoryException)
         {
@@ -109,7 +110,4 @@ internal sealed unsafe partial class CodeMemory : IDisposable
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "getauxval")]
-    private static partial nuint GetAuxiliaryValue(nuint type);
 }

@@ -61,12 +61,16 @@ internal sealed unsafe class Stubs
 
         code.AluImmediate(CodeWriter.Sub, HostRegister.Rsp, 8);
 
-        // wrgsbase rdi
-        code.Byte(0xF3);
-        code.Byte(0x48);
-        code.Byte(0x0F);
-        code.Byte(0xAE);
-        code.ModRegister(3, HostRegister.Rdi);
+        if (GsBase.IsInstruction)
+        {
+            // wrgsbase rdi
+            code.Byte(0xF3);
+            code.Byte(0x48);
+            code.Byte(0x0F);
+            code.Byte(0xAE);
+            code.ModRegister(3, HostRegister.Rdi);
+        }
+
         code.Move(HostRegister.Scratch2, HostRegister.Rsi);
         LoadAll(ref code);
         Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
@@ -181,12 +185,7 @@ internal sealed unsafe class Stubs
     // The stack is 16-byte aligned in emitted code and 8 off in a stub that it has called.
     private static void CallManaged(ref CodeWriter code, nint target)
     {
-        // rdgsbase rdi
-        code.Byte(0xF3);
-        code.Byte(0x48);
-        code.Byte(0x0F);
-        code.Byte(0xAE);
-        code.ModRegister(1, HostRegister.Rdi);
+        code.LoadState(HostRegister.Rdi, StateOffset.Self);
         code.AluImmediate(CodeWriter.Sub, HostRegister.Rsp, 8);
 
         // mov rax, target; call rax

@@ -44,7 +44,11 @@ internal sealed unsafe class DifferentialHost : IDisposable
         _enter = [NativeCode.Assemble(c => Enter(c, mmx: false)), NativeCode.Assemble(c => Enter(c, mmx: true))];
         _enterNarrow = NativeCode.Assemble(EnterNarrow);
         _tail = [NativeCode.Assemble(c => Tail(c, mmx: false)), NativeCode.Assemble(c => Tail(c, mmx: true))];
+        HasNarrowCode = MayFault && TryNarrowCode();
     }
+
+    /// <summary>The host's system runs 32-bit code segments: some hypervisors execute them as 64-bit code.</summary>
+    public bool HasNarrowCode { get; }
 
     /// <summary>The compared instruction may fault.</summary>
     public bool MayFault => _faults.IsAvailable;
@@ -80,6 +84,17 @@ internal sealed unsafe class DifferentialHost : IDisposable
         Array.ForEach(_enter, static c => c.Dispose());
         _enterNarrow.Dispose();
         Array.ForEach(_tail, static c => c.Dispose());
+    }
+
+    // 48h is DEC EAX there, and a REX prefix in 64-bit code.
+    private bool TryNarrowCode()
+    {
+        *_memory.Before = new RegisterImage { Flags = Flags.Fixed | Flags.Interrupt, Mxcsr = 0x1F80 };
+        _memory.Before->Gpr[0] = 2;
+        _memory.Before->Gpr[4] = DifferentialMemory.Stack;
+        Place([0x48], narrow: true);
+        Run(mmx: false, narrow: true);
+        return _memory.Control->Vector == HostControl.NoFault && _memory.After->Gpr[0] == 1;
     }
 
     // mov dword [landed], address; jmp [tail]: neither needs a register, nor changes flags. 32-bit code goes far, by way of 64-bit code.

@@ -18,7 +18,7 @@ public sealed class DifferentialRegressionTests(DifferentialRunner runner)
     public void MatchesHost(string row)
     {
         DifferentialCase test = DifferentialCase.Parse(row);
-        runner.Require(test.Instruction.Code);
+        runner.Require(test.Instruction.Code, test.IsNarrow ? 32 : 64);
         Assert.Null(runner.Evaluate(test));
     }
 

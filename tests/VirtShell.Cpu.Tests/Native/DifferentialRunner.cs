@@ -43,7 +43,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
     /// <summary>Compares one code in all its forms; <paramref name="accept"/> may allow a difference between two vector elements of 32 bits.</summary>
     internal void Compare(Code code, int cases, Func<uint, uint, bool>? accept = null, int bits = 64)
     {
-        Require(code);
+        Require(code, bits);
         var samples = new FloatSamples(SoakCases.SeedFor(code.ToString()));
         var report = new StringBuilder();
         int failures = 0;
@@ -77,7 +77,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
     /// <summary>Compares a code with prefixes in front that it has no use for: other operand sizes, other registers, or #UD.</summary>
     internal void ComparePrefixes(Code code, int cases, int bits)
     {
-        Require(code);
+        Require(code, bits);
         Skip.IfNot(_host!.MayFault, "Needs a host whose signal frames are known.");
         var samples = new FloatSamples(SoakCases.SeedFor("prefix " + code));
         var report = new StringBuilder();
@@ -102,11 +102,12 @@ public sealed unsafe class DifferentialRunner : IDisposable
     }
 
     /// <summary>Skips, by name, what this host cannot be asked.</summary>
-    internal void Require(Code code)
+    internal void Require(Code code, int bits)
     {
         NativeCode.RequireHost();
         Skip.If(_host is null, "Needs a Unix host with the addresses of the shared memory free.");
         Skip.IfNot(HostFeatures.Has(code), $"The host's processor lacks {code}.");
+        Skip.IfNot(bits == 64 || _host!.HasNarrowCode, "Needs a host whose system runs 32-bit code segments.");
     }
 
     /// <summary>Null where host and interpreter agree, or the host cannot be asked; otherwise what differs.</summary>

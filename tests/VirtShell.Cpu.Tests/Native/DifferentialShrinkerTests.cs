@@ -55,7 +55,7 @@ public sealed unsafe class DifferentialShrinkerTests(DifferentialRunner runner)
 
     private string Shrink(Code code, bool memory, Tamper bug)
     {
-        runner.Require(code);
+        runner.Require(code, bits: 64);
         var samples = new FloatSamples(SoakCases.SeedFor(code.ToString()));
         DifferentialCase? failing = null;
         for (int i = 0; i < 4000 && failing is null; i++)
