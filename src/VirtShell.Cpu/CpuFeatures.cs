@@ -31,6 +31,9 @@ internal enum ModelTraits : uint
     Umip = 1 << 19,
     ArchCapabilities = 1 << 20,
     SelfSnoop = 1 << 21,
+
+    /// <summary>IBRS, IBPB, STIBP and SSBD can be asked for, and nothing needs them (<see cref="ArchCapabilities"/>).</summary>
+    SpeculationControl = 1 << 22,
 }
 
 /// <summary>What each <see cref="CpuModel"/> offers: one list of features per model, from which CPUID, the decoder and the writable control bits all follow.</summary>
@@ -74,7 +77,8 @@ internal static class CpuFeatures
         | ModelTraits.MachineCheck | ModelTraits.Apic | ModelTraits.Mtrr | ModelTraits.Pge | ModelTraits.Pat | ModelTraits.Pse36;
 
     private const ModelTraits Qemu64Traits = Pentium3Traits | ModelTraits.NoExecute | ModelTraits.LahfIn64 | ModelTraits.X2Apic
-        | ModelTraits.TscDeadline | ModelTraits.InvariantTsc | ModelTraits.SelfSnoop | ModelTraits.ArchCapabilities;
+        | ModelTraits.TscDeadline | ModelTraits.InvariantTsc | ModelTraits.SelfSnoop | ModelTraits.ArchCapabilities
+        | ModelTraits.SpeculationControl;
 
     private const ModelTraits V2Traits = Qemu64Traits | ModelTraits.Pcid;
 
@@ -85,14 +89,17 @@ internal static class CpuFeatures
     // The first model that has each feature; every later one has it too.
     private static readonly byte[] FirstModel = BuildFirstModels();
 
-    /// <summary>Family, model and stepping as in CPUID leaf 1 EAX and in EDX at reset.</summary>
+    /// <summary>
+    /// Family, model and stepping as in CPUID leaf 1 EAX and in EDX at reset. The last is a Haswell of servers: those of desktops
+    /// leak what RDRAND gives (SRBDS), which no bit of IA32_ARCH_CAPABILITIES denies, so systems believe it of their number alone.
+    /// </summary>
     public static uint Signature(CpuModel model) => model switch
     {
         CpuModel.I486 => 0x480,
         CpuModel.Pentium3 => 0x6B1,
         CpuModel.Qemu64 => 0x663,
         CpuModel.X86_64_V2 => 0x206A7,
-        _ => 0x306C3,
+        _ => 0x306F2,
     };
 
     public static bool Has(CpuModel model, CpuidFeature feature) => FirstModel[(int)feature] <= (byte)model;

@@ -40,10 +40,12 @@ public sealed unsafe partial class Vcpu
         return Flags.Get(s);
     }
 
-    /// <summary>IRET ends the blocking of NMIs, and its RF covers the next instruction.</summary>
+    /// <summary>IRET ends the blocking of NMIs, also where it faults: the fault's handler is entered with NMIs open (SDM Vol. 3A §6.7.1).</summary>
+    internal void BeforeInterruptReturn() => _nmiBlocked = false;
+
+    /// <summary>IRET's RF covers the next instruction, and what its return opens is looked at before that.</summary>
     internal void AfterInterruptReturn(long retiredAfter)
     {
-        _nmiBlocked = false;
         _resumeAt = retiredAfter;
         if ((_s->Pending & PendingEvents.Nmi) != 0)
         {
@@ -58,6 +60,23 @@ public sealed unsafe partial class Vcpu
         if ((_s->FlagsRest & Flags.Trap) != 0)
         {
             LatchDebugTrap(Dr6SingleStep);
+        }
+    }
+
+    /// <summary>
+    /// VIF and VIP both set where they are in use (VME in virtual-8086 mode, else PVI; CPL 3 above IOPL): #GP(0) at the beginning
+    /// of an instruction, for the monitor to serve what waits (SDM Vol. 3B §20.3.2, §20.4). STI and POPF fault before they set VIF,
+    /// so IRET, a task switch or a change of privilege has brought it about, and <see cref="UpdateMode"/> asks for a look.
+    /// </summary>
+    private bool IsVirtualInterruptDue
+    {
+        get
+        {
+            CpuState* s = _s;
+            const uint Both = Flags.VirtualInterrupt | Flags.VirtualInterruptPending;
+            ulong extension = s->Virtual8086 != 0 ? ControlBits.Cr4Vme : ControlBits.Cr4Pvi;
+            return (s->FlagsRest & Both) == Both && s->Cpl == 3 && (s->Cr4 & extension) != 0
+                && (s->FlagsRest & Flags.IoplMask) != Flags.IoplMask;
         }
     }
 
@@ -152,6 +171,8 @@ public sealed unsafe partial class Vcpu
     {
         int vector = _faultVector;
         FaultRaised?.Invoke(vector, _faultError);
-        Deliver(vector, EventKind.Fault, _faultHasError, _faultError);
+        EventKind kind = _faultIsBreakpoint ? EventKind.Breakpoint : EventKind.Fault;
+        _faultIsBreakpoint = false;
+        Deliver(vector, kind, _faultHasError, _faultError);
     }
 }

@@ -68,6 +68,7 @@ public sealed unsafe partial class Vcpu
             _mtrrDefType = 0;
             _miscEnable = MiscEnableReset;
             _mcgStatus = 0;
+            _specCtrl = 0;
         }
 
         _nmiBlocked = false;

@@ -28,6 +28,9 @@ public sealed unsafe partial class Vcpu
     private uint _faultError;
     private bool _faultHasError;
 
+    /// <summary>The fault is an instruction breakpoint's #DB, the one fault whose pushed image does not get RF.</summary>
+    private bool _faultIsBreakpoint;
+
     /// <summary>Retires exactly <paramref name="instructionBudget"/> instructions (1 or more) unless it exits earlier.</summary>
     public ExitReason Run(long instructionBudget)
     {
@@ -71,6 +74,11 @@ public sealed unsafe partial class Vcpu
                 if (s->Budget <= 0 && !NextSlice())
                 {
                     return Leave(ExitReason.BudgetSpent);
+                }
+
+                if (IsVirtualInterruptDue)
+                {
+                    ThrowFault(Vector.GeneralProtection, 0, true);
                 }
 
                 if (Breakpoints.Count > 0)
@@ -211,6 +219,10 @@ public sealed unsafe partial class Vcpu
         s->ExecKey = (ulong)mode | (s->Cpl == 3 ? ExecKeyUser : 0) | unlimited;
         UpdateSlowAccess();
         Mmu.SelectView();
+        if (IsVirtualInterruptDue)
+        {
+            s->StopBelow = ulong.MaxValue;
+        }
     }
 
     /// <summary>Keeps the 64-bit views of FS and GS in step with their bases; call after either base changes.</summary>

@@ -176,6 +176,7 @@ public sealed unsafe partial class Vcpu
             writer.Write("mtrrDefType", _mtrrDefType);
             writer.Write("miscEnable", _miscEnable);
             writer.Write("mcgStatus", _mcgStatus);
+            writer.Write("specCtrl", _specCtrl);
         }
     }
 
@@ -204,6 +205,7 @@ public sealed unsafe partial class Vcpu
         _mtrrDefType = section.ReadUInt64("mtrrDefType");
         _miscEnable = section.ReadUInt64("miscEnable", MiscEnableReset);
         _mcgStatus = section.ReadUInt64("mcgStatus");
+        _specCtrl = section.ReadUInt64("specCtrl") & SpecCtrlBits;
     }
 
     private void SaveFloatingPoint(StateWriter writer)

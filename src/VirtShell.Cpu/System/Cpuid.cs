@@ -25,6 +25,12 @@ internal static class Cpuid
     /// <summary>Bit of leaf 1 ECX that mirrors CR4.OSXSAVE.</summary>
     public const uint OsXsaveBit = 1 << 27;
 
+    /// <summary>Leaf 7 EDX: IBRS and IBPB (26), STIBP (27) and SSBD (31).</summary>
+    public const uint SpeculationControls = (1 << 26) | (1 << 27) | (1u << 31);
+
+    /// <summary>Leaf 7, subleaf 2, EDX: BHI_CTRL, that IA32_SPEC_CTRL has BHI_DIS_S; MCDT_NO, that what instructions cost does not depend on MXCSR.</summary>
+    public const uint SpeculationDetails = (1 << 4) | (1 << 5);
+
     private const string Vendor = "GenuineIntel";
 
     private static readonly (CpuidFeature Feature, int Bit)[] Leaf1Ecx =
@@ -111,7 +117,7 @@ internal static class Cpuid
                 // ARAT: the local APIC timer runs always.
                 return new CpuidLeaf(4, 0, 0, 0);
             case 7:
-                return subleaf == 0 ? Structured(model) : default;
+                return Structured(model, subleaf);
             case 0xB:
                 return Topology(subleaf);
             case 0xD:
@@ -134,8 +140,14 @@ internal static class Cpuid
         return new CpuidLeaf(CpuFeatures.Signature(model), model == CpuModel.I486 ? 0 : ebx, ecx, edx);
     }
 
-    private static CpuidLeaf Structured(CpuModel model)
+    private static CpuidLeaf Structured(CpuModel model, uint subleaf)
     {
+        bool speculation = CpuFeatures.Has(model, ModelTraits.SpeculationControl);
+        if (subleaf != 0)
+        {
+            return subleaf == 2 && speculation ? new CpuidLeaf(0, 0, 0, SpeculationDetails) : default;
+        }
+
         uint ebx = Bits(model, Leaf7Ebx);
         ebx |= CpuFeatures.Has(model, CpuidFeature.FSGSBASE) ? 1u << 1 : 0;
         ebx |= CpuFeatures.Has(model, ModelTraits.Smep) ? 1u << 7 : 0;
@@ -143,7 +155,8 @@ internal static class Cpuid
         uint ecx = CpuFeatures.Has(model, ModelTraits.Umip) ? 1u << 2 : 0;
         ecx |= CpuFeatures.Has(model, CpuidFeature.RDPID) ? 1u << 22 : 0;
         uint edx = CpuFeatures.Has(model, ModelTraits.ArchCapabilities) ? 1u << 29 : 0;
-        return new CpuidLeaf(0, ebx, ecx, edx);
+        edx |= speculation ? SpeculationControls : 0;
+        return new CpuidLeaf(speculation ? 2u : 0, ebx, ecx, edx);
     }
 
     // Deterministic cache parameters: type and level in EAX, ways, partitions and line size in EBX, sets in ECX, each less one.

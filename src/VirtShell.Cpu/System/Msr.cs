@@ -8,6 +8,8 @@ internal static class Msr
     public const uint EblCrPowerOn = 0x2A;
     public const uint FeatureControl = 0x3A;
     public const uint TscAdjust = 0x3B;
+    public const uint SpecCtrl = 0x48;
+    public const uint PredCmd = 0x49;
     public const uint BiosUpdateTrigger = 0x79;
     public const uint BiosSignatureId = 0x8B;
     public const uint PlatformInfo = 0xCE;

@@ -141,6 +141,7 @@ public sealed unsafe partial class Vcpu
         if (hit != 0)
         {
             s->Dr[6] |= hit;
+            _faultIsBreakpoint = true;
             ThrowFault(Vector.Debug, 0, false);
         }
     }

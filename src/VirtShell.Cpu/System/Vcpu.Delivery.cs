@@ -12,6 +12,9 @@ internal enum EventKind
     /// <summary>A fault: RF is set in the pushed image.</summary>
     Fault,
 
+    /// <summary>An instruction breakpoint: a fault, but RF in the pushed image is as it was.</summary>
+    Breakpoint,
+
     /// <summary>A trap: RIP is behind the instruction.</summary>
     Trap,
 
@@ -48,7 +51,7 @@ public sealed unsafe partial class Vcpu
                     return;
                 }
 
-                bool exception = kind is EventKind.Fault or EventKind.Trap;
+                bool exception = kind is EventKind.Fault or EventKind.Breakpoint or EventKind.Trap;
                 bool doubles = exception
                     && ((IsContributory(vector) && IsContributory(second)) || (vector == Vector.PageFault && serious));
                 vector = doubles ? Vector.DoubleFault : second;
@@ -69,15 +72,15 @@ public sealed unsafe partial class Vcpu
     {
         CpuState* s = _s;
         uint flags = CurrentFlags();
-        flags = kind == EventKind.Fault ? flags | Flags.Resume : kind == EventKind.External ? flags : flags & ~Flags.Resume;
-        if (kind == EventKind.Fault && vector == Vector.Debug)
-        {
-            flags &= ~Flags.Resume;
-        }
 
-        if (kind is EventKind.External or EventKind.Trap && IsRepeating)
+        // SDM Vol. 3B §17.3.1.1. A software interrupt has cleared RF when it begins; between instructions it is as IRET left it.
+        if (kind == EventKind.Fault || (kind is EventKind.External or EventKind.Trap && IsRepeating))
         {
             flags |= Flags.Resume;
+        }
+        else if (kind is EventKind.Software or EventKind.PrivilegedSoftware)
+        {
+            flags &= ~Flags.Resume;
         }
 
         if ((s->Cr0 & ControlBits.Cr0Protection) == 0)

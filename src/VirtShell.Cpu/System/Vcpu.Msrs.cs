@@ -6,12 +6,13 @@ namespace VirtShell.Cpu;
 public sealed unsafe partial class Vcpu
 {
     /// <summary>
-    /// IA32_ARCH_CAPABILITIES: an interpreter speculates on nothing, so the processor says of each known side channel that it
-    /// does not have it. RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
-    /// PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
+    /// IA32_SPEC_CTRL: IBRS, STIBP, SSBD and BHI_DIS_S. The last is there for kernels that do not take BHI_NO for an answer and
+    /// would clear the history of branches by a loop in each system call; with it they set it once.
     /// </summary>
-    private const ulong ArchCapabilitiesValue = 1 | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 13) | (1 << 14)
-        | (1 << 15) | (1 << 20) | (1 << 24) | (1 << 26) | (1 << 27) | (1UL << 62);
+    internal const ulong SpecCtrlBits = 7 | (1 << 10);
+
+    /// <summary>IA32_PRED_CMD: IBPB, done at once since nothing is predicted.</summary>
+    internal const ulong PredCmdBits = 1;
 
     /// <summary>Eight variable ranges, fixed ranges, write combining.</summary>
     private const ulong MtrrCapValue = 0x508;
@@ -26,6 +27,7 @@ public sealed unsafe partial class Vcpu
     private ulong _mtrrDefType;
     private ulong _miscEnable = MiscEnableReset;
     private ulong _mcgStatus;
+    private ulong _specCtrl;
 
     /// <summary>The TSC as RDTSC reads it.</summary>
     internal ulong TimestampCounter => Bus.ReadTimestampCounter() + _s->TscOffset;
@@ -56,8 +58,15 @@ public sealed unsafe partial class Vcpu
                     value = (ulong)(ProcessorClock.BaseMegahertz / ProcessorClock.BusMegahertz) << 8;
                     return true;
                 case Msr.ArchCapabilities:
-                    value = ArchCapabilitiesValue;
+                    value = ArchCapabilities.Value;
                     return true;
+                case Msr.SpecCtrl:
+                    value = _specCtrl;
+                    return true;
+                case Msr.PredCmd:
+                    // A command: it can only be written.
+                    value = 0;
+                    return false;
                 case Msr.SysenterCs:
                     value = s->MsrSysenterCs;
                     return true;
@@ -148,6 +157,12 @@ public sealed unsafe partial class Vcpu
             case Msr.DebugControl:
                 // Branch records and single-stepping on branches are not there.
                 return value == 0;
+            case Msr.SpecCtrl:
+                bool known = (value & ~SpecCtrlBits) == 0;
+                _specCtrl = known ? value : _specCtrl;
+                return known;
+            case Msr.PredCmd:
+                return (value & ~PredCmdBits) == 0;
             case Msr.SysenterCs:
                 s->MsrSysenterCs = value;
                 return true;
@@ -274,6 +289,7 @@ public sealed unsafe partial class Vcpu
         >= Msr.Star and <= Msr.KernelGsBase => CpuFeatures.Has(Model, CpuidFeature.X64),
         Msr.TscAux => CpuFeatures.Has(Model, CpuidFeature.RDTSCP) || CpuFeatures.Has(Model, CpuidFeature.RDPID),
         Msr.ArchCapabilities => CpuFeatures.Has(Model, ModelTraits.ArchCapabilities),
+        Msr.SpecCtrl or Msr.PredCmd => CpuFeatures.Has(Model, ModelTraits.SpeculationControl),
         Msr.Pat => CpuFeatures.Has(Model, ModelTraits.Pat),
         Msr.MtrrCap or (>= Msr.MtrrPhysBase0 and <= Msr.MtrrFix4KF8000) or Msr.MtrrDefType => CpuFeatures.Has(Model, ModelTraits.Mtrr),
         Msr.TscAdjust => CpuFeatures.Has(Model, CpuidFeature.FSGSBASE),

@@ -99,6 +99,9 @@ public sealed unsafe partial class Vcpu
         {
             s->Budget -= op->Remaining;
             s->CurrentOp = op;
+
+            // RF of the new task covers its first instruction, which comes when this one has retired.
+            _resumeAt = Flow.RetiredBefore(s, op) + 1;
         }
     }
 

@@ -6,10 +6,8 @@ namespace VirtShell.Cpu.Tests.Lockstep;
 /// <summary>Code that changes code, page tables and segments.</summary>
 internal sealed partial class BlockWriter
 {
-    /// <summary>Physical address of the table entry of a linear page; for patterns that change the mapping.</summary>
-    public Func<ulong, ulong>? EntryOf { get; set; }
-
-    public int EntryBytes { get; set; } = 8;
+    /// <summary>The table entries of linear pages, for patterns that change the mapping; null without paging.</summary>
+    public Windows? Windows { get; set; }
 
     /// <summary>Linear addresses of routines in pages that are mapped to one or the other set of frames.</summary>
     public ulong[] Routines { get; set; } = [];
@@ -154,7 +152,7 @@ internal sealed partial class BlockWriter
     /// <summary>Changes a mapping, drops it from the TLB in one way or another, and uses it.</summary>
     private void ChangePages()
     {
-        if (!_kernel || EntryOf is null || !Flat || _mode.Paging == PagingKind.None)
+        if (!_kernel || Windows is null || !Flat)
         {
             CallRoutine();
             return;
@@ -168,7 +166,7 @@ internal sealed partial class BlockWriter
             2 => (Layout.DataAlias + page, Code.And_rm8_imm8, 0x9F),
             _ => (Layout.RoutineWindow + page, Code.Xor_rm8_imm8, 0),
         };
-        ulong entry = EntryOf(linear);
+        ulong entry = Windows.EntryOf(linear);
         if (value == 0)
         {
             // The other set of frames: address bit 14.
@@ -184,6 +182,12 @@ internal sealed partial class BlockWriter
 
     private void Forget(ulong linear)
     {
+        if (_program.SwitchesSpaces && (_program.Cr4 & ControlBits.Cr4Pcide) != 0)
+        {
+            ForgetInAllContexts(linear);
+            return;
+        }
+
         switch (_random.Next(4))
         {
             case 0 when !_operands.Kept.Contains(Register.RAX):

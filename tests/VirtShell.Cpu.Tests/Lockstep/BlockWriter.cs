@@ -303,6 +303,15 @@ internal sealed partial class BlockWriter
             case Family.Debug:
                 DebugRegisters();
                 break;
+            case Family.Gates:
+                Gate();
+                break;
+            case Family.Tasks:
+                SwitchTask();
+                break;
+            case Family.AddressSpaces:
+                AddressSpace();
+                break;
         }
     }
 

@@ -34,4 +34,13 @@ internal enum Family
     System,
     Paging,
     Debug,
+
+    /// <summary>The LDT, and far transfers through call gates.</summary>
+    Gates,
+
+    /// <summary>Task switches by CALL, JMP, INT and IRET.</summary>
+    Tasks,
+
+    /// <summary>CR3 of two address spaces, INVPCID, and pages that move.</summary>
+    AddressSpaces,
 }

@@ -70,6 +70,15 @@ internal sealed record ModeInfo(GuestMode Mode, int Bits, int KernelBits, int Cp
     /// <summary>Real or virtual-8086: selectors are paragraphs.</summary>
     public bool IsReal => Mode is GuestMode.Real or GuestMode.Virtual8086 or GuestMode.Virtual8086Paged;
 
+    /// <summary>The kernel can switch tasks.</summary>
+    public bool HasTasks => KernelBits == 32;
+
+    /// <summary>The program can load segments from a local table.</summary>
+    public bool HasLocalTable => !IsReal;
+
+    /// <summary>A call gate can lead to the program's own code: it must be 64-bit code where gates are.</summary>
+    public bool HasGateToItself => !IsReal && (KernelBits == 32 || Bits == 64);
+
     public bool IsVirtual => Mode is GuestMode.Virtual8086 or GuestMode.Virtual8086Paged;
 
     public ulong CodeBase => Segmented ? Layout.Code : 0;

@@ -24,6 +24,24 @@ internal sealed class GuestProgram
     /// <summary>Linear address behind SYSENTER.</summary>
     public ulong SystemEnter { get; set; }
 
+    /// <summary>Linear addresses of the services behind call gates: without parameters, and with two dwords of them.</summary>
+    public ulong[] Gates { get; set; } = [];
+
+    /// <summary>Instruction pointer of the routine behind the call gate to the program's own privilege; 0 where there is none.</summary>
+    public ulong GateRoutine { get; set; }
+
+    /// <summary>Linear addresses at which the tasks of a 32-bit and of a 16-bit TSS begin.</summary>
+    public ulong[] Tasks { get; set; } = [];
+
+    /// <summary>A switch to the first of them is followed by a debug trap (T in its TSS).</summary>
+    public bool TrapsTask { get; set; }
+
+    /// <summary>CR3 of the two address spaces; empty without paging.</summary>
+    public ulong[] Roots { get; set; } = [];
+
+    /// <summary>It writes CR3 of more than one address space, so a changed mapping may be cached for several PCIDs.</summary>
+    public bool SwitchesSpaces { get; set; }
+
     /// <summary>RFLAGS that it starts with.</summary>
     public uint Flags { get; set; } = 0x202;
 

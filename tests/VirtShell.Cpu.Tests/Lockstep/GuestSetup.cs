@@ -28,8 +28,10 @@ internal static unsafe class GuestSetup
         }
 
         WriteDescriptors(memory, mode);
+        GuestTables.Write(memory, program, tables);
         WriteTaskState(memory, mode);
-        WriteHandlers(memory, program, mode.Paging == PagingKind.None ? 0 : tables.EntryOf(Layout.DemandWindow), tables.EntryBytes);
+        ulong[] demandEntries = mode.Paging == PagingKind.None ? [] : [tables.EntryOf(Layout.DemandWindow), tables.OtherEntryOf(Layout.DemandWindow)];
+        WriteHandlers(memory, program, demandEntries, tables.EntryBytes);
         memory.Unmap(Layout.Mmio, Layout.MmioBytes);
         foreach ((ulong address, byte[] bytes) in program.Memory)
         {
@@ -80,6 +82,11 @@ internal static unsafe class GuestSetup
         s->IdtLimit = mode.Mode == GuestMode.Real ? 0x3FFu : 0xFFFu;
         SetMsrs(s, program);
         processor.SetSegment(SegmentIndex.Tr, Layout.TssSelector, Layout.Tss, Layout.TssLimit, 0x8B);
+        if (mode.Mode != GuestMode.Real)
+        {
+            processor.SetSegment(SegmentIndex.Ldtr, Layout.Local, Layout.LocalTable, Layout.LocalTableLimit, 0x82);
+        }
+
         s->Cpl = (uint)mode.Cpl;
         s->FlagsRest = Flags.Fixed;
         Flags.Set(s, program.Flags, uint.MaxValue);
@@ -212,14 +219,17 @@ internal static unsafe class GuestSetup
             Write(memory, selector, address, bytes, attributes);
         }
 
-        Write(memory, Layout.TssSelector, Layout.Tss, Layout.TssLimit, 0x8B);
+        Write(memory, Layout.TssSelector, Layout.Tss, Layout.TssLimit, 0x8B | (mode.Cpl == 3 ? User : 0));
     }
 
-    private static void Write(PhysicalMemory memory, ushort selector, ulong address, uint bytes, uint attributes)
+    private static void Write(PhysicalMemory memory, ushort selector, ulong address, uint bytes, uint attributes) =>
+        memory.WriteUInt64(Layout.Gdt + selector, Descriptor(address, bytes, attributes));
+
+    /// <summary>A segment or system descriptor, the first eight bytes of it in 64-bit mode; the limit in bytes.</summary>
+    public static ulong Descriptor(ulong address, uint bytes, uint attributes)
     {
         uint limit = (attributes & Granular) != 0 ? bytes >> 12 : bytes;
-        ulong low = (limit & 0xFFFF) | ((address & 0xFFFFFF) << 16) | ((ulong)attributes << 40) | ((ulong)(limit & 0xF0000) << 32) | ((address >> 24 & 0xFF) << 56);
-        memory.WriteUInt64(Layout.Gdt + selector, low);
+        return (limit & 0xFFFF) | ((address & 0xFFFFFF) << 16) | ((ulong)attributes << 40) | ((ulong)(limit & 0xF0000) << 32) | ((address >> 24 & 0xFF) << 56);
     }
 
     private static void WriteTaskState(PhysicalMemory memory, ModeInfo mode)
@@ -241,7 +251,7 @@ internal static unsafe class GuestSetup
         memory.Write(Layout.Tss + Layout.TssLimit, [0xFF]);
     }
 
-    private static void WriteHandlers(PhysicalMemory memory, GuestProgram program, ulong demandEntry, int entryBytes)
+    private static void WriteHandlers(PhysicalMemory memory, GuestProgram program, ulong[] demandEntries, int entryBytes)
     {
         ModeInfo mode = program.Mode;
         for (int vector = 0; vector < 256; vector++)
@@ -252,14 +262,19 @@ internal static unsafe class GuestSetup
             SetGate(memory, vector, service ? program.Services[vector - 0x80] : stub, mode.KernelBits);
         }
 
+        if (mode.HasTasks && program.Tasks.Length > 0)
+        {
+            memory.WriteUInt64(Layout.Idt + (Layout.TaskVector * 8), ((ulong)Layout.Task32Selector << 16) | (0xE5UL << 40));
+        }
+
         Assembler assembler = new(mode.KernelBits);
         switch (mode.KernelBits)
         {
             case 64:
-                Handlers64.Common(assembler, mode, demandEntry, program.Flags);
+                Handlers64.Common(assembler, mode, demandEntries, program.Flags);
                 break;
             case 32:
-                Handlers32.Common(assembler, mode, demandEntry, entryBytes, program.Flags);
+                Handlers32.Common(assembler, mode, demandEntries, entryBytes, program.Flags);
                 break;
             default:
                 Handlers16.Common(assembler);

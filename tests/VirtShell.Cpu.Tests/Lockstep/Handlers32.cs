@@ -13,12 +13,14 @@ internal static class Handlers32
     private const int Eflags = 36;
 
     /// <summary>The part that all stubs jump to.</summary>
-    public static void Common(Assembler c, ModeInfo mode, ulong demandEntry, int entryBytes, uint flags)
+    public static void Common(Assembler c, ModeInfo mode, ulong[] demandEntries, int entryBytes, uint flags)
     {
         Label done = c.CreateLabel();
         Label debug = c.CreateLabel();
         Label look = c.CreateLabel();
         Label protectedCode = c.CreateLabel();
+        Label program = c.CreateLabel();
+        Label task = c.CreateLabel();
         Label restart = c.CreateLabel();
         Label skip = c.CreateLabel();
         Label notMath = c.CreateLabel();
@@ -56,7 +58,11 @@ internal static class Handlers32
         c.cmp(ecx, 0x10000);
         c.jae(skip);
         c.shr(ecx, 12);
-        c.or(entryBytes == 8 ? __byte_ptr[(ecx * 8) + (int)demandEntry] : __byte_ptr[(ecx * 4) + (int)demandEntry], 1);
+        foreach (ulong entry in demandEntries)
+        {
+            c.or(entryBytes == 8 ? __byte_ptr[(ecx * 8) + (int)entry] : __byte_ptr[(ecx * 4) + (int)entry], 1);
+        }
+
         c.jmp(done);
         c.Label(ref skip);
         c.mov(ecx, __dword_ptr[esp + Eip]);
@@ -70,10 +76,18 @@ internal static class Handlers32
         c.Label(ref protectedCode);
         c.and(edx, 0xFFFC);
         c.cmp(edx, Layout.ProgramCode);
+        c.je(program);
+        c.cmp(edx, Layout.LocalCode);
+        c.je(program);
+        c.cmp(edx, Layout.TaskCode);
         c.jne(look);
+        c.add(ecx, (int)(Layout.Services - Layout.Code));
+        c.jmp(task);
+        c.Label(ref program);
         c.add(ecx, (int)mode.CodeBase);
         c.Label(ref look);
         c.sub(ecx, (int)Layout.Code);
+        c.Label(ref task);
         c.cmp(ecx, Layout.LengthBytes);
         c.jae(restart);
         c.movzx(edx, __byte_ptr[ecx + (int)Layout.Lengths]);
@@ -131,6 +145,15 @@ internal static class Handlers32
     {
         int top = (int)(Layout.Stack + Layout.StackTop - mode.StackBase);
         c.cld();
+
+        // Whatever task it was: none is busy, and the program's runs.
+        foreach (ushort tss in new[] { Layout.TssSelector, Layout.Task32Selector, Layout.Task16Selector })
+        {
+            c.and(__byte_ptr[(int)Layout.Gdt + tss + 5], unchecked((sbyte)0xFD));
+        }
+
+        c.mov(eax, Layout.TssSelector);
+        c.ltr(ax);
         if (mode.Cpl == 0)
         {
             c.mov(eax, Layout.ProgramStack);

@@ -13,11 +13,12 @@ internal static class Handlers64
     private const int Rflags = 56;
 
     /// <summary>The part that all stubs jump to.</summary>
-    public static void Common(Assembler c, ModeInfo mode, ulong demandEntry, uint flags)
+    public static void Common(Assembler c, ModeInfo mode, ulong[] demandEntries, uint flags)
     {
         Label done = c.CreateLabel();
         Label debug = c.CreateLabel();
         Label look = c.CreateLabel();
+        Label program = c.CreateLabel();
         Label restart = c.CreateLabel();
         Label skip = c.CreateLabel();
         Label notMath = c.CreateLabel();
@@ -50,14 +51,21 @@ internal static class Handlers64
         c.cmp(rcx, 0x10000);
         c.jae(skip);
         c.shr(ecx, 12);
-        c.or(__byte_ptr[(rcx * 8) + (int)demandEntry], 1);
+        foreach (ulong entry in demandEntries)
+        {
+            c.or(__byte_ptr[(rcx * 8) + (int)entry], 1);
+        }
+
         c.jmp(done);
         c.Label(ref skip);
         c.mov(rcx, __qword_ptr[rsp + Rip]);
         c.mov(edx, __dword_ptr[rsp + Cs]);
         c.and(edx, 0xFFFC);
         c.cmp(edx, Layout.ProgramCode);
+        c.je(program);
+        c.cmp(edx, Layout.LocalCode);
         c.jne(look);
+        c.Label(ref program);
         c.add(rcx, (int)mode.CodeBase);
         c.Label(ref look);
         c.sub(rcx, (int)Layout.Code);

@@ -10,6 +10,17 @@ internal static class Layout
     public const ulong Tss = 0x3000;
     public const uint TssLimit = 0x68 + 0x40;
 
+    /// <summary>Two local tables with the same kinds of segments, of other bases and limits.</summary>
+    public const ulong LocalTable = 0x3400;
+    public const ulong OtherLocalTable = 0x3500;
+    public const ushort LocalTableLimit = 0x4F;
+
+    /// <summary>A 32-bit and a 16-bit TSS of tasks of the kernel.</summary>
+    public const ulong Task32 = 0x3800;
+    public const ulong Task16 = 0x3900;
+    public const ulong Task16Stack = 0x4F00;
+    public const ulong Task32Stack = 0x5F00;
+
     /// <summary>Exception handlers, at most 4 KiB of stubs and then the common code.</summary>
     public const ulong Handlers = 0x6000;
 
@@ -38,6 +49,15 @@ internal static class Layout
     /// <summary>Loop counters and the like, which random stores leave alone for the most part.</summary>
     public const ulong Cells = 0x4_0000;
     public const int CellBytes = 0x1_0000;
+
+    /// <summary>Far pointers of eight bytes each for 64-bit code: to each of <see cref="FarPointers"/>.</summary>
+    public const ulong Pointers = Cells + 0x8000;
+
+    /// <summary>INVPCID descriptors: one for each of <see cref="ContextCount"/> PCIDs.</summary>
+    public const ulong Contexts = Cells + 0x9000;
+
+    /// <summary>More PCIDs than the processor keeps TLBs for.</summary>
+    public const int ContextCount = 12;
 
     public const ulong Stack = 0x5_0000;
     public const int StackTop = 0xFF00;
@@ -91,8 +111,36 @@ internal static class Layout
     public const ushort ReadOnlyData = 0x70;
     public const ushort CodeAsData = 0x78;
     public const ushort NotPresent = 0x80;
-    public const ushort CallGate = 0x90;
     public const ushort MmioData = 0xA0;
     public const ushort OtherCode = 0xA8;
-    public const ushort GdtLimit = 0xBF;
+    public const ushort Local = 0xB0;
+    public const ushort OtherLocal = 0xC0;
+
+    /// <summary>Call gates: to the kernel, without and with parameters, and to the program itself.</summary>
+    public const ushort Gate = 0xD0;
+    public const ushort GateWithParameters = 0xE0;
+    public const ushort GateToItself = 0xF0;
+    public const ushort Task32Selector = 0x100;
+    public const ushort Task16Selector = 0x110;
+    public const ushort TaskGate = 0x118;
+
+    /// <summary>32-bit code of the kernel whose offsets fit 16 bits.</summary>
+    public const ushort TaskCode = 0x120;
+    public const ushort GdtLimit = 0x127;
+
+    // In the local tables.
+    public const ushort LocalData = 0x04;
+    public const ushort LocalSmall = 0x0C;
+    public const ushort LocalOther = 0x14;
+    public const ushort LocalCode = 0x1C;
+    public const ushort LocalNotPresent = 0x24;
+    public const ushort LocalStack = 0x2C;
+    public const ushort LocalGate = 0x34;
+    public const ushort LocalMmio = 0x44;
+
+    /// <summary>What the far pointers at <see cref="Pointers"/> select.</summary>
+    public static readonly ushort[] FarPointers = [Gate, GateToItself, LocalGate];
+
+    /// <summary>The interrupt that is a task gate.</summary>
+    public const byte TaskVector = 0x8F;
 }

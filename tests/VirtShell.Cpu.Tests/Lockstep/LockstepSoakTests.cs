@@ -29,14 +29,20 @@ public sealed class LockstepSoakTests(ITestOutputHelper output)
         long instructions = 0;
         int programs = 0;
         string? only = Environment.GetEnvironmentVariable("VIRTSHELL_SOAK_MODE");
-        GuestMode[] modes = [.. ModeInfo.Modes.Where(m => only is null || m.ToString() == only)];
+        string? mixed = Environment.GetEnvironmentVariable("VIRTSHELL_SOAK_MIX");
+        GuestMode[] modes = [.. ModeInfo.Modes.Where(m => string.IsNullOrEmpty(only) || m.ToString() == only).Where(m => string.IsNullOrEmpty(mixed) || Mix.For(m).Any(x => x.Name == mixed))];
         for (int seed = SoakCases.Seed; instructions < s_total && reports.Count < ReportLimit; seed++)
         {
             foreach (GuestMode mode in modes)
             {
                 // Random bytes last: null.
-                foreach (Mix? mix in (Mix?[])[.. Mix.All, null])
+                foreach (Mix? mix in (Mix?[])[.. Mix.For(mode), null])
                 {
+                    if (!string.IsNullOrEmpty(mixed) && mix?.Name != mixed)
+                    {
+                        continue;
+                    }
+
                     GuestProgram program = mix is null ? HostileProgram.Generate(mode, seed) : ProgramGenerator.Generate(mode, mix, seed);
                     LockstepResult result = LockstepRunner.Run(program, mix is null ? InstructionsPerProgram / 10 : InstructionsPerProgram, seed);
                     instructions += result.Instructions;

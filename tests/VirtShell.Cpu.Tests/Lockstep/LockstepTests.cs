@@ -29,7 +29,7 @@ public sealed class LockstepTests
     {
         for (int seed = 1; seed <= Seeds; seed++)
         {
-            foreach (Mix mix in Mix.All)
+            foreach (Mix mix in Mix.For(Enum.Parse<GuestMode>(mode)))
             {
                 GuestProgram program = ProgramGenerator.Generate(Enum.Parse<GuestMode>(mode), mix, seed);
                 LockstepResult result = LockstepRunner.Run(program, 40_000, seed);

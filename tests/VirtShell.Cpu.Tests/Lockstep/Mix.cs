@@ -9,9 +9,16 @@ internal sealed class Mix
 {
     private readonly (Family Family, int Weight)[] _weights;
     private readonly int _total;
+    private readonly Func<ModeInfo, bool>? _fits;
 
     private Mix(string name, params (Family Family, int Weight)[] weights)
+        : this(name, null, weights)
     {
+    }
+
+    private Mix(string name, Func<ModeInfo, bool>? fits, params (Family Family, int Weight)[] weights)
+    {
+        _fits = fits;
         Name = name;
         _weights = weights;
         _total = weights.Sum(static w => w.Weight);
@@ -43,6 +50,12 @@ internal sealed class Mix
         new("system",
             (Family.System, 12), (Family.Paging, 8), (Family.Segments, 8), (Family.Traps, 8), (Family.Interrupts, 6), (Family.Debug, 4), (Family.Ports, 6),
             (Family.Arithmetic, 15), (Family.Moves, 12), (Family.FlagUsers, 8), (Family.Branches, 6), (Family.Loops, 3), (Family.Stack, 4), (Family.SelfModifying, 2)),
+        new("gates", static m => m.Mode != GuestMode.Real,
+            (Family.Gates, 22), (Family.Tasks, 10), (Family.Segments, 6), (Family.Traps, 4), (Family.Interrupts, 3), (Family.System, 2), (Family.Arithmetic, 14),
+            (Family.Moves, 12), (Family.FlagUsers, 8), (Family.Branches, 6), (Family.Loops, 3), (Family.Stack, 4), (Family.Strings, 1)),
+        new("spaces", static m => m.Paging != PagingKind.None,
+            (Family.AddressSpaces, 24), (Family.Paging, 6), (Family.SelfModifying, 2), (Family.Traps, 3), (Family.Calls, 3), (Family.Arithmetic, 14),
+            (Family.Moves, 16), (Family.FlagUsers, 8), (Family.Branches, 6), (Family.Loops, 4), (Family.Stack, 3), (Family.Strings, 2)),
         new("everything",
             (Family.Arithmetic, 12), (Family.FlagUsers, 12), (Family.Shifts, 6), (Family.MultiplyDivide, 4), (Family.Bits, 6), (Family.Moves, 12), (Family.Strings, 3),
             (Family.Sse, 8), (Family.Avx, 8), (Family.X87, 5), (Family.Mmx, 3), (Family.Stack, 5), (Family.Branches, 9), (Family.Loops, 3), (Family.Calls, 4),
@@ -51,6 +64,12 @@ internal sealed class Mix
     ];
 
     public string Name { get; }
+
+    /// <summary>Those whose families mean something in a mode.</summary>
+    public static IEnumerable<Mix> For(GuestMode mode) => All.Where(m => m._fits is null || m._fits(ModeInfo.Of(mode)));
+
+    /// <summary>Whether a family comes up at all.</summary>
+    public bool Has(Family family) => Array.Exists(_weights, w => w.Family == family);
 
     public static Mix Of(string name) => All.First(m => m.Name == name);
 

@@ -17,9 +17,16 @@ internal sealed class PageTables(PhysicalMemory memory, PagingKind kind, bool ke
     private const ulong NoExecute = 1UL << 63;
 
     private ulong _next = Layout.Tables;
+    private ulong _otherTable;
 
     /// <summary>Value for CR3.</summary>
     public ulong Root { get; private set; }
+
+    /// <summary>CR3 of a second address space: the same but for <see cref="Layout.RoutineWindow"/> and <see cref="Layout.DataAlias"/>.</summary>
+    public ulong OtherRoot { get; private set; }
+
+    /// <summary>Physical address of the second address space's entry for a linear page of the windows.</summary>
+    public ulong OtherEntryOf(ulong linear) => _otherTable + (EntryOf(linear) & 0xFFF);
 
     /// <summary>Size of an entry.</summary>
     public int EntryBytes => kind == PagingKind.Legacy ? 4 : 8;
@@ -65,6 +72,45 @@ internal sealed class PageTables(PhysicalMemory memory, PagingKind kind, bool ke
             Put(directory + (((Layout.LargeWindow >> 21) & 0x1FF) * 8), Layout.LargeFrame | Present | Writable | User | Large);
             Put(directory + ((((Layout.LargeWindow >> 21) + 1) & 0x1FF) * 8), Present | Writable | User | Large);
         }
+
+        BuildOther();
+    }
+
+    /// <summary>Copies of the tables on the way to the windows; all others are shared.</summary>
+    private void BuildOther()
+    {
+        (int top, int step) = kind switch { PagingKind.Long => (39, 9), PagingKind.Pae => (30, 9), _ => (22, 10) };
+        ulong from = Root;
+        OtherRoot = Copy(Root);
+        ulong to = OtherRoot;
+        for (int shift = top; shift >= (kind == PagingKind.Legacy ? 22 : 21); shift -= step)
+        {
+            ulong offset = ((Layout.Windows >> shift) & ((1UL << step) - 1)) * (ulong)EntryBytes;
+            ulong entry = EntryBytes == 4 ? memory.ReadUInt32(from + offset) : memory.ReadUInt64(from + offset);
+            from = entry & ~0xFFFUL;
+            ulong copy = Copy(from);
+            Put(to + offset, copy | (entry & 0xFFF));
+            to = copy;
+        }
+
+        _otherTable = to;
+        for (ulong i = 0; i < Layout.WindowPages; i++)
+        {
+            ulong at = i * 4096;
+            Put(OtherEntryOf(Layout.DataAlias + at), (Layout.Data + ((at + 0x1000) & 0xFFFF)) | Present | Writable | User);
+            Put(OtherEntryOf(Layout.RoutineWindow + at), (Layout.RoutinesB + (at & 0x3FFF)) | Present | Writable | (kernel ? 0 : User));
+        }
+    }
+
+    private ulong Copy(ulong table)
+    {
+        ulong copy = Take();
+        for (ulong i = 0; i < 4096; i += 8)
+        {
+            memory.WriteUInt64(copy + i, memory.ReadUInt64(table + i));
+        }
+
+        return copy;
     }
 
     private void Map(ulong linear, ulong entry) => Put(EntryOf(linear), entry);

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using Iced.Intel;
 using VirtShell.Cpu.Memory;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -16,12 +17,13 @@ internal static class ProgramGenerator
         Random random = new(HashCode(mode, mix.Name, seed));
         ModeInfo info = ModeInfo.Of(mode);
         GuestProgram program = new() { Mode = info, Seed = seed, Mix = mix.Name };
+        program.SwitchesSpaces = info.Paging != PagingKind.None && mix.Has(Family.AddressSpaces);
         ChooseFlags(program, random);
-        Func<ulong, ulong>? entryOf = EntryOf(info, out int entryBytes);
+        Windows? windows = WindowsOf(program);
         byte[] lengths = new byte[Layout.LengthBytes];
         ulong[] routines = WriteRoutines(program, mix, random);
-        WriteServices(program, mix, random, lengths, entryOf, entryBytes, routines);
-        WriteMain(program, mix, random, lengths, entryOf, entryBytes, routines);
+        WriteServices(program, mix, random, lengths, windows, routines);
+        WriteMain(program, mix, random, lengths, windows, routines);
         program.Memory.Add((Layout.Lengths, lengths));
         WriteData(program, random);
         Pruning.Prune(program, lengths, random);
@@ -56,7 +58,7 @@ internal static class ProgramGenerator
         if (mode.Paging == PagingKind.Long)
         {
             program.Cr4 |= ControlBits.Cr4FsGsBase;
-            program.Cr4 |= random.Next(3) == 0 ? ControlBits.Cr4Pcide : 0;
+            program.Cr4 |= random.Next(program.SwitchesSpaces ? 2 : 3) == 0 ? ControlBits.Cr4Pcide : 0;
         }
 
         program.Cr4 |= random.Next(8) == 0 ? ControlBits.Cr4De : 0;
@@ -67,9 +69,9 @@ internal static class ProgramGenerator
     }
 
     /// <summary>How page table entries are found; the tables are the same for every program of a mode.</summary>
-    private static Func<ulong, ulong>? EntryOf(ModeInfo mode, out int entryBytes)
+    private static Windows? WindowsOf(GuestProgram program)
     {
-        entryBytes = mode.Paging == PagingKind.Legacy ? 4 : 8;
+        ModeInfo mode = program.Mode;
         if (mode.Paging == PagingKind.None)
         {
             return null;
@@ -78,13 +80,8 @@ internal static class ProgramGenerator
         using PhysicalMemory memory = new(Layout.RamBytes);
         PageTables tables = new(memory, mode.Paging, mode.Cpl == 0);
         tables.Build();
-        Dictionary<ulong, ulong> entries = [];
-        for (ulong page = Layout.Windows; page < Layout.NoExecuteWindow; page += 4096)
-        {
-            entries[page] = tables.EntryOf(page);
-        }
-
-        return linear => entries[linear];
+        program.Roots = [tables.Root, tables.OtherRoot];
+        return new Windows(tables.EntryOf(Layout.Windows), tables.OtherEntryOf(Layout.Windows), tables.EntryBytes);
     }
 
     private static ulong[] WriteRoutines(GuestProgram program, Mix mix, Random random)
@@ -114,7 +111,7 @@ internal static class ProgramGenerator
         return [.. routines];
     }
 
-    private static void WriteServices(GuestProgram program, Mix mix, Random random, byte[] lengths, Func<ulong, ulong>? entryOf, int entryBytes, ulong[] routines)
+    private static void WriteServices(GuestProgram program, Mix mix, Random random, byte[] lengths, Windows? windows, ulong[] routines)
     {
         ModeInfo mode = program.Mode;
         CodeEmitter code = new(mode.KernelBits, Layout.Services, mode.KernelBits == 16 ? Layout.Services : 0, Layout.ServiceBytes);
@@ -123,7 +120,7 @@ internal static class ProgramGenerator
         {
             services.Add(code.Linear + (ulong)code.Count);
             Mix of = random.Next(2) == 0 ? mix : Mix.Of("system");
-            BlockWriter writer = new(program, of, code, random, service: true) { EntryOf = entryOf, EntryBytes = entryBytes };
+            BlockWriter writer = new(program, of, code, random, service: true) { Windows = windows };
             if (mode.Bits == mode.KernelBits && mode.Cpl == 0)
             {
                 writer.Routines = routines;
@@ -135,11 +132,70 @@ internal static class ProgramGenerator
             Leave(code, mode, i - ServiceCount);
         }
 
+        if (mode.KernelBits != 16 && mix.Has(Family.Gates))
+        {
+            program.Gates = [WriteGate(program, mix, random, code, windows, 0), WriteGate(program, mix, random, code, windows, mode.KernelBits == 32 ? 2 : 0)];
+            program.Tasks = mode.HasTasks ? [WriteTask(program, mix, random, code, windows), WriteTask(program, mix, random, code, windows)] : [];
+            program.TrapsTask = random.Next(4) == 0;
+        }
+
         program.SystemEnter = services[ServiceCount];
         program.SystemCall = services[ServiceCount + 1];
         program.Services = [.. services[..ServiceCount]];
         program.Memory.Add((Layout.Services, code.ToArray()));
         code.Lengths.CopyTo(lengths, Layout.CodeBytes);
+    }
+
+    /// <summary>What a call gate leads to: a service that ends in a far return.</summary>
+    private static ulong WriteGate(GuestProgram program, Mix mix, Random random, CodeEmitter code, Windows? windows, int parameters)
+    {
+        ModeInfo mode = program.Mode;
+        ulong at = code.Linear + (ulong)code.Count;
+        BlockWriter writer = new(program, mix, code, random, service: true) { Windows = windows };
+        Enter(code, mode, -1);
+        writer.Begin();
+        writer.Body(random.Next(2, 12));
+        if (mode.KernelBits == 64)
+        {
+            code.Assemble(static c => Handlers64.Leave(c, iret: false));
+            code.Raw(0x48, 0xCB); // retfq
+            return at;
+        }
+
+        code.Assemble(c =>
+        {
+            Handlers32.Leave(c, iret: false);
+            if (parameters == 0)
+            {
+                c.retf();
+            }
+            else
+            {
+                c.retf((short)(parameters * 4));
+            }
+        });
+        return at;
+    }
+
+    /// <summary>A task of the kernel: for ever some work, and then back to whoever called it or, where nobody did, to the program's task.</summary>
+    private static ulong WriteTask(GuestProgram program, Mix mix, Random random, CodeEmitter code, Windows? windows)
+    {
+        ulong at = code.Linear + (ulong)code.Count;
+        BlockWriter writer = new(program, mix, code, random, service: true) { Windows = windows };
+        int top = code.BindNew();
+        writer.Begin();
+        writer.Body(random.Next(2, 10));
+        int jumped = code.NewLabel();
+        code.Raw(0x9C); // pushfd
+        code.Raw(0x58); // pop eax
+        code.Emit(Instruction.Create(Code.Test_EAX_imm32, Register.EAX, (int)Flags.NestedTask));
+        code.Branch(Code.Je_rel32_32, jumped);
+        code.Raw(0xCF);
+        writer.Forever(top);
+        code.Bind(jumped);
+        code.Raw(0xEA, 0, 0, 0, 0, (byte)Layout.TssSelector, (byte)(Layout.TssSelector >> 8));
+        writer.Forever(top);
+        return at;
     }
 
     private static void Enter(CodeEmitter code, ModeInfo mode, int special)
@@ -219,11 +275,11 @@ internal static class ProgramGenerator
         });
     }
 
-    private static void WriteMain(GuestProgram program, Mix mix, Random random, byte[] lengths, Func<ulong, ulong>? entryOf, int entryBytes, ulong[] routines)
+    private static void WriteMain(GuestProgram program, Mix mix, Random random, byte[] lengths, Windows? windows, ulong[] routines)
     {
         ModeInfo mode = program.Mode;
         CodeEmitter code = new(mode.Bits, Layout.Code, mode.CodeBase, Layout.CodeBytes);
-        BlockWriter writer = new(program, mix, code, random, service: false) { EntryOf = entryOf, EntryBytes = entryBytes, Routines = routines };
+        BlockWriter writer = new(program, mix, code, random, service: false) { Windows = windows, Routines = routines };
         Function[] functions = new Function[random.Next(1, 6)];
         for (int i = 0; i < functions.Length; i++)
         {
@@ -251,6 +307,11 @@ internal static class ProgramGenerator
         code.Bind(writer.RecursiveFunction);
         writer.Begin();
         writer.Recursion(writer.RecursiveFunction);
+        if (mode.HasGateToItself && mix.Has(Family.Gates))
+        {
+            program.GateRoutine = writer.GateRoutine();
+        }
+
         program.Memory.Add((Layout.Code, code.ToArray()));
         program.Written = writer.Written;
         code.Lengths.CopyTo(lengths, 0);

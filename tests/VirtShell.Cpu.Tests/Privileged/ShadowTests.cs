@@ -227,4 +227,84 @@ public sealed unsafe class ShadowTests
         guest.Processor.Run(1);
         Assert.Equal(second ? 2UL : 1UL, guest.State->Gpr[3]);
     }
+
+    /// <summary>SDM Vol. 3A §6.7.1: where the IRET faults, NMIs are unblocked before the handler of its exception is invoked.</summary>
+    [Theory]
+    [InlineData(32)]
+    [InlineData(64)]
+    public void AnIretThatFaultsUnblocksNmisBeforeTheFaultsHandlerBegins(int bits)
+    {
+        using SystemGuest guest = bits == 64 ? SystemGuest.Long() : SystemGuest.Protected();
+        guest.Assemble(SystemGuest.Handlers + (Vector.Nmi * 16), static c =>
+        {
+            c.inc(ebx);
+            c.hlt();
+        });
+        guest.Assemble(SystemGuest.Handlers + (Vector.GeneralProtection * 16), static c =>
+        {
+            c.inc(esi);
+            c.hlt();
+        });
+
+        // Its own return would go to a data segment.
+        ulong frame = SystemGuest.BootStack - 0x40;
+        for (ulong i = 0; i < 5; i++)
+        {
+            guest.Memory.WriteUInt64(frame + (i * 8), SystemGuest.Data0 | ((ulong)SystemGuest.Data0 << 32));
+        }
+
+        guest.Assemble(SystemGuest.Code, static c => c.nop());
+        guest.Assemble(SystemGuest.Code + 0x100, c =>
+        {
+            if (bits == 64)
+            {
+                c.iretq();
+            }
+            else
+            {
+                c.iretd();
+            }
+        });
+        guest.State->Rip = SystemGuest.Code;
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(1);
+        Assert.Equal(1UL, guest.State->Gpr[3]);
+        guest.Processor.RaiseNmi();
+        guest.State->Gpr[4] = frame;
+        guest.State->Rip = SystemGuest.Code + 0x100;
+        Assert.Equal(ExitReason.Halted, guest.Processor.Run(10));
+
+        // The second NMI has interrupted the handler of #GP before its first instruction.
+        Assert.Equal(2UL, guest.State->Gpr[3]);
+        Assert.Equal(0UL, guest.State->Gpr[6]);
+        Assert.Equal(SystemGuest.Handlers + (Vector.GeneralProtection * 16), guest.Stack(0));
+        Assert.Equal((ulong)SystemGuest.Data0 & 0xFFF8, guest.Stack(bits == 64 ? 5 : 3));
+    }
+
+    /// <summary>What keeps an IRET from being executed at all (here a fetch that faults) leaves NMIs blocked.</summary>
+    [Fact]
+    public void AnIretThatIsNotReachedLeavesNmisBlocked()
+    {
+        using SystemGuest guest = SystemGuest.Long();
+        guest.SetTestPage(0);
+        guest.Assemble(SystemGuest.Handlers + (Vector.Nmi * 16), static c =>
+        {
+            c.inc(ebx);
+            c.hlt();
+        });
+        guest.Assemble(SystemGuest.Handlers + (Vector.PageFault * 16), static c =>
+        {
+            c.inc(esi);
+            c.hlt();
+        });
+        guest.Memory.Write(SystemGuest.TestFrame, [0x48, 0xCF]);
+        guest.Assemble(SystemGuest.Code, static c => c.nop());
+        guest.State->Rip = SystemGuest.Code;
+        guest.Processor.RaiseNmi();
+        guest.Processor.Run(1);
+        guest.Processor.RaiseNmi();
+        guest.State->Rip = SystemGuest.TestPage;
+        Assert.Equal(ExitReason.Halted, guest.Processor.Run(10));
+        Assert.Equal((1UL, 1UL), (guest.State->Gpr[3], guest.State->Gpr[6]));
+    }
 }

@@ -125,7 +125,7 @@ public sealed unsafe class SystemInstructionTests
 
     [Theory]
     [InlineData(0x1234_5678u)]
-    [InlineData(0x48u)]
+    [InlineData(0x10Bu)]
     [InlineData(0xC001_0015u)]
     public void UnknownMsrsRaiseGeneralProtection(uint index)
     {

@@ -142,6 +142,72 @@ public sealed unsafe class Virtual8086RuleTests
         }
     }
 
+    /// <summary>
+    /// SDM Vol. 3B §20.3.2: with VIF and VIP set at the beginning of an instruction, as an IRET to the 8086 program may leave
+    /// them, #GP comes before that instruction. Without VME, or with IOPL 3, the two flags mean nothing.
+    /// </summary>
+    [Theory]
+    [InlineData(true, 0u, true, true, true)]
+    [InlineData(true, 0u, true, false, false)]
+    [InlineData(true, 0u, false, true, false)]
+    [InlineData(false, 0u, true, true, false)]
+    [InlineData(true, Iopl3, true, true, false)]
+    public void AnIretThatLeavesVifAndVipSetIsFollowedByAFault(bool extensions, uint iopl, bool enabled, bool pending, bool faults)
+    {
+        using SystemGuest guest = SystemGuest.Protected();
+        guest.State->Cr4 |= extensions ? ControlBits.Cr4Vme : ControlBits.Cr4Pvi;
+        guest.SetGate(Vector.Breakpoint, SystemGuest.Interrupt32, dpl: 3);
+        uint flags = 0x202 | iopl | (enabled ? Flags.VirtualInterrupt : 0) | (pending ? Flags.VirtualInterruptPending : 0);
+        int vector = Run(guest, flags, static c =>
+        {
+            c.inc(bx);
+            c.int3();
+        });
+        Assert.Equal(faults ? Vector.GeneralProtection : Vector.Breakpoint, vector);
+        Assert.Equal(faults ? 0UL : 1UL, guest.State->Gpr[3]);
+        int frame = faults ? 1 : 0;
+        Assert.Equal(faults ? 0UL : 2UL, guest.Stack(frame));
+        Assert.Equal(Segment, guest.Stack(frame + 1));
+        Assert.Equal(flags | Flags.Virtual8086, guest.Stack(frame + 2) & ~(ulong)(Flags.Resume | Flags.Status));
+        if (faults)
+        {
+            Assert.Equal(0UL, guest.Stack(0));
+            Assert.NotEqual(0UL, guest.Stack(3) & Flags.Resume);
+        }
+    }
+
+    /// <summary>The same for a program at CPL 3 with PVI (SDM Vol. 3B §20.4); at CPL 0 nobody looks at the two.</summary>
+    [Theory]
+    [InlineData(32, true, true)]
+    [InlineData(64, true, true)]
+    [InlineData(32, false, false)]
+    [InlineData(64, false, false)]
+    public void WithPviAnIretToCpl3ThatLeavesVifAndVipSetIsFollowedByAFault(int bits, bool extensions, bool faults)
+    {
+        using SystemGuest guest = bits == 64 ? SystemGuest.Long() : SystemGuest.Protected();
+        guest.State->Cr4 |= extensions ? ControlBits.Cr4Pvi : ControlBits.Cr4Vme;
+        guest.Assemble(SystemGuest.UserCode, static c =>
+        {
+            c.inc(ebx);
+            c.@int(0x30);
+        });
+        guest.EnterUser(SystemGuest.UserCode, 0x202 | Flags.VirtualInterrupt | Flags.VirtualInterruptPending);
+        Assert.Equal(faults ? Vector.GeneralProtection : 0x30, guest.Continue());
+        Assert.Equal(faults ? 0UL : 1UL, guest.State->Gpr[3]);
+        Assert.Equal(0u, guest.State->Cpl);
+        if (faults)
+        {
+            Assert.Equal(0UL, guest.Stack(0));
+            Assert.Equal(SystemGuest.UserCode, guest.Stack(1));
+        }
+
+        // The handler has halted at CPL 0 with both flags still set, and may go on.
+        guest.State->Gpr[4] = SystemGuest.BootStack;
+        Assert.Equal(0x31, guest.Run(static c => c.@int(0x31)));
+        const ulong Both = Flags.VirtualInterrupt | Flags.VirtualInterruptPending;
+        Assert.Equal(Both, guest.Stack(2) & Both);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -77,6 +77,7 @@ internal static unsafe class FarHandlers
     private static Op* InterruptReturn(CpuState* s, Op* o)
     {
         Vcpu cpu = CpuState.Of(s);
+        cpu.BeforeInterruptReturn();
         cpu.InterruptReturn(o->OperandSize, Flow.NextRip(s, o));
         cpu.AfterInterruptReturn(Flow.RetiredBefore(s, o) + 1);
         return Flow.Exit(s, o, s->Rip);
