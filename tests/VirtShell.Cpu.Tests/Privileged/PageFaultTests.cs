@@ -157,7 +157,7 @@ public sealed unsafe class PageFaultTests
         guest.State->Cr4 |= cr4;
         if ((cr4 & (ControlBits.Cr4Smap | ControlBits.Cr4Smep)) != 0)
         {
-            MakeEverythingElseSupervisor(guest);
+            guest.MakeEverythingElseSupervisor();
         }
 
         void Write(Assembler c)
@@ -201,15 +201,5 @@ public sealed unsafe class PageFaultTests
             Assert.Equal(SystemGuest.TestPage, guest.State->Cr2);
             Assert.Equal(user ? 3UL : 0UL, guest.Stack(2) & 3);
         }
-    }
-
-    private static void MakeEverythingElseSupervisor(SystemGuest guest)
-    {
-        for (ulong page = 0; page < 1024; page++)
-        {
-            guest.Memory.WriteUInt64(SystemGuest.Tables + 0x3000 + (page * 8), (page << 12) | P | W);
-        }
-
-        guest.Processor.DropCaches();
     }
 }

@@ -165,6 +165,17 @@ internal sealed unsafe class SystemGuest : IDisposable
     /// <summary>Sets <see cref="TestPage"/>'s page table entry: frame address and flags.</summary>
     public void SetTestPage(ulong flags) => Memory.WriteUInt64(Tables + 0x5000, TestFrame | flags);
 
+    /// <summary>Leaves user mode, in <see cref="Long"/>, nothing but <see cref="TestPage"/>.</summary>
+    public void MakeEverythingElseSupervisor()
+    {
+        for (ulong page = 0; page < 1024; page++)
+        {
+            Memory.WriteUInt64(Tables + 0x3000 + (page * 8), (page << 12) | 3);
+        }
+
+        Processor.DropCaches();
+    }
+
     public ulong TestEntry => Memory.ReadUInt64(Tables + 0x5000);
 
     /// <summary>Assembles code at an address; gives the address behind it.</summary>
