@@ -27,6 +27,9 @@ internal sealed unsafe class TlbContext : IDisposable
     private readonly Dictionary<ulong, ulong> _fetches = [];
     private readonly Dictionary<ulong, ulong> _globalFetches = [];
     private readonly JumpTable?[] _jumps = new JumpTable?[TranslationKey.Count];
+
+    /// <summary>Those of <see cref="_jumps"/> that there are.</summary>
+    private readonly List<JumpTable> _tables = [];
     private int _filledCount;
     private int _filledExecCount;
 
@@ -125,12 +128,23 @@ internal sealed unsafe class TlbContext : IDisposable
     /// <summary>The table of translated branch targets for a translation key, where there is one.</summary>
     public JumpTable? Jumps(int key) => _jumps[key];
 
-    public JumpTable AddJumps(int key) => _jumps[key] = new JumpTable();
+    public JumpTable AddJumps(int key)
+    {
+        JumpTable table = new();
+        _jumps[key] = table;
+        _tables.Add(table);
+        return table;
+    }
 
     public void DropJumps(int key)
     {
-        _jumps[key]?.Dispose();
-        _jumps[key] = null;
+        JumpTable? table = _jumps[key];
+        if (table != null)
+        {
+            _ = _tables.Remove(table);
+            _jumps[key] = null;
+            table.Dispose();
+        }
     }
 
     public void FlushExec(bool keepGlobal = false)
@@ -141,9 +155,9 @@ internal sealed unsafe class TlbContext : IDisposable
         }
 
         _filledExecCount = 0;
-        foreach (JumpTable? table in _jumps)
+        foreach (JumpTable table in _tables)
         {
-            table?.Flush(keepGlobal);
+            table.Flush(keepGlobal);
         }
     }
 
@@ -161,14 +175,16 @@ internal sealed unsafe class TlbContext : IDisposable
             }
         }
 
+        // Most pages that are flushed hold data: targets of branches are known only in pages that code was fetched from.
         ulong page = linear & ~0xFFFUL;
-        _fetches.Remove(page);
-        _fetches.Remove(page | 1);
-        _globalFetches.Remove(page);
-        _globalFetches.Remove(page | 1);
-        foreach (JumpTable? table in _jumps)
+        if (!(RemoveFetch(_fetches, page) | RemoveFetch(_globalFetches, page)))
         {
-            table?.FlushPage(linear);
+            return;
+        }
+
+        foreach (JumpTable table in _tables)
+        {
+            table.FlushPage(linear);
         }
 
         // An unused tag, but still listed as filled: no address has this mode pattern.
@@ -199,11 +215,14 @@ internal sealed unsafe class TlbContext : IDisposable
         }
 
         NativeMemory.AlignedFree(Exec);
-        foreach (JumpTable? table in _jumps)
+        foreach (JumpTable table in _tables)
         {
-            table?.Dispose();
+            table.Dispose();
         }
     }
+
+    private static bool RemoveFetch(Dictionary<ulong, ulong> fetches, ulong page) =>
+        fetches.Count != 0 && (fetches.Remove(page) | fetches.Remove(page | 1));
 
     // Non-canonical, and of another slot's index, so that no address at all can match it here.
     private static ulong Unused(int index) => (1UL << 63) | ((ulong)((index ^ 1) & (int)Mem.TlbMask) << 12);
