@@ -25,6 +25,8 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly Lock _lifetime = new();
     private CpuState* _s;
     private EngineKind _engine;
+    private const int SmallestTranslationBytes = 32 << 10;
+
     private Translator? _translator;
 
     // InstructionsRetired at the last host breakpoint: a run that begins right there goes on past it, any other stops.
@@ -113,6 +115,16 @@ public sealed unsafe partial class Vcpu : IDisposable
 
     /// <summary>The translator takes a block when it is about to run for this many times (1 to 255); makes no difference to what the guest does.</summary>
     public int TranslationThreshold { get; set; } = 3;
+
+    /// <summary>
+    /// Bytes of host code that translations may fill before all of them are dropped and made anew: from 32 KiB, which has room for
+    /// any block, to all of what is reserved (64 MiB). Makes no difference to what the guest does; tests take less.
+    /// </summary>
+    internal int TranslationBytes
+    {
+        get;
+        set => field = int.Clamp(value, SmallestTranslationBytes, Translator.CodeBytes);
+    } = Translator.CodeBytes;
 
     internal Translator Translator => _translator ??= new Translator(this, _s, _code, _builder, CpuFeatures.SupportedCodes(Model), CpuFeatures.DecoderOptionsOf(Model));
 

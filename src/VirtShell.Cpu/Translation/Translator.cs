@@ -19,7 +19,7 @@ namespace VirtShell.Cpu.Translation;
 /// </remarks>
 internal sealed unsafe class Translator : IDisposable
 {
-    private const int CodeBytes = 64 << 20;
+    public const int CodeBytes = 64 << 20;
     private const int StubBytes = 16 << 10;
     private const int MaxOps = 1 << 19;
 
@@ -111,6 +111,9 @@ internal sealed unsafe class Translator : IDisposable
         ExitsFault = _exitsFault,
         ExitsEvent = _exitsEvent,
     };
+
+    /// <summary>Where memory for translations ends; the stubs stand in front of it.</summary>
+    private byte* CodeEnd => _start + Math.Min(_vcpu.TranslationBytes, _memory.Writable + CodeBytes - _start);
 
     /// <summary>Drops all translations.</summary>
     public void Flush()
@@ -241,7 +244,7 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
-        if (_writer.At + BlockTranslator.MaxBytes > _memory.Writable + CodeBytes || !_exits.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
+        if (_writer.At + BlockTranslator.MaxBytes > CodeEnd || !_exits.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
         {
             Flush();
         }

@@ -42,6 +42,9 @@ internal sealed class GuestProgram
     /// <summary>It writes CR3 of more than one address space, so a changed mapping may be cached for several PCIDs.</summary>
     public bool SwitchesSpaces { get; set; }
 
+    /// <summary>Bytes of translated code that there is room for; 0 for what there is.</summary>
+    public int TranslationBytes { get; set; }
+
     /// <summary>RFLAGS that it starts with.</summary>
     public uint Flags { get; set; } = 0x202;
 

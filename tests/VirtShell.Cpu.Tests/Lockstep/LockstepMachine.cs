@@ -13,6 +13,11 @@ internal sealed unsafe class LockstepMachine : IDisposable
         Processor = new Vcpu(Memory, Bus, CpuModel.X86_64_V3, seed: 7, engine);
         // At once as a rule: what is translated late is tested less.
         Processor.TranslationThreshold = program.Seed % 4 == 3 ? 3 : 1;
+        if (program.TranslationBytes != 0)
+        {
+            Processor.TranslationBytes = program.TranslationBytes;
+        }
+
         Bus.Processor = Processor;
         GuestSetup.Prepare(this, program);
         Bus.Clear();
