@@ -14,7 +14,11 @@ internal sealed unsafe class ExitTable : IDisposable
     private int _next;
     private int _thunkCount;
 
-    public ExitTable() => Clear();
+    public ExitTable()
+    {
+        HostMemory.PreferLargePages((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+        Clear();
+    }
 
     /// <summary>Whether a block's worth of records still fits.</summary>
     public bool HasRoom => _next + 1024 < Capacity && _thunkCount < 1 << 20;

@@ -242,6 +242,7 @@ internal sealed unsafe class Translator : IDisposable
             Flush();
         }
 
+        _memory.Take(_writer.At + BlockTranslator.MaxBytes);
         TranslatedBlock block = _translator.Translate(ref _writer, code, page, start, key);
         _cache.Add(block);
         _code.ProtectPage(page);
