@@ -38,6 +38,7 @@ internal sealed unsafe class CodeCache : IDisposable
         _memory = memory;
         _mmu = mmu;
         _arenaRaw = HostMemory.Reserve(ArenaOps * (ulong)sizeof(Op));
+        HostMemory.PreferLargePages(_arenaRaw, ArenaOps * (ulong)sizeof(Op));
         _arena = (Op*)_arenaRaw;
         state->Arena = _arena;
     }

@@ -25,12 +25,14 @@ internal static unsafe class HandlerTable
     private const int FlatForm = 1;
     private const int GeneralForm = 2;
 
+    private const int Stages = 4;
+
     private static readonly Lock Gate = new();
 
     // Being entered, by one thread, and as others see it.
     private static nint[][] s_entering = [new nint[CodeProperties.Count], new nint[CodeProperties.Count], new nint[CodeProperties.Count]];
     private static nint[][] s_forms;
-    private static bool s_isComplete;
+    private static int s_stage;
 
     // What firmware and kernels begin with.
     static HandlerTable()
@@ -55,27 +57,39 @@ internal static unsafe class HandlerTable
         s_forms = s_entering;
     }
 
-    // Thousands of instances, which take longer to enter than a bundled guest to run: entered when one of them is first met.
-    private static void EnterVectors()
+    // Thousands of instances, which take longer to enter than a bundled guest to run: entered stage by stage when a code is met
+    // that none before has. First what the C library's memory and string functions take, last what computes.
+    private static void EnterStage(int stage)
     {
-        SseMoveHandlers.Register();
-        PackedIntegerHandlers.Register();
-        VexMoveHandlers.Register();
-        VectorMiscHandlers.Register();
-        StringCompareHandlers.Register();
-        SearchHandlers.Register();
-        StreamHandlers.Register();
-        CryptoHandlers.Register();
-        ShaHandlers.Register();
-        FloatArithmeticHandlers.Register();
-        FloatConversionHandlers.Register();
-        FloatArrangeHandlers.Register();
-        FusedHandlers.Register();
-        HalfHandlers.Register();
-        VectorVariableHandlers.Register();
-        MaskedMoveHandlers.Register();
-        X87Handlers.Register();
-        MmxHandlers.Register();
+        switch (stage)
+        {
+            case 0:
+                X87Handlers.Register();
+                MmxHandlers.Register();
+                SseMoveHandlers.Register();
+                PackedIntegerHandlers.Register();
+                break;
+            case 1:
+                VexMoveHandlers.Register();
+                VectorMiscHandlers.Register();
+                StringCompareHandlers.Register();
+                break;
+            case 2:
+                SearchHandlers.Register();
+                StreamHandlers.Register();
+                CryptoHandlers.Register();
+                ShaHandlers.Register();
+                VectorVariableHandlers.Register();
+                MaskedMoveHandlers.Register();
+                break;
+            default:
+                FloatArithmeticHandlers.Register();
+                FloatConversionHandlers.Register();
+                FloatArrangeHandlers.Register();
+                HalfHandlers.Register();
+                FusedHandlers.Register();
+                break;
+        }
     }
 
     /// <summary>Enters a handler that has no memory operand, or finds its memory operands itself.</summary>
@@ -95,8 +109,8 @@ internal static unsafe class HandlerTable
     /// <summary>True where any handler is entered for a code.</summary>
     public static bool Has(Code code)
     {
-        nint[][] forms = Complete();
-        return forms[RegisterForm][(int)code] != 0 || forms[GeneralForm][(int)code] != 0;
+        nint[][] forms = Enter(code);
+        return IsIn(forms, code);
     }
 
     public static delegate*<CpuState*, Op*, Op*> Find(Code code, bool memory, bool flat)
@@ -105,22 +119,25 @@ internal static unsafe class HandlerTable
         nint found = Volatile.Read(ref s_forms)[form][(int)code];
         if (found == 0)
         {
-            found = Complete()[form][(int)code];
+            found = Enter(code)[form][(int)code];
         }
 
         return found != 0 ? (delegate*<CpuState*, Op*, Op*>)found : &Undefined;
     }
 
-    /// <summary>The table with everything in it. Several processors may get here at once.</summary>
-    private static nint[][] Complete()
+    private static bool IsIn(nint[][] forms, Code code) => forms[RegisterForm][(int)code] != 0 || forms[GeneralForm][(int)code] != 0;
+
+    /// <summary>The table, a code's handlers in it if there are any. Several processors may get here at once.</summary>
+    private static nint[][] Enter(Code code)
     {
         lock (Gate)
         {
-            if (!s_isComplete)
+            while (s_stage < Stages && !IsIn(s_forms, code))
             {
                 nint[][] before = s_forms;
                 s_entering = [[.. before[RegisterForm]], [.. before[FlatForm]], [.. before[GeneralForm]]];
-                EnterVectors();
+                EnterStage(s_stage);
+                s_stage++;
                 for (int i = 0; i < CodeProperties.Count; i++)
                 {
                     // What a code means must not depend on when the rest is entered.
@@ -131,7 +148,6 @@ internal static unsafe class HandlerTable
                 }
 
                 Volatile.Write(ref s_forms, s_entering);
-                s_isComplete = true;
             }
 
             return s_forms;

@@ -39,6 +39,8 @@ public sealed unsafe class PhysicalMemory : IDisposable
         Top = FourGiB + HighRamBytes;
         _base = HostMemory.Reserve(Top);
         _kinds = HostMemory.Reserve(Top / PageSize);
+        HostMemory.PreferLargePages(_base, LowRamBytes);
+        HostMemory.PreferLargePages(_base + FourGiB, HighRamBytes);
         SetKind(0, LowRamBytes, PageKinds.Ram);
         SetKind(FourGiB, HighRamBytes, PageKinds.Ram);
     }

@@ -9,6 +9,9 @@ internal sealed unsafe class BlockReader
     /// <summary>Instructions in a translated block at most.</summary>
     public const int MaxItems = 48;
 
+    /// <summary>Places where a block can go on: each of its side branches, and both ways of the branch at its end.</summary>
+    public const int MaxWays = MaxSideBranches + 3;
+
     private const int MaxSideBranches = 6;
     private const int LookAhead = 6;
     private readonly PageCodeReader _reader = new();
@@ -71,7 +74,7 @@ internal sealed unsafe class BlockReader
 
             if (item.Effect == FlagEffect.Full)
             {
-                return new FlagProspect(live, modifiedAtExit);
+                return new FlagProspect(offset, live, modifiedAtExit);
             }
 
             modified |= WrittenRegisters(in item);
@@ -81,7 +84,7 @@ internal sealed unsafe class BlockReader
             }
         }
 
-        return new FlagProspect(live, uint.MaxValue);
+        return new FlagProspect(offset, live, uint.MaxValue);
     }
 
     /// <summary>Nothing is executed behind it.</summary>
@@ -359,6 +362,7 @@ internal sealed unsafe class BlockReader
 }
 
 /// <summary>What code does to status flags before it sets them all.</summary>
+/// <param name="Target">Where in the page it stands.</param>
 /// <param name="Live">Flags that it reads.</param>
 /// <param name="Modified">General registers that it may have written when somebody asks for the flags from before.</param>
-internal readonly record struct FlagProspect(uint Live, uint Modified);
+internal readonly record struct FlagProspect(ulong Target, uint Live, uint Modified);

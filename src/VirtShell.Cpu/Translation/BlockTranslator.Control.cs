@@ -192,7 +192,7 @@ internal sealed unsafe partial class BlockTranslator
 
         EnsureEdge(ProspectOf(target).Live);
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
-        _cold.Add(new ColdPart
+        AddCold(new ColdPart
         {
             Kind = ColdKind.Edge,
             From = jump,
@@ -224,7 +224,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _cold.Add(new ColdPart
+            AddCold(new ColdPart
             {
                 Kind = ColdKind.Edge,
                 From = jump,

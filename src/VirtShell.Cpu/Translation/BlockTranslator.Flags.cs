@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 
 namespace VirtShell.Cpu.Translation;
 
@@ -15,7 +14,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The slot of what changed only some flags.</summary>
     private const byte PartialPlace = FlagPlace.Slot + 5;
 
-    private readonly Dictionary<ulong, FlagProspect> _prospects = [];
+    // One for each way out that a block can have, and one for its end.
+    private readonly FlagProspect[] _prospects = new FlagProspect[BlockReader.MaxWays];
+    private int _prospectCount;
 
     /// <summary>What the guest's flags follow from now.</summary>
     private FlagThunk _flags;
@@ -33,7 +34,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Which flags matter after each instruction. Gives those that must be in RFLAGS at the block's entry.</summary>
     private uint Analyse(Item[] items)
     {
-        _prospects.Clear();
+        _prospectCount = 0;
         ref Item last = ref items[_count - 1];
         // At its end every block tells the next one how to get the flags: a budget may end there.
         bool need = true;
@@ -128,12 +129,16 @@ internal sealed unsafe partial class BlockTranslator
 
     private FlagProspect ProspectOf(ulong target)
     {
-        if (!_prospects.TryGetValue(target, out FlagProspect prospect))
+        for (int i = 0; i < _prospectCount; i++)
         {
-            prospect = _reader.Prospect(_page, target, _key);
-            _prospects.Add(target, prospect);
+            if (_prospects[i].Target == target)
+            {
+                return _prospects[i];
+            }
         }
 
+        FlagProspect prospect = _reader.Prospect(_page, target, _key);
+        _prospects[_prospectCount++] = prospect;
         return prospect;
     }
 

@@ -43,7 +43,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, write ? TlbTagWrite : TlbTagRead);
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - size);
         byte* miss = _code.JumpIf(7);
-        _cold.Add(new ColdPart { Kind = ColdKind.Miss, From = miss, Back = back, Id = id, Write = write });
+        AddCold(new ColdPart { Kind = ColdKind.Miss, From = miss, Back = back, Id = id, Write = write });
         _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
         _code.Byte(0x03);
         _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, TlbPage);

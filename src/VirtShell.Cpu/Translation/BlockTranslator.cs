@@ -1,4 +1,4 @@
-using System.Collections.Generic;
+using System;
 using VirtShell.Cpu.Execution;
 
 namespace VirtShell.Cpu.Translation;
@@ -18,7 +18,8 @@ internal sealed unsafe partial class BlockTranslator
     private readonly BlockReader _reader;
     private readonly ExitTable _exits;
     private readonly Stubs _stubs;
-    private readonly List<ColdPart> _cold = [];
+    private ColdPart[] _cold = new ColdPart[64];
+    private int _coldCount;
     private CodeWriter _code;
     private byte* _page;
     private ulong _physicalPage;
@@ -57,7 +58,7 @@ internal sealed unsafe partial class BlockTranslator
         _key = key;
         _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
         _count = _reader.Count;
-        _cold.Clear();
+        _coldCount = 0;
         Item[] items = _reader.Items;
         uint live = Analyse(items);
         TranslatedBlock block = new()
@@ -289,7 +290,17 @@ internal sealed unsafe partial class BlockTranslator
         return id;
     }
 
-    private void AddColdExit(byte* jump, int id) => _cold.Add(new ColdPart { Kind = ColdKind.Exit, From = jump, Id = id });
+    private void AddColdExit(byte* jump, int id) => AddCold(new ColdPart { Kind = ColdKind.Exit, From = jump, Id = id });
+
+    private void AddCold(in ColdPart part)
+    {
+        if (_coldCount == _cold.Length)
+        {
+            Array.Resize(ref _cold, _coldCount * 2);
+        }
+
+        _cold[_coldCount++] = part;
+    }
 
     /// <summary>Leaves emitted code.</summary>
     private void EmitLeaveTo(int id)
@@ -300,7 +311,8 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitCold()
     {
-        for (int i = 0; i < _cold.Count; i++)
+        // An edge may add further parts.
+        for (int i = 0; i < _coldCount; i++)
         {
             ColdPart part = _cold[i];
             CodeWriter.Patch(part.From, _code.At);

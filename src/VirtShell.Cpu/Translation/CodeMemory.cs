@@ -1,6 +1,7 @@
 using System;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
 
@@ -18,7 +19,11 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     private const uint CloseOnExec = 1;
     private static readonly Lazy<bool> Usable = new(TryUse);
 
+    /// <summary>Taken from the host at a time.</summary>
+    private const int Step = 256 << 10;
+
     private readonly nuint _length;
+    private byte* _taken;
 
     /// <summary>Takes <paramref name="length"/> bytes of address space, a multiple of 4 KiB, twice.</summary>
     /// <exception cref="OutOfMemoryException">The host refuses.</exception>
@@ -41,6 +46,7 @@ internal sealed unsafe partial class CodeMemory : IDisposable
         }
 
         Writable = (byte*)writable;
+        _taken = Writable;
         Executable = (byte*)executable;
     }
 
@@ -54,6 +60,18 @@ internal sealed unsafe partial class CodeMemory : IDisposable
 
     /// <summary>Where the same bytes execute.</summary>
     public byte* Executable { get; private set; }
+
+    /// <summary>Says that the bytes below an address are about to be written.</summary>
+    public void Take(byte* end)
+    {
+        byte* limit = Writable + _length;
+        while (_taken < end && _taken < limit)
+        {
+            ulong length = Math.Min(Step, (ulong)(limit - _taken));
+            HostMemory.Populate(_taken, length);
+            _taken += length;
+        }
+    }
 
     public void Dispose()
     {

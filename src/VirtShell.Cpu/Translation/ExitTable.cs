@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
@@ -9,12 +8,18 @@ internal sealed unsafe class ExitTable : IDisposable
 {
     private const int Capacity = 1 << 20;
     private readonly ExitRecord* _records = (ExitRecord*)HostMemory.Reserve((ulong)Capacity * (ulong)sizeof(ExitRecord));
-    private readonly Dictionary<FlagThunk, int> _thunkNumbers = [];
     private FlagThunk[] _thunks = new FlagThunk[256];
+
+    // Numbers of thunks, each at the first place free from its hash on; 0: none. Twice as many places as thunks.
+    private int[] _thunkNumbers = new int[512];
     private int _next;
     private int _thunkCount;
 
-    public ExitTable() => Clear();
+    public ExitTable()
+    {
+        HostMemory.PreferLargePages((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+        Clear();
+    }
 
     /// <summary>Whether a block's worth of records still fits.</summary>
     public bool HasRoom => _next + 1024 < Capacity && _thunkCount < 1 << 20;
@@ -36,16 +41,17 @@ internal sealed unsafe class ExitTable : IDisposable
             return thunk.Kind == FlagKind.Canonical ? 0 : 1;
         }
 
-        if (!_thunkNumbers.TryGetValue(thunk, out int index))
+        int place = Find(in thunk);
+        int index = _thunkNumbers[place];
+        if (index == 0)
         {
-            if (_thunkCount == _thunks.Length)
-            {
-                Array.Resize(ref _thunks, _thunkCount * 2);
-            }
-
             index = _thunkCount++;
             _thunks[index] = thunk;
-            _thunkNumbers.Add(thunk, index);
+            _thunkNumbers[place] = index;
+            if (_thunkCount == _thunks.Length)
+            {
+                Grow();
+            }
         }
 
         return index;
@@ -54,10 +60,31 @@ internal sealed unsafe class ExitTable : IDisposable
     public void Clear()
     {
         _next = 1;
-        _thunkNumbers.Clear();
+        Array.Clear(_thunkNumbers);
         _thunks[0] = FlagThunk.Canonical;
         _thunks[1] = FlagThunk.Incoming;
         _thunkCount = 2;
+    }
+
+    private int Find(in FlagThunk thunk)
+    {
+        int place = (int)(thunk.Hash & (uint)(_thunkNumbers.Length - 1));
+        while (_thunkNumbers[place] != 0 && !_thunks[_thunkNumbers[place]].Is(in thunk))
+        {
+            place = (place + 1) & (_thunkNumbers.Length - 1);
+        }
+
+        return place;
+    }
+
+    private void Grow()
+    {
+        Array.Resize(ref _thunks, _thunks.Length * 2);
+        _thunkNumbers = new int[_thunks.Length * 2];
+        for (int i = 2; i < _thunkCount; i++)
+        {
+            _thunkNumbers[Find(in _thunks[i])] = i;
+        }
     }
 
     public void Dispose() => HostMemory.Release((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));

@@ -100,6 +100,13 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
         _ => 0,
     };
 
+    public uint Hash => (uint)(((Shape * 0x9E3779B97F4A7C15UL) ^ (Immediate * 0xC2B2AE3D27D4EB4FUL)) >> 32);
+
+    private uint Shape => (uint)Kind | ((uint)Width << 8) | ((uint)A << 16) | ((uint)B << 24);
+
+    /// <summary>Equality as written out: this is asked for each exit of each block.</summary>
+    public bool Is(in FlagThunk other) => Shape == other.Shape && Immediate == other.Immediate;
+
     public bool Uses(int register) => A == register || B == register;
 
     /// <summary>Computes the flags into the state's lazy form.</summary>

@@ -46,7 +46,9 @@ internal sealed unsafe class Translator : IDisposable
     private readonly byte[] _heat = new byte[1 << 16];
     private readonly byte* _page = HostMemory.Reserve(4096);
     private readonly Op* _ops = (Op*)HostMemory.Reserve((ulong)MaxOps * (ulong)sizeof(Op));
-    private readonly System.Collections.Generic.HashSet<ulong> _seen = [];
+
+    /// <summary>Blocks that stores have dropped, by <see cref="TranslationCache.KeyOf"/>.</summary>
+    private readonly System.Collections.Generic.HashSet<ulong> _dropped = [];
     private CodeWriter _writer;
     private byte* _start;
     private int _nextOp;
@@ -126,7 +128,7 @@ internal sealed unsafe class Translator : IDisposable
 
         _cache.Clear();
         _exits.Clear();
-        _seen.Clear();
+        _dropped.Clear();
         _writer.At = _start;
         _nextOp = 0;
         _opsFull = false;
@@ -249,10 +251,11 @@ internal sealed unsafe class Translator : IDisposable
             Flush();
         }
 
+        _memory.Take(_writer.At + BlockTranslator.MaxBytes);
         TranslatedBlock block = _translator.Translate(ref _writer, code, page, start, key);
         _cache.Add(block);
         _code.ProtectPage(page);
-        bool again = !_seen.Add(TranslationCache.KeyOf(physical, key));
+        bool again = _dropped.Contains(TranslationCache.KeyOf(physical, key));
         _statistics = _statistics with
         {
             BlocksTranslated = _statistics.BlocksTranslated + 1,
@@ -446,6 +449,7 @@ internal sealed unsafe class Translator : IDisposable
     private void Drop(TranslatedBlock block)
     {
         _statistics = _statistics with { BlocksInvalidated = _statistics.BlocksInvalidated + 1 };
+        _dropped.Add(TranslationCache.KeyOf(block.PhysicalPage + (ulong)block.Start, block.Key));
         // Its budget exit becomes the way out: dropping needs no room. The jump is shorter than the check that it replaces, behind
         // which code may be running.
         ref ExitRecord exit = ref _exits[block.EntryExit];

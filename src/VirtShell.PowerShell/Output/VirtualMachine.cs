@@ -43,7 +43,7 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
     /// <summary>RAM that the guest has at this moment, in bytes; 0 while the VM is off.</summary>
     public long MemoryAssigned => VmHosts.IsOn(Vm.State) ? MemoryStartup : 0;
 
-    /// <summary>Host memory that guest RAM has taken so far, in bytes: RAM is taken page by page when the guest touches it.</summary>
+    /// <summary>Host memory that guest RAM has taken so far, in bytes: RAM is taken when the guest touches it, page by page or in large pages.</summary>
     public long MemoryDemand => VmHosts.IsOn(Vm.State) ? Vm.Metrics.PeakMemoryBytes : 0;
 
     /// <summary>Host memory beyond guest RAM, in bytes.</summary>
