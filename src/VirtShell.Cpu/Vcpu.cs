@@ -114,7 +114,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     public bool IsTranslating { get; private set; }
 
     /// <summary>The translator takes a block when it is about to run for this many times (1 to 255); makes no difference to what the guest does.</summary>
-    public int TranslationThreshold { get; set; } = 3;
+    public int TranslationThreshold { get; set; } = 1;
 
     /// <summary>
     /// Bytes of host code that translations may fill before all of them are dropped and made anew: from 32 KiB, which has room for

@@ -22,7 +22,7 @@ public sealed class CodeCacheTests
             memory.Write(Start + (page * 4096), [0xE9, 0xFB, 0x0F, 0x00, 0x00]);
         }
 
-        using Vcpu cpu = new(memory, new IdleBus(), CpuModel.X86_64_V3);
+        using Vcpu cpu = new(memory, new IdleBus(), CpuModel.X86_64_V3) { TranslationThreshold = 3 };
         cpu.EnterFlat32(Start, 0x08, 0x10, 0, 0);
         Assert.Equal(ExitReason.BudgetSpent, cpu.Run(Pages));
         Assert.Equal(Pages, cpu.InstructionsRetired);

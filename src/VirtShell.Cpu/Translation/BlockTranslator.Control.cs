@@ -302,12 +302,19 @@ internal sealed unsafe partial class BlockTranslator
                 _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
             }
 
-            byte* miss = JumpTable.EmitLookUp(ref _code);
+            EmitLookUp(id);
             EmitEnterFound();
-            CodeWriter.Patch(miss, _code.At);
+            return;
         }
 
         EmitLeaveTo(id);
+    }
+
+    /// <summary>Finds the RIP in the scratch register in the jump table: host code into the second one. Leaves by <paramref name="otherwise"/> where it is not there.</summary>
+    private void EmitLookUp(int otherwise)
+    {
+        byte* other = JumpTable.EmitLookUp(ref _code, out byte* found);
+        AddCold(new ColdPart { Kind = ColdKind.LookUp, From = other, Back = found, Id = otherwise });
     }
 
     /// <summary>Enters the code that was found; its RIP still stands in the scratch register.</summary>
@@ -334,7 +341,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             EmitTarget(in item, index);
             int exit = NewExit(ExitKind.Indirect, item.Offset, index);
-            AddColdExit(JumpTable.EmitLookUp(ref _code), exit);
+            EmitLookUp(exit);
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
             _code.StoreState(StateOffset.Rip, HostRegister.Scratch);
         }
@@ -387,7 +394,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
         }
 
-        AddColdExit(JumpTable.EmitLookUp(ref _code), id);
+        EmitLookUp(id);
         EmitEnterFound(call: true);
     }
 
@@ -447,7 +454,7 @@ internal sealed unsafe partial class BlockTranslator
 
         BeforeClobber(in item);
         EmitTarget(in item, index);
-        AddColdExit(JumpTable.EmitLookUp(ref _code), NewExit(ExitKind.Indirect, item.Offset, index));
+        EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index));
         FinishIndirect();
     }
 

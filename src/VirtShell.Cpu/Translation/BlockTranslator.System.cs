@@ -236,7 +236,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.StoreState(StateOffset.JumpTable, HostRegister.Scratch2);
         _code.StoreState(StateOffset.OtherJumpTable, HostRegister.Scratch);
         _code.LoadState(HostRegister.Scratch, StateOffset.Rip);
-        AddColdExit(JumpTable.EmitLookUp(ref _code), NewExit(ExitKind.Arrived, 0, _count));
+        EmitLookUp(NewExit(ExitKind.Arrived, 0, _count));
         PassFlags(0);
 
         // Returns that the other privilege level expects mean nothing here.

@@ -45,6 +45,7 @@ internal sealed unsafe partial class BlockTranslator
         Exit,
         Miss,
         Vectors,
+        LookUp,
         Edge,
     }
 
@@ -269,7 +270,7 @@ internal sealed unsafe partial class BlockTranslator
         BeforeClobber(in item);
         _code.CompareState32(StateOffset.VectorsLoaded, 0);
         byte* load = _code.JumpIf(4);
-        _cold.Add(new ColdPart { Kind = ColdKind.Vectors, From = load, Back = _code.At });
+        AddCold(new ColdPart { Kind = ColdKind.Vectors, From = load, Back = _code.At });
         _vectorsLoaded = true;
     }
 
@@ -331,6 +332,10 @@ internal sealed unsafe partial class BlockTranslator
                     _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
                     byte* back = _code.Jump();
                     CodeWriter.Patch(back, part.Back);
+                    break;
+                case ColdKind.LookUp:
+                    JumpTable.EmitLookUpNeighbour(ref _code, part.Back);
+                    EmitLeaveTo(part.Id);
                     break;
                 case ColdKind.Vectors:
                     _code.Call(_stubs.LoadVectors);

@@ -10,7 +10,8 @@ namespace VirtShell.Cpu.Translation;
 /// <remarks>
 /// One entry is 16 bytes: RIP, then the executable address. Emitted code reads it at (RIP ^ RIP » 5) ∧ <see cref="Mask"/>: eight
 /// bits choose among 256 groups by the page, eight bits an entry of the group by the offset. The bits between stay zero, so
-/// that one mask is enough; what lies there is never touched and costs nothing.
+/// that one mask is enough; what lies there is never touched and costs nothing. What is not there may be in the entry's
+/// neighbour, the other one of two: a new target moves an old one there.
 /// </remarks>
 internal sealed unsafe class JumpTable : IDisposable
 {
@@ -22,11 +23,13 @@ internal sealed unsafe class JumpTable : IDisposable
     private const int GroupSpan = 4096;
     private const ulong Bytes = (ulong)Groups * GroupSpan << EntryShift;
 
-    /// <summary>No RIP that stands in any entry but the first: the RIPs that are this or <see cref="UnusedFirst"/> are looked for elsewhere, and emitted code jumps without a further look.</summary>
+    private const ulong EntryBytes = 1UL << EntryShift;
+
+    /// <summary>Stands in unused entries but the first two: it would be looked for in those, so that no RIP matches an unused entry.</summary>
     private const ulong Unused = 1UL << 63;
 
-    /// <summary>The same for the first entry, where <see cref="Unused"/> itself would be looked for.</summary>
-    private const ulong UnusedFirst = Unused | 1;
+    /// <summary>The same for the first two entries, as it would be looked for in the next two.</summary>
+    private const ulong UnusedFirst = Unused | 2;
 
     private ulong* _entries = Create();
     private readonly bool[] _touched = new bool[Groups];
@@ -47,7 +50,18 @@ internal sealed unsafe class JumpTable : IDisposable
             _touched[group] = true;
         }
 
-        ulong* entry = Entry(rip);
+        ulong* entry = Find(rip);
+        if (entry == null)
+        {
+            entry = Entry(rip);
+            if (IsUsed(entry))
+            {
+                ulong* neighbour = Neighbour(entry);
+                neighbour[0] = entry[0];
+                neighbour[1] = entry[1];
+            }
+        }
+
         entry[0] = rip;
         entry[1] = (ulong)code;
     }
@@ -55,18 +69,18 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>Drops one target.</summary>
     public void Remove(ulong rip)
     {
-        ulong* entry = Entry(rip);
-        if (entry[0] == rip)
+        ulong* entry = Find(rip);
+        if (entry != null)
         {
-            entry[0] = entry == _entries ? UnusedFirst : Unused;
+            entry[0] = UnusedTag(entry);
         }
     }
 
     public bool TryGet(ulong rip, out byte* code)
     {
-        ulong* entry = Entry(rip);
-        code = (byte*)entry[1];
-        return entry[0] == rip && code != null;
+        ulong* entry = Find(rip);
+        code = entry != null ? (byte*)entry[1] : null;
+        return code != null;
     }
 
     /// <summary>Drops every target in the page of a linear address.</summary>
@@ -104,8 +118,11 @@ internal sealed unsafe class JumpTable : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Emits the search for the RIP in the scratch register: host code into the second one. Gives the jump that is taken where it is not there.</summary>
-    public static byte* EmitLookUp(ref CodeWriter code)
+    /// <summary>
+    /// Emits the search for the RIP in the scratch register: host code into the second one. Gives the jump that is taken where it is
+    /// not there, to what <see cref="EmitLookUpNeighbour"/> emits, and where that comes back to.
+    /// </summary>
+    public static byte* EmitLookUp(ref CodeWriter code, out byte* found)
     {
         code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
         code.ShiftRight(HostRegister.Scratch2, MixShift);
@@ -113,39 +130,68 @@ internal sealed unsafe class JumpTable : IDisposable
         code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, Mask, wide: false);
         code.ShiftLeft(HostRegister.Scratch2, EntryShift);
         code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.JumpTable);
+        EmitCompare(ref code);
+        byte* other = code.JumpIf(5);
+        found = code.At;
+        code.Load(HostRegister.Scratch2, HostRegister.Scratch2, 8);
+        return other;
+    }
+
+    /// <summary>Emits the search in the neighbour of the entry in the second scratch register; falls through where the RIP is not there either.</summary>
+    public static void EmitLookUpNeighbour(ref CodeWriter code, byte* found)
+    {
+        code.AluImmediate(CodeWriter.Xor, HostRegister.Scratch2, (int)EntryBytes);
+        EmitCompare(ref code);
+        CodeWriter.Patch(code.JumpIf(4), found);
+    }
+
+    // cmp r9, [r10]
+    private static void EmitCompare(ref CodeWriter code)
+    {
         code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
         code.Byte(0x3B);
         code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2);
-        byte* miss = code.JumpIf(5);
-        code.Load(HostRegister.Scratch2, HostRegister.Scratch2, 8);
-        return miss;
     }
 
     private static ulong IndexOf(ulong rip) => ((uint)rip ^ ((uint)rip >> MixShift)) & Mask;
 
     private static int GroupOf(ulong rip) => (int)(IndexOf(rip) >> 12);
 
-    // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first one.
+    // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first two.
     private static ulong* Create()
     {
         ulong* entries = (ulong*)HostMemory.Reserve(Bytes);
         entries[0] = UnusedFirst;
+        entries[2] = UnusedFirst;
         return entries;
     }
 
     private ulong* Entry(ulong rip) => _entries + (IndexOf(rip) * 2);
+
+    private static ulong* Neighbour(ulong* entry) => (ulong*)((ulong)entry ^ EntryBytes);
+
+    private ulong UnusedTag(ulong* entry) => entry - _entries < 4 ? UnusedFirst : Unused;
+
+    private bool IsUsed(ulong* entry) => entry[1] != 0 && entry[0] != UnusedTag(entry);
+
+    /// <summary>The entry that holds a RIP, or null.</summary>
+    private ulong* Find(ulong rip)
+    {
+        ulong* entry = Entry(rip);
+        if (entry[0] != rip)
+        {
+            entry = Neighbour(entry);
+        }
+
+        return entry[0] == rip && IsUsed(entry) ? entry : null;
+    }
 
     private void Clear(int group)
     {
         ulong* entry = _entries + ((ulong)group * GroupSpan * 2);
         for (int i = 0; i < GroupEntries; i++)
         {
-            entry[i * 2] = Unused;
-        }
-
-        if (group == 0)
-        {
-            entry[0] = UnusedFirst;
+            entry[i * 2] = UnusedTag(entry + (i * 2));
         }
     }
 

@@ -196,7 +196,7 @@ internal sealed unsafe class Stubs
     private void EmitReturn(ref CodeWriter code)
     {
         code.StoreState(StateOffset.Parked, HostRegister.Scratch2);
-        byte* miss = JumpTable.EmitLookUp(ref code);
+        byte* other = JumpTable.EmitLookUp(ref code, out byte* found);
         code.LoadState(HostRegister.GuestRsp, StateOffset.Parked);
         code.AluImmediate(CodeWriter.And, HostRegister.Scratch, -4096);
         code.StoreState(StateOffset.RipBase, HostRegister.Scratch);
@@ -205,7 +205,8 @@ internal sealed unsafe class Stubs
         code.Byte(0x41);
         code.Byte(0xFF);
         code.ModRegister(4, HostRegister.Scratch2);
-        CodeWriter.Patch(miss, code.At);
+        CodeWriter.Patch(other, code.At);
+        JumpTable.EmitLookUpNeighbour(ref code, found);
         code.JumpTo(Exit);
     }
 

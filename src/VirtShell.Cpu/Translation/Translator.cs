@@ -278,8 +278,7 @@ internal sealed unsafe class Translator : IDisposable
         while (code != null)
         {
             s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
-            long budget = s->Budget;
-            long callOuts = _calledOut;
+            long before = s->RunEnd - s->Budget - _calledOut;
             int result;
             if (block != null && block.LiveFlags != 0)
             {
@@ -303,7 +302,7 @@ internal sealed unsafe class Translator : IDisposable
             {
                 ref ExitRecord exit = ref _exits[(int)s->ExitId];
                 s->Budget += exit.Owed;
-                _retired += budget - s->Budget - (_calledOut - callOuts);
+                _retired += s->RunEnd - s->Budget - _calledOut - before;
                 SettleFlags(exit.Thunk, exit.Partial);
 
                 // Emitted code changes privilege by itself.
@@ -311,7 +310,7 @@ internal sealed unsafe class Translator : IDisposable
             }
             else
             {
-                _retired += budget - s->Budget - (_calledOut - callOuts);
+                _retired += s->RunEnd - s->Budget - _calledOut - before;
                 AfterCall();
             }
         }
