@@ -7,6 +7,9 @@ internal sealed unsafe partial class BlockTranslator
 {
     private bool CanLookUp => _is64 || (_key & TranslationKey.FlatSegments) != 0;
 
+    /// <summary>R8 to R11, as bits.</summary>
+    private const uint InMemoryRegisters = 0xF00;
+
     /// <summary>Stack instructions that share a check at most.</summary>
     private const int MaxStackGroup = 14;
 
@@ -24,8 +27,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitStackAddress(in Item item, int index, int delta, bool write)
     {
-        StackLea(HostRegister.Scratch, HostRegister.GuestRsp, delta);
-        EmitTlb(in item, index, StackSize, write);
+        EmitStackTlb(in item, index, StackSize, write, HostRegister.GuestRsp, delta);
     }
 
     /// <summary>How many pushes, or pops and a return behind them, follow each other: one check serves them all.</summary>
@@ -63,8 +65,7 @@ internal sealed unsafe partial class BlockTranslator
         Spill(written);
         BeforeClobber(in first);
         int exit = _exits.Next;
-        StackLea(HostRegister.Scratch, HostRegister.GuestRsp, push ? -size * count : 0);
-        EmitTlb(in first, index, size * count, push);
+        EmitStackTlb(in first, index, size * count, push, HostRegister.GuestRsp, push ? -size * count : 0);
         _exits[exit].IsGroup = true;
         int moves = returns ? count - 1 : count;
         for (int i = 0; i < moves; i++)
@@ -101,6 +102,7 @@ internal sealed unsafe partial class BlockTranslator
         if (host == HostRegister.None)
         {
             _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
+            Hold(guest);
         }
     }
 
@@ -167,8 +169,7 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitLeave(in Item item, int index)
     {
         BeforeClobber(in item);
-        StackLea(HostRegister.Scratch, HostRegister.Rbp, 0);
-        EmitTlb(in item, index, StackSize, write: false);
+        EmitStackTlb(in item, index, StackSize, write: false, HostRegister.Rbp, 0);
         StackLea(HostRegister.GuestRsp, HostRegister.Rbp, StackSize);
         LoadOperand(HostRegister.Rbp, StackSize);
     }
@@ -392,6 +393,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         BeforeClobber(in item);
+        Spill(InMemoryRegisters);
         EmitTarget(in item, index);
         AddColdExit(EmitLookUp(), NewExit(ExitKind.Indirect, item.Offset, index));
         FinishIndirect(0);

@@ -54,6 +54,9 @@ internal sealed unsafe partial class BlockTranslator
         _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
         _count = _reader.Count;
         _cold.Clear();
+        _sites.Clear();
+        _guesses.Clear();
+        _held = -1;
         Item[] items = _reader.Items;
         uint live = Analyse(items);
         TranslatedBlock block = new()
@@ -274,6 +277,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             ColdPart part = _cold[i];
             CodeWriter.Patch(part.From, _code.At);
+            _held = -1;
             switch (part.Kind)
             {
                 case ColdKind.Exit:
@@ -281,14 +285,7 @@ internal sealed unsafe partial class BlockTranslator
                     EmitLeaveTo(part.Id);
                     break;
                 case ColdKind.Miss:
-                    // Back to the linear address, which the check has made an offset.
-                    _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
-                    _code.Byte(0x03);
-                    _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, part.Write ? 8 : 0);
-                    _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
-                    _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
-                    byte* back = _code.Jump();
-                    CodeWriter.Patch(back, part.Back);
+                    EmitMiss(in part);
                     break;
                 default:
                     _flags = part.Flags;
@@ -314,6 +311,15 @@ internal sealed unsafe partial class BlockTranslator
         public byte* Back;
         public int Id;
         public int Owed;
+
+        /// <summary>Where a miss leaves word of the TLB entry.</summary>
+        public int Guess;
+
+        /// <summary>The linear address can be made again: from the instruction's operand, or where it is set, from the stack's base.</summary>
+        public bool CanRepeat;
+        public int Item;
+        public int StackBase;
+        public int Displacement;
         public ulong Target;
         public FlagThunk Flags;
         public FlagThunk Partial;
