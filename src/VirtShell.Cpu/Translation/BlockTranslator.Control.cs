@@ -15,6 +15,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private int StackSize => _is64 ? 8 : 4;
 
+    // The last branch has handed on the flags for both of its ways.
+    private bool _passed;
+
     // lea r8, [r8 + delta] in the stack's width.
     private void MoveStack(int delta) => StackLea(HostRegister.GuestRsp, HostRegister.GuestRsp, delta);
 
@@ -180,24 +183,34 @@ internal sealed unsafe partial class BlockTranslator
         ulong target = item.Instruction.NearBranchTarget;
         if (index == _count - 1)
         {
-            EmitLastBranch(in item, target);
+            if (_loops)
+            {
+                EmitLoopBranch(in item);
+            }
+            else
+            {
+                EmitLastBranch(in item, target);
+            }
+
             return;
         }
 
         EnsureEdge(ProspectOf(target).Live);
-        byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
-        _cold.Add(new ColdPart
-        {
-            Kind = ColdKind.Edge,
-            From = jump,
-            Target = Signed(in item.Instruction),
-            Owed = _count - index - 1,
-            Flags = _flags,
-            Partial = _partial,
-            InHost = _inHost,
-            HostFlags = _hostFlags,
-        });
+        AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), in item, _count - index - 1);
     }
+
+    private void AddColdEdge(byte* jump, in Item item, int owed, bool passed = false) => _cold.Add(new ColdPart
+    {
+        Kind = ColdKind.Edge,
+        From = jump,
+        Target = Signed(in item.Instruction),
+        Owed = owed,
+        Passed = passed,
+        Flags = _flags,
+        Partial = _partial,
+        InHost = _inHost,
+        HostFlags = _hostFlags,
+    });
 
     // Both ways get word of the flags before the branch, which that does not disturb: the branch itself can then be linked.
     private void EmitLastBranch(in Item item, ulong target)
@@ -206,6 +219,7 @@ internal sealed unsafe partial class BlockTranslator
         FlagProspect falls = ProspectOf((ulong)item.End);
         EnsureEdge(taken.Live | falls.Live);
         PassFlags(taken.Modified | falls.Modified);
+        _passed = true;
         ulong signed = Signed(in item.Instruction);
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
         bool links = signed < 4096 && (_key & TranslationKey.ModeMask) != (int)Execution.CodeMode.Bits16;
@@ -218,17 +232,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _cold.Add(new ColdPart
-            {
-                Kind = ColdKind.Edge,
-                From = jump,
-                Target = signed,
-                Passed = true,
-                Flags = _flags,
-                Partial = _partial,
-                InHost = _inHost,
-                HostFlags = _hostFlags,
-            });
+            AddColdEdge(jump, in item, 0, passed: true);
         }
     }
 
@@ -464,6 +468,6 @@ internal sealed unsafe partial class BlockTranslator
             EnsureEdge(ProspectOf((ulong)last.End).Live);
         }
 
-        EmitEdge((ulong)last.End, 0, taken: false, passed: last.Family == Family.Branch);
+        EmitEdge((ulong)last.End, 0, taken: false, passed: last.Family == Family.Branch && _passed);
     }
 }

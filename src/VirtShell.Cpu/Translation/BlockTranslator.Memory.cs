@@ -13,9 +13,9 @@ internal sealed unsafe partial class BlockTranslator
     private const int TlbPage = 16;
 
     /// <summary>The site of accesses to the stack.</summary>
-    private const int StackSite = ((int)Register.RSP << 12) | (Register.SS - Register.ES);
+    private const long StackSite = ((long)Register.RSP << 16) | (long)Register.SS;
 
-    private readonly List<int> _sites = [];
+    private readonly List<long> _sites = [];
     private readonly List<int> _guesses = [];
     private int _nextGuess;
 
@@ -53,7 +53,7 @@ internal sealed unsafe partial class BlockTranslator
         Address(in item, index, size, write, StackSite, new ColdPart { StackBase = @base, Displacement = displacement, CanRepeat = true });
     }
 
-    private void Address(in Item item, int index, int size, bool write, int site, ColdPart part)
+    private void Address(in Item item, int index, int size, bool write, long site, ColdPart part)
     {
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
@@ -118,18 +118,16 @@ internal sealed unsafe partial class BlockTranslator
         _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, field);
     }
 
-    /// <summary>What accesses are likely to be in the same page: those from the same registers.</summary>
-    private static int SiteOf(in Item item)
+    /// <summary>What accesses are likely to be in the same page: those from the same registers, with displacements that differ little.</summary>
+    private static long SiteOf(in Item item)
     {
         ref readonly Instruction instruction = ref item.Instruction;
-        Register @base = instruction.MemoryBase;
-        return @base is Register.RIP or Register.EIP || (@base == Register.None && instruction.MemoryIndex == Register.None)
-            ? int.MinValue | (int)(instruction.MemoryDisplacement64 >> 12)
-            : ((int)@base << 12) | ((int)instruction.MemoryIndex << 4) | (int)(instruction.MemorySegment - Register.ES);
+        long displacement = ((long)instruction.MemoryDisplacement64 + 2048) >> 12;
+        return (displacement << 24) | ((long)instruction.MemoryBase << 16) | ((long)instruction.MemoryIndex << 8) | (long)instruction.MemorySegment;
     }
 
     /// <summary>Place in the state where a block's accesses from one site leave word of their page.</summary>
-    private int GuessOf(int site)
+    private int GuessOf(long site)
     {
         int known = _sites.IndexOf(site);
         if (known < 0)

@@ -10,7 +10,7 @@ namespace VirtShell.Cpu.Translation;
 internal sealed unsafe partial class BlockTranslator
 {
     /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
-    public const int MaxBytes = 48 * 400;
+    public const int MaxBytes = 2 * BlockReader.MaxItems * 400;
 
     /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
     private const int EntryAlignment = 32;
@@ -47,7 +47,7 @@ internal sealed unsafe partial class BlockTranslator
     public TranslatedBlock Translate(ref CodeWriter code, byte* page, ulong physicalPage, int start, int key)
     {
         _code = code;
-        _code.At = (byte*)(((nuint)_code.At + EntryAlignment - 1) & ~(nuint)(EntryAlignment - 1));
+        AlignCode();
         _page = page;
         _physicalPage = physicalPage;
         _key = key;
@@ -69,8 +69,26 @@ internal sealed unsafe partial class BlockTranslator
             LiveFlags = live,
             Instructions = _count,
         };
+        _loops = IsLoop(items, start, live);
+        _loopTop = null;
         FlagsAreSettled();
         EmitEntry(start, live);
+        EmitBody(items);
+        if (_loops)
+        {
+            EmitLoop(items, start);
+        }
+
+        EmitCold();
+        block.EntryExit = _entryExit;
+        block.Leaves = _leaves;
+        block.CodeBytes = (int)(_code.Executable - block.Entry);
+        code = _code;
+        return block;
+    }
+
+    private void EmitBody(Item[] items)
+    {
         for (int i = 0; i < _count; i++)
         {
             ref Item item = ref items[i];
@@ -99,12 +117,6 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EmitEnd(ref items[_count - 1]);
-        EmitCold();
-        block.EntryExit = _entryExit;
-        block.Leaves = _leaves;
-        block.CodeBytes = (int)(_code.Executable - block.Entry);
-        code = _code;
-        return block;
     }
 
     private void Emit(ref Item item, int index)
@@ -221,8 +233,7 @@ internal sealed unsafe partial class BlockTranslator
             AddColdExit(_code.JumpIf(7), limit);
         }
 
-        _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
-        AddColdExit(_code.JumpIf(8), budget);
+        Charge(budget);
         _entryExit = budget;
         if (live != 0)
         {
@@ -233,6 +244,14 @@ internal sealed unsafe partial class BlockTranslator
             _hostFlags = live;
         }
     }
+
+    private void Charge(int exit)
+    {
+        _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
+        AddColdExit(_code.JumpIf(8), exit);
+    }
+
+    private void AlignCode() => _code.At = (byte*)(((nuint)_code.At + EntryAlignment - 1) & ~(nuint)(EntryAlignment - 1));
 
     private void EmitCallOut(int index, int run)
     {
