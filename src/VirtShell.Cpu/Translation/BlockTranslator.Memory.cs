@@ -12,12 +12,17 @@ internal sealed unsafe partial class BlockTranslator
     private const int TlbTagWrite = 8;
     private const int TlbPage = 16;
 
+    /// <summary>Below this a displacement chooses in an object, above it an object.</summary>
+    private const int SmallDisplacement = 2048;
+    private const int FarStep = 512;
+
     /// <summary>The site of accesses to the stack.</summary>
     private const long StackSite = ((long)Register.RSP << 16) | (long)Register.SS;
 
     private readonly List<long> _sites = [];
     private readonly List<int> _guesses = [];
     private int _nextGuess;
+    private uint _scattered;
 
     /// <summary>Leaves the host address of the memory operand in the scratch register. Nothing of the instruction may have happened yet.</summary>
     private void EmitOperandAddress(in Item item, int index)
@@ -60,8 +65,15 @@ internal sealed unsafe partial class BlockTranslator
         int guess = GuessOf(site);
         if (!Holds(guess))
         {
-            _code.LoadState32(HostRegister.Scratch2, guess);
-            _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+            if (part.StackBase == 0 && IsScattered(item.Instruction.MemoryBase))
+            {
+                FindEntry();
+            }
+            else
+            {
+                _code.LoadState32(HostRegister.Scratch2, guess);
+                _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+            }
         }
 
         ScratchFromEntry(CodeWriter.Sub, write ? TlbTagWrite : TlbTagRead);
@@ -97,10 +109,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         byte* again = _code.At;
-        _code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
-        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
-        _code.StoreState32(part.Guess, HostRegister.Scratch2);
-        _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+        FindEntry(part.Guess);
         ScratchFromEntry(CodeWriter.Sub, tag);
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - _exits[part.Id].Size);
         CodeWriter.Patch(_code.JumpIf(6), part.Back);
@@ -109,6 +118,40 @@ internal sealed unsafe partial class BlockTranslator
         _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
         CodeWriter.Patch(_code.Jump(), again);
     }
+
+    // The entry of the address in the scratch register into the second one, and word of it to the guess.
+    private void FindEntry(int guess = 0)
+    {
+        _code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
+        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
+        if (guess != 0)
+        {
+            _code.StoreState32(guess, HostRegister.Scratch2);
+        }
+
+        _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+    }
+
+    private bool IsScattered(Register @base) => (_scattered & BaseBit(@base)) != 0;
+
+    // Registers that follow a chain of pointers, or step far: a guess of the page would often be wrong.
+    private uint Scattered(Item[] items)
+    {
+        uint registers = 0;
+        for (int i = 0; i < _count; i++)
+        {
+            ref readonly Instruction instruction = ref items[i].Instruction;
+            bool chain = instruction.Mnemonic == Mnemonic.Mov && instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Memory
+                && instruction.Op0Register == instruction.MemoryBase;
+            bool steps = instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && instruction.Op0Kind == OpKind.Register && instruction.Op0Register != Register.RSP
+                && instruction.Op1Kind is OpKind.Immediate32to64 or OpKind.Immediate32 && (long)instruction.GetImmediate(1) is <= -FarStep or >= FarStep;
+            registers |= chain || steps ? BaseBit(instruction.Op0Register) : 0;
+        }
+
+        return registers;
+    }
+
+    private static uint BaseBit(Register register) => BlockReader.GeneralNumber(register) is >= 0 and int number ? 1u << number : 0;
 
     // An operation of the 80h group on the address and a field of the TLB entry.
     private void ScratchFromEntry(byte operation, int field)
@@ -122,7 +165,8 @@ internal sealed unsafe partial class BlockTranslator
     private static long SiteOf(in Item item)
     {
         ref readonly Instruction instruction = ref item.Instruction;
-        long displacement = ((long)instruction.MemoryDisplacement64 + 2048) >> 12;
+        long displacement = (long)instruction.MemoryDisplacement64;
+        displacement = displacement is > -SmallDisplacement and < SmallDisplacement ? 0 : displacement >> 12;
         return (displacement << 24) | ((long)instruction.MemoryBase << 16) | ((long)instruction.MemoryIndex << 8) | (long)instruction.MemorySegment;
     }
 

@@ -58,6 +58,7 @@ internal sealed unsafe partial class BlockTranslator
         _guesses.Clear();
         _held = -1;
         Item[] items = _reader.Items;
+        _scattered = Scattered(items);
         uint live = Analyse(items);
         TranslatedBlock block = new()
         {
