@@ -21,6 +21,9 @@ internal sealed unsafe class TlbContext : IDisposable
     /// <summary>In <see cref="TlbEntry.Physical"/>, and in the pages that code was fetched from: the mapping is global.</summary>
     private const ulong Global = 2;
 
+    // Bit 63, not bit 62, and chance down to bit 24.
+    private static readonly ulong UnusedBase = (1UL << 63) | ((ulong)Random.Shared.NextInt64() & 0x3FFF_FFFF_FF00_0000);
+
     private readonly nint[] _views = new nint[Views];
     private readonly ushort[] _filled = new ushort[Views * Mem.TlbSize];
     private readonly ushort[] _filledExec = new ushort[Mmu.ExecSize];
@@ -224,14 +227,15 @@ internal sealed unsafe class TlbContext : IDisposable
     private static bool RemoveFetch(Dictionary<ulong, ulong> fetches, ulong page) =>
         fetches.Count != 0 && (fetches.Remove(page) | fetches.Remove(page | 1));
 
-    // Non-canonical, and of another slot's index, so that no address at all can match it here.
-    private static ulong Unused(int index) => (1UL << 63) | ((ulong)((index ^ 1) & (int)Mem.TlbMask) << 12);
+    // Non-canonical, and of another slot's index, so that no address at all can match it here. Emitted code looks into entries of
+    // other indexes too; the address that it would take there is one that no guest knows (2⁻³⁸ for each that it tries).
+    private static ulong Unused(int index) => UnusedBase | ((ulong)((index ^ 1) & (int)Mem.TlbMask) << 12);
 
     private TlbEntry* Entry(int index) => (TlbEntry*)_views[index >> Mem.TlbBits] + (index & (int)Mem.TlbMask);
 
     private TlbEntry* Create(int view)
     {
-        _views[view] = (nint)NativeMemory.AlignedAlloc((nuint)(Mem.TlbSize * sizeof(TlbEntry)), 64);
+        _views[view] = (nint)NativeMemory.AlignedAlloc((nuint)((Mem.TlbSize * sizeof(TlbEntry)) + 4096), 64);
         for (int i = 0; i < Mem.TlbSize; i++)
         {
             Clear((view << Mem.TlbBits) + i);
@@ -245,7 +249,7 @@ internal sealed unsafe class TlbContext : IDisposable
         TlbEntry* e = Entry(index);
         e->TagRead = Unused(index);
         e->TagWrite = Unused(index);
-        e->Page = 0;
+        e->Page = (ulong)_views[index >> Mem.TlbBits] + (ulong)(Mem.TlbSize * sizeof(TlbEntry));
         e->Physical = ulong.MaxValue;
     }
 }

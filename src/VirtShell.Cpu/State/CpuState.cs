@@ -18,6 +18,8 @@ namespace VirtShell.Cpu;
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct CpuState
 {
+    internal const int TlbGuessCount = 4096;
+
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8–R15.</summary>
     public fixed ulong Gpr[16];
 
@@ -202,6 +204,12 @@ public unsafe struct CpuState
 
     /// <summary>Non-zero while the guest's vector registers and MXCSR are in the host's: from the first SIMD instruction of emitted code to the next managed code.</summary>
     public uint VectorsLoaded;
+
+    /// <summary>
+    /// Where in the TLB an access of emitted code last found its page, as a byte offset of an entry. Only a guess: whatever entry
+    /// it is, its tag decides.
+    /// </summary>
+    public fixed uint TlbGuesses[TlbGuessCount];
 
     /// <summary>Scratch for operands that cross pages or reach MMIO.</summary>
     public fixed ulong Scratch[8];

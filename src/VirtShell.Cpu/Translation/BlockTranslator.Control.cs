@@ -7,10 +7,16 @@ internal sealed unsafe partial class BlockTranslator
 {
     private bool CanLookUp => _is64 || (_key & TranslationKey.FlatSegments) != 0;
 
+    /// <summary>R8 to R11, as bits.</summary>
+    private const uint InMemoryRegisters = 0xF00;
+
     /// <summary>Stack instructions that share a check at most.</summary>
     private const int MaxStackGroup = 14;
 
     private int StackSize => _is64 ? 8 : 4;
+
+    // The last branch has handed on the flags for both of its ways.
+    private bool _passed;
 
     // lea r8, [r8 + delta] in the stack's width.
     private void MoveStack(int delta) => StackLea(HostRegister.GuestRsp, HostRegister.GuestRsp, delta);
@@ -24,8 +30,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitStackAddress(in Item item, int index, int delta, bool write)
     {
-        StackLea(HostRegister.Scratch, HostRegister.GuestRsp, delta);
-        EmitTlb(in item, index, StackSize, write);
+        EmitStackTlb(in item, index, StackSize, write, HostRegister.GuestRsp, delta);
     }
 
     /// <summary>How many pushes, or pops and a return behind them, follow each other: one check serves them all.</summary>
@@ -63,8 +68,7 @@ internal sealed unsafe partial class BlockTranslator
         Spill(written);
         BeforeClobber(in first);
         int exit = _exits.Next;
-        StackLea(HostRegister.Scratch, HostRegister.GuestRsp, push ? -size * count : 0);
-        EmitTlb(in first, index, size * count, push);
+        EmitStackTlb(in first, index, size * count, push, HostRegister.GuestRsp, push ? -size * count : 0);
         _exits[exit].IsGroup = true;
         int moves = returns ? count - 1 : count;
         for (int i = 0; i < moves; i++)
@@ -101,6 +105,7 @@ internal sealed unsafe partial class BlockTranslator
         if (host == HostRegister.None)
         {
             _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
+            Hold(guest);
         }
     }
 
@@ -174,8 +179,7 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitLeave(in Item item, int index)
     {
         BeforeClobber(in item);
-        StackLea(HostRegister.Scratch, HostRegister.Rbp, 0);
-        EmitTlb(in item, index, StackSize, write: false);
+        EmitStackTlb(in item, index, StackSize, write: false, HostRegister.Rbp, 0);
         StackLea(HostRegister.GuestRsp, HostRegister.Rbp, StackSize);
         LoadOperand(HostRegister.Rbp, StackSize);
     }
@@ -186,24 +190,34 @@ internal sealed unsafe partial class BlockTranslator
         ulong target = item.Instruction.NearBranchTarget;
         if (index == _count - 1)
         {
-            EmitLastBranch(in item, target);
+            if (_loops)
+            {
+                EmitLoopBranch(in item);
+            }
+            else
+            {
+                EmitLastBranch(in item, target);
+            }
+
             return;
         }
 
         EnsureEdge(ProspectOf(target).Live);
-        byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
-        AddCold(new ColdPart
-        {
-            Kind = ColdKind.Edge,
-            From = jump,
-            Target = Signed(in item.Instruction),
-            Owed = _count - index - 1,
-            Flags = _flags,
-            Partial = _partial,
-            InHost = _inHost,
-            HostFlags = _hostFlags,
-        });
+        AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), in item, _count - index - 1);
     }
+
+    private void AddColdEdge(byte* jump, in Item item, int owed, bool passed = false) => AddCold(new ColdPart
+    {
+        Kind = ColdKind.Edge,
+        From = jump,
+        Target = Signed(in item.Instruction),
+        Owed = owed,
+        Passed = passed,
+        Flags = _flags,
+        Partial = _partial,
+        InHost = _inHost,
+        HostFlags = _hostFlags,
+    });
 
     // Both ways get word of the flags before the branch, which that does not disturb: the branch itself can then be linked.
     private void EmitLastBranch(in Item item, ulong target)
@@ -212,6 +226,7 @@ internal sealed unsafe partial class BlockTranslator
         FlagProspect falls = ProspectOf((ulong)item.End);
         EnsureEdge(taken.Live | falls.Live);
         PassFlags(taken.Modified | falls.Modified);
+        _passed = true;
         ulong signed = Signed(in item.Instruction);
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
         bool links = signed < 4096 && (_key & TranslationKey.ModeMask) != (int)Execution.CodeMode.Bits16;
@@ -224,17 +239,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            AddCold(new ColdPart
-            {
-                Kind = ColdKind.Edge,
-                From = jump,
-                Target = signed,
-                Passed = true,
-                Flags = _flags,
-                Partial = _partial,
-                InHost = _inHost,
-                HostFlags = _hostFlags,
-            });
+            AddColdEdge(jump, in item, 0, passed: true);
         }
     }
 
@@ -453,6 +458,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         BeforeClobber(in item);
+        Spill(InMemoryRegisters);
         EmitTarget(in item, index);
         EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index));
         FinishIndirect();
@@ -517,6 +523,6 @@ internal sealed unsafe partial class BlockTranslator
             EnsureEdge(ProspectOf((ulong)last.End).Live);
         }
 
-        EmitEdge((ulong)last.End, 0, taken: false, passed: last.Family == Family.Branch);
+        EmitEdge((ulong)last.End, 0, taken: false, passed: last.Family == Family.Branch && _passed);
     }
 }

@@ -498,10 +498,14 @@ internal sealed unsafe partial class BlockTranslator
         if (host == HostRegister.None)
         {
             host = HostRegister.Scratch2;
-            _code.LoadState(host, StateOffset.Gpr(guest));
+            LoadGuest(host, guest);
         }
 
         _code.StoreState(StateOffset.Slot(slot - FlagPlace.Slot), host);
+        if (host == HostRegister.Scratch2)
+        {
+            Hold(guest);
+        }
     }
 
     /// <summary>Hands the flags to the next block: operands in registers that it may overwrite before somebody asks (<paramref name="modified"/>) are kept.</summary>

@@ -55,9 +55,16 @@ internal sealed unsafe partial class BlockTranslator
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
         int host = HostRegister.Of(guest);
         int size = item.Instruction.Op0Register.GetSize();
-        if (host != HostRegister.None && size >= 4 && AddressBits(in item.Instruction) >= 32 && InHost(item.Instruction.MemoryBase) && InHost(item.Instruction.MemoryIndex))
+        if (size >= 4 && AddressBits(in item.Instruction) >= 32)
         {
-            EmitEffective(in item, host, narrow: size == 4);
+            bool inMemory = host == HostRegister.None;
+            EmitEffective(in item, inMemory ? HostRegister.Scratch2 : host, narrow: size == 4);
+            if (inMemory)
+            {
+                _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
+                Hold(guest);
+            }
+
             return;
         }
 
@@ -78,6 +85,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.Rex(size == 8, HostRegister.Scratch, 0);
             _code.Byte(0x89);
             _code.ModState(HostRegister.Scratch, StateOffset.Gpr(guest));
+            Forget(guest);
             return;
         }
 
@@ -85,10 +93,6 @@ internal sealed unsafe partial class BlockTranslator
         _code.Byte(0x89);
         _code.ModRegister(HostRegister.Scratch, host);
     }
-
-    // RIP-relative addresses are made in place, from the state.
-    private static bool InHost(Register register) =>
-        register is Register.None or Register.RIP or Register.EIP || HostRegister.Of(register.GetNumber()) != HostRegister.None;
 
     private void EmitAlu(in Item item, int index)
     {
@@ -369,13 +373,14 @@ internal sealed unsafe partial class BlockTranslator
         if (host == HostRegister.None)
         {
             host = HostRegister.Scratch2;
-            _code.LoadState(host, StateOffset.Gpr(guest));
+            LoadGuest(host, guest);
         }
 
         Sized(width, 0xD0, digit, host);
         if (host == HostRegister.Scratch2)
         {
             _code.StoreState(StateOffset.Gpr(guest), host);
+            Hold(guest);
         }
     }
 
@@ -549,7 +554,7 @@ internal sealed unsafe partial class BlockTranslator
             int host = HostRegister.Of(guest);
             if (host == HostRegister.None)
             {
-                _code.LoadState(HostRegister.Scratch, StateOffset.Gpr(guest));
+                LoadGuest(HostRegister.Scratch, guest);
             }
             else
             {

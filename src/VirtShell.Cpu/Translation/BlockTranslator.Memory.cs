@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using Iced.Intel;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
@@ -10,6 +11,18 @@ internal sealed unsafe partial class BlockTranslator
     private const int TlbTagRead = 0;
     private const int TlbTagWrite = 8;
     private const int TlbPage = 16;
+
+    /// <summary>Below this a displacement chooses in an object, above it an object.</summary>
+    private const int SmallDisplacement = 2048;
+    private const int FarStep = 512;
+
+    /// <summary>The site of accesses to the stack.</summary>
+    private const long StackSite = ((long)Register.RSP << 16) | (long)Register.SS;
+
+    private readonly List<long> _sites = [];
+    private readonly List<int> _guesses = [];
+    private int _nextGuess;
+    private uint _scattered;
 
     /// <summary>Leaves the host address of the memory operand in the scratch register. Nothing of the instruction may have happened yet.</summary>
     private void EmitOperandAddress(in Item item, int index)
@@ -29,24 +42,146 @@ internal sealed unsafe partial class BlockTranslator
         EmitTlb(in item, index, item.MemorySize, item.StoresMemory);
     }
 
-    /// <summary>Turns the linear address in the scratch register into a host address; leaves the block where the TLB cannot serve it.</summary>
+    /// <summary>
+    /// Turns the linear address in the scratch register into a host address; leaves the block where the TLB cannot serve it. Tries
+    /// the TLB entry where accesses from the same registers last found their page before it looks for the right one.
+    /// </summary>
     private void EmitTlb(in Item item, int index, int size, bool write)
+    {
+        Address(in item, index, size, write, SiteOf(in item), new ColdPart { Item = index, CanRepeat = _is64 || IsFlat(item.Instruction.MemorySegment) });
+    }
+
+    /// <summary>The same for an address on the stack: a host register and a displacement.</summary>
+    private void EmitStackTlb(in Item item, int index, int size, bool write, int @base, int displacement)
+    {
+        StackLea(HostRegister.Scratch, @base, displacement);
+        Address(in item, index, size, write, StackSite, new ColdPart { StackBase = @base, Displacement = displacement, CanRepeat = true });
+    }
+
+    private void Address(in Item item, int index, int size, bool write, long site, ColdPart part)
     {
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
-        byte* back = _code.At;
-        _code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
-        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
-        _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
-        _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
-        _code.Byte(0x2B);
-        _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, write ? TlbTagWrite : TlbTagRead);
+        int guess = GuessOf(site);
+        if (!Holds(guess))
+        {
+            if (part.StackBase == 0 && IsScattered(item.Instruction.MemoryBase))
+            {
+                FindEntry();
+            }
+            else
+            {
+                _code.LoadState32(HostRegister.Scratch2, guess);
+                _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+            }
+        }
+
+        ScratchFromEntry(CodeWriter.Sub, write ? TlbTagWrite : TlbTagRead);
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - size);
         byte* miss = _code.JumpIf(7);
-        AddCold(new ColdPart { Kind = ColdKind.Miss, From = miss, Back = back, Id = id, Write = write });
+        part.Kind = ColdKind.Miss;
+        part.From = miss;
+        part.Back = _code.At;
+        part.Id = id;
+        part.Write = write;
+        part.Guess = guess;
+        AddCold(in part);
+        ScratchFromEntry(CodeWriter.Add, TlbPage);
+        Hold(guess);
+    }
+
+    // The guess was wrong: the entry of the page itself, then whatever that lacks.
+    private void EmitMiss(in ColdPart part)
+    {
+        int tag = part.Write ? TlbTagWrite : TlbTagRead;
+        if (!part.CanRepeat)
+        {
+            ScratchFromEntry(CodeWriter.Add, tag);
+        }
+        else if (part.StackBase != 0)
+        {
+            // Made again, so that it need not wait for the guess.
+            StackLea(HostRegister.Scratch, part.StackBase, part.Displacement);
+        }
+        else
+        {
+            EmitLinear(in _reader.Items[part.Item], part.Item, _exits[part.Id].Size, part.Write);
+        }
+
+        byte* again = _code.At;
+        FindEntry(part.Guess);
+        ScratchFromEntry(CodeWriter.Sub, tag);
+        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - _exits[part.Id].Size);
+        CodeWriter.Patch(_code.JumpIf(6), part.Back);
+        ScratchFromEntry(CodeWriter.Add, tag);
+        _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
+        _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
+        CodeWriter.Patch(_code.Jump(), again);
+    }
+
+    // The entry of the address in the scratch register into the second one, and word of it to the guess.
+    private void FindEntry(int guess = 0)
+    {
+        _code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
+        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
+        if (guess != 0)
+        {
+            _code.StoreState32(guess, HostRegister.Scratch2);
+        }
+
+        _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+    }
+
+    private bool IsScattered(Register @base) => (_scattered & BaseBit(@base)) != 0;
+
+    // Registers that follow a chain of pointers, or step far: a guess of the page would often be wrong.
+    private uint Scattered(Item[] items)
+    {
+        uint registers = 0;
+        for (int i = 0; i < _count; i++)
+        {
+            ref readonly Instruction instruction = ref items[i].Instruction;
+            bool chain = instruction.Mnemonic == Mnemonic.Mov && instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Memory
+                && instruction.Op0Register == instruction.MemoryBase;
+            bool steps = instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && instruction.Op0Kind == OpKind.Register && instruction.Op0Register != Register.RSP
+                && instruction.Op1Kind is OpKind.Immediate32to64 or OpKind.Immediate32 && (long)instruction.GetImmediate(1) is <= -FarStep or >= FarStep;
+            registers |= chain || steps ? BaseBit(instruction.Op0Register) : 0;
+        }
+
+        return registers;
+    }
+
+    private static uint BaseBit(Register register) => BlockReader.GeneralNumber(register) is >= 0 and int number ? 1u << number : 0;
+
+    // An operation of the 80h group on the address and a field of the TLB entry.
+    private void ScratchFromEntry(byte operation, int field)
+    {
         _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
-        _code.Byte(0x03);
-        _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, TlbPage);
+        _code.Byte((operation << 3) | 3);
+        _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, field);
+    }
+
+    /// <summary>What accesses are likely to be in the same page: those from the same registers, with displacements that differ little.</summary>
+    private static long SiteOf(in Item item)
+    {
+        ref readonly Instruction instruction = ref item.Instruction;
+        long displacement = (long)instruction.MemoryDisplacement64;
+        displacement = displacement is > -SmallDisplacement and < SmallDisplacement ? 0 : displacement >> 12;
+        return (displacement << 24) | ((long)instruction.MemoryBase << 16) | ((long)instruction.MemoryIndex << 8) | (long)instruction.MemorySegment;
+    }
+
+    /// <summary>Place in the state where a block's accesses from one site leave word of their page.</summary>
+    private int GuessOf(long site)
+    {
+        int known = _sites.IndexOf(site);
+        if (known < 0)
+        {
+            known = _sites.Count;
+            _sites.Add(site);
+            _guesses.Add(StateOffset.TlbGuess(_nextGuess++ & (CpuState.TlbGuessCount - 1)));
+        }
+
+        return _guesses[known];
     }
 
     /// <summary>Linear address of the memory operand into the scratch register, the segment's limit checked where it has one.</summary>
@@ -64,7 +199,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        if ((_key & TranslationKey.FlatSegments) != 0 && segment is Register.DS or Register.ES or Register.SS)
+        if (IsFlat(segment))
         {
             return;
         }
@@ -76,6 +211,8 @@ internal sealed unsafe partial class BlockTranslator
         _code.AluState(CodeWriter.Add, HostRegister.Scratch, StateOffset.SegmentBase(number));
         _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
     }
+
+    private bool IsFlat(Register segment) => (_key & TranslationKey.FlatSegments) != 0 && segment is Register.DS or Register.ES or Register.SS;
 
     /// <summary>Bits of the address: 16, 32 or 64.</summary>
     private int AddressBits(in Instruction instruction)
@@ -121,7 +258,15 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        int baseRegister = GuestOperand(@base, to);
+        // The base makes way where the index must pass through the second scratch register.
+        bool apart = instruction.MemoryIndex != Register.None && InMemory(instruction.MemoryIndex) && !Holds(instruction.MemoryIndex.GetNumber());
+        int baseRegister = GuestOperand(@base, HostRegister.Scratch);
+        if (apart && baseRegister == HostRegister.Scratch2)
+        {
+            _code.Move(HostRegister.Scratch, HostRegister.Scratch2);
+            baseRegister = HostRegister.Scratch;
+        }
+
         int index = GuestOperand(instruction.MemoryIndex, HostRegister.Scratch2);
         int scale = instruction.MemoryIndexScale switch { 8 => 3, 4 => 2, 2 => 1, _ => 0 };
         if (displacement != (int)displacement)
@@ -215,13 +360,18 @@ internal sealed unsafe partial class BlockTranslator
 
         int guest = register.GetNumber();
         int host = HostRegister.Of(guest);
-        if (host == HostRegister.None)
+        if (host != HostRegister.None)
         {
-            _code.LoadState(spare, StateOffset.Gpr(guest));
-            return spare;
+            return host;
         }
 
-        return host;
+        if (Holds(guest))
+        {
+            return HostRegister.Scratch2;
+        }
+
+        LoadGuest(spare, guest);
+        return spare;
     }
 
     /// <summary>Loads the memory operand at the host address, zero-extended, into a register.</summary>

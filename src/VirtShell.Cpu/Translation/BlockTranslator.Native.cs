@@ -45,12 +45,12 @@ internal sealed unsafe partial class BlockTranslator
 
         if ((loaded & 1) != 0)
         {
-            _code.LoadState(HostRegister.Scratch2, StateOffset.Gpr(firstGuest));
+            LoadGuest(HostRegister.Scratch2, firstGuest);
         }
 
         if ((loaded & 2) != 0)
         {
-            _code.LoadState(HostRegister.Scratch, StateOffset.Gpr(secondGuest));
+            LoadGuest(HostRegister.Scratch, secondGuest);
         }
 
         Encode(in item, memory, secondGuest);
@@ -62,6 +62,12 @@ internal sealed unsafe partial class BlockTranslator
         if ((stored & 2) != 0)
         {
             _code.StoreState(StateOffset.Gpr(secondGuest), HostRegister.Scratch);
+            Forget(secondGuest);
+        }
+
+        if (((loaded | stored) & 1) != 0)
+        {
+            Hold(firstGuest);
         }
     }
 
@@ -129,7 +135,8 @@ internal sealed unsafe partial class BlockTranslator
 
         if (layout.IsVex)
         {
-            // Three-byte VEX: inverted R, X, B, map; W, inverted vvvv, L, pp.
+            // Three-byte VEX: inverted R, X, B, map; W, inverted vvvv, L, pp. (Some write to what vvvv names.)
+            _code.Touched |= (1u << reg) | (1u << rm) | (1u << vvvv);
             _code.Byte(0xC4);
             _code.Byte(((reg & 8) != 0 ? 0 : 0x80) | 0x40 | ((rm & 8) != 0 ? 0 : 0x20) | layout.Map);
             _code.Byte((layout.Wide ? 0x80 : 0) | ((~vvvv & 15) << 3) | (layout.Long ? 4 : 0) | layout.Pp);

@@ -82,6 +82,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.Byte(0x9C);
         _code.Byte(0x41);
         _code.Byte(0x58 | (HostRegister.Scratch2 & 7));
+        _code.Touched |= Scratch2Bit;
         _code.LoadState32(to, StateOffset.FlagsRest);
 
         // The interpreter's flags, should anybody ask, are still those of the thunk.
@@ -207,6 +208,7 @@ internal sealed unsafe partial class BlockTranslator
         // mov r10d, 1; shl r10, 32
         _code.Byte(0x41);
         _code.Byte(0xB8 | (HostRegister.Scratch2 & 7));
+        _code.Touched |= Scratch2Bit;
         _code.Dword(1);
         _code.ShiftLeft(HostRegister.Scratch2, 32);
         EmitFlatSegment(SegmentIndex.Cs, SystemCallHandlers.FlatCode | SegmentRegister.Long | level);

@@ -10,7 +10,7 @@ namespace VirtShell.Cpu.Translation;
 internal sealed unsafe partial class BlockTranslator
 {
     /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
-    public const int MaxBytes = 48 * 400;
+    public const int MaxBytes = 2 * BlockReader.MaxItems * 400;
 
     /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
     private const int EntryAlignment = 32;
@@ -53,14 +53,18 @@ internal sealed unsafe partial class BlockTranslator
     public TranslatedBlock Translate(ref CodeWriter code, byte* page, ulong physicalPage, int start, int key)
     {
         _code = code;
-        _code.At = (byte*)(((nuint)_code.At + EntryAlignment - 1) & ~(nuint)(EntryAlignment - 1));
+        AlignCode();
         _page = page;
         _physicalPage = physicalPage;
         _key = key;
         _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
         _count = _reader.Count;
         _coldCount = 0;
+        _sites.Clear();
+        _guesses.Clear();
+        _held = -1;
         Item[] items = _reader.Items;
+        _scattered = Scattered(items);
         uint live = Analyse(items);
         TranslatedBlock block = new()
         {
@@ -72,9 +76,27 @@ internal sealed unsafe partial class BlockTranslator
             LiveFlags = live,
             Instructions = _count,
         };
+        _loops = IsLoop(items, start, live);
+        _loopTop = null;
         FlagsAreSettled();
         _vectorsLoaded = false;
         EmitEntry(start, live);
+        EmitBody(items);
+        if (_loops)
+        {
+            EmitLoop(items, start);
+        }
+
+        EmitCold();
+        block.EntryExit = _entryExit;
+        block.Leaves = _leaves;
+        block.CodeBytes = (int)(_code.Executable - block.Entry);
+        code = _code;
+        return block;
+    }
+
+    private void EmitBody(Item[] items)
+    {
         for (int i = 0; i < _count; i++)
         {
             ref Item item = ref items[i];
@@ -108,12 +130,6 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EmitEnd(ref items[_count - 1]);
-        EmitCold();
-        block.EntryExit = _entryExit;
-        block.Leaves = _leaves;
-        block.CodeBytes = (int)(_code.Executable - block.Entry);
-        code = _code;
-        return block;
     }
 
     private void Emit(ref Item item, int index)
@@ -239,8 +255,7 @@ internal sealed unsafe partial class BlockTranslator
             AddColdExit(_code.JumpIf(7), limit);
         }
 
-        _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
-        AddColdExit(_code.JumpIf(8), budget);
+        Charge(budget);
         _entryExit = budget;
         if (live != 0)
         {
@@ -251,6 +266,14 @@ internal sealed unsafe partial class BlockTranslator
             _hostFlags = live;
         }
     }
+
+    private void Charge(int exit)
+    {
+        _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
+        AddColdExit(_code.JumpIf(8), exit);
+    }
+
+    private void AlignCode() => _code.At = (byte*)(((nuint)_code.At + EntryAlignment - 1) & ~(nuint)(EntryAlignment - 1));
 
     private void EmitCallOut(int index, int run)
     {
@@ -317,6 +340,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             ColdPart part = _cold[i];
             CodeWriter.Patch(part.From, _code.At);
+            _held = -1;
             switch (part.Kind)
             {
                 case ColdKind.Exit:
@@ -324,14 +348,7 @@ internal sealed unsafe partial class BlockTranslator
                     EmitLeaveTo(part.Id);
                     break;
                 case ColdKind.Miss:
-                    // Back to the linear address, which the check has made an offset.
-                    _code.Rex(true, HostRegister.Scratch, HostRegister.Scratch2);
-                    _code.Byte(0x03);
-                    _code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2, part.Write ? 8 : 0);
-                    _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
-                    _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
-                    byte* back = _code.Jump();
-                    CodeWriter.Patch(back, part.Back);
+                    EmitMiss(in part);
                     break;
                 case ColdKind.LookUp:
                     JumpTable.EmitLookUpNeighbour(ref _code, part.Back);
@@ -365,6 +382,15 @@ internal sealed unsafe partial class BlockTranslator
         public byte* Back;
         public int Id;
         public int Owed;
+
+        /// <summary>Where a miss leaves word of the TLB entry.</summary>
+        public int Guess;
+
+        /// <summary>The linear address can be made again: from the instruction's operand, or where it is set, from the stack's base.</summary>
+        public bool CanRepeat;
+        public int Item;
+        public int StackBase;
+        public int Displacement;
         public ulong Target;
         public FlagThunk Flags;
         public FlagThunk Partial;

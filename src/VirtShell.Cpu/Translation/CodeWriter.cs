@@ -18,6 +18,9 @@ internal unsafe struct CodeWriter
     /// <summary>What to add to a writable address to get the executable one.</summary>
     public nint Delta;
 
+    /// <summary>Registers, as bits by number, that instructions written since it was last cleared may have changed. A vector register counts as the general one of its number.</summary>
+    public uint Touched;
+
     public readonly byte* Executable => At + Delta;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -47,6 +50,7 @@ internal unsafe struct CodeWriter
     /// <summary>REX for a ModRM with register field <paramref name="reg"/> and base or register <paramref name="rm"/>, where one is needed.</summary>
     public void Rex(bool wide, int reg, int rm, bool force = false)
     {
+        Touched |= (1u << reg) | (1u << rm);
         int rex = 0x40 | (wide ? 8 : 0) | ((reg & 8) >> 1) | ((rm & 8) >> 3);
         if (rex != 0x40 || force)
         {
@@ -56,6 +60,7 @@ internal unsafe struct CodeWriter
 
     public void RexIndexed(bool wide, int reg, int index, int rm)
     {
+        Touched |= 1u << reg;
         int rex = 0x40 | (wide ? 8 : 0) | ((reg & 8) >> 1) | ((index & 8) >> 2) | ((rm & 8) >> 3);
         if (rex != 0x40)
         {
@@ -239,6 +244,7 @@ internal unsafe struct CodeWriter
     /// <summary>rorx to, from, count (64 bits): changes no flags.</summary>
     public void RotateRight(int to, int from, int count)
     {
+        Touched |= 1u << to;
         Byte(0xC4);
         Byte(((to & 8) != 0 ? 0 : 0x80) | 0x40 | ((from & 8) != 0 ? 0 : 0x20) | 3);
         Byte(0xFB);
@@ -293,6 +299,7 @@ internal unsafe struct CodeWriter
     /// <summary>call rel32 of an executable address.</summary>
     public void Call(byte* executable)
     {
+        Touched = uint.MaxValue;
         Byte(0xE8);
         byte* place = At;
         Dword(0);
