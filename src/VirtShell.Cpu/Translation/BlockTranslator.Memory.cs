@@ -22,6 +22,9 @@ internal sealed unsafe partial class BlockTranslator
     private readonly List<long> _sites = [];
     private readonly List<int> _guesses = [];
     private int _nextGuess;
+
+    /// <summary>A system's own accesses go to other pages from one time to the next, and with every process: there a guess costs more than it saves.</summary>
+    private bool _guessing;
     private uint _scattered;
 
     /// <summary>Leaves the host address of the memory operand in the scratch register. Nothing of the instruction may have happened yet.</summary>
@@ -65,8 +68,9 @@ internal sealed unsafe partial class BlockTranslator
         int guess = GuessOf(site);
         if (!Holds(guess))
         {
-            if (part.StackBase == 0 && IsScattered(item.Instruction.MemoryBase))
+            if (!_guessing || (part.StackBase == 0 && IsScattered(item.Instruction.MemoryBase)))
             {
+                part.Exact = _code.At;
                 FindEntry();
             }
             else
@@ -94,6 +98,13 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitMiss(in ColdPart part)
     {
         int tag = part.Write ? TlbTagWrite : TlbTagRead;
+        if (part.Exact != null)
+        {
+            ScratchFromEntry(CodeWriter.Add, tag);
+            EmitFill(in part, part.Exact);
+            return;
+        }
+
         if (!part.CanRepeat)
         {
             ScratchFromEntry(CodeWriter.Add, tag);
@@ -109,11 +120,16 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         byte* again = _code.At;
-        FindEntry(part.Guess);
+        FindEntry(_guessing ? part.Guess : 0);
         ScratchFromEntry(CodeWriter.Sub, tag);
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - _exits[part.Id].Size);
         CodeWriter.Patch(_code.JumpIf(6), part.Back);
         ScratchFromEntry(CodeWriter.Add, tag);
+        EmitFill(in part, again);
+    }
+
+    private void EmitFill(in ColdPart part, byte* again)
+    {
         _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
         _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
         CodeWriter.Patch(_code.Jump(), again);

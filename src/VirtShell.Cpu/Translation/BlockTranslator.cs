@@ -63,6 +63,7 @@ internal sealed unsafe partial class BlockTranslator
         _sites.Clear();
         _guesses.Clear();
         _held = -1;
+        _guessing = (key & TranslationKey.User) != 0;
         Item[] items = _reader.Items;
         _scattered = Scattered(items);
         uint live = Analyse(items);
@@ -388,6 +389,9 @@ internal sealed unsafe partial class BlockTranslator
 
         /// <summary>The linear address can be made again: from the instruction's operand, or where it is set, from the stack's base.</summary>
         public bool CanRepeat;
+
+        /// <summary>Where the entry was looked up, and need not be again; null where it was guessed, or is an earlier access's.</summary>
+        public byte* Exact;
         public int Item;
         public int StackBase;
         public int Displacement;
