@@ -17,8 +17,11 @@ internal sealed unsafe class TranslatedBlock
     /// <summary>A <see cref="TranslationKey"/>.</summary>
     public int Key { get; init; }
 
-    /// <summary>Status flags that must stand in RFLAGS at its entry; with any it is never a target of indirect branches.</summary>
+    /// <summary>Status flags that must stand in RFLAGS at its entry.</summary>
     public uint LiveFlags { get; init; }
+
+    /// <summary>Where whoever has only left word of the flags enters, once there has been one; it loads them first.</summary>
+    public byte* FlagEntry { get; set; }
 
     public int Instructions { get; init; }
 

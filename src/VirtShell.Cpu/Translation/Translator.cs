@@ -206,13 +206,30 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
-        if (direct && block.LiveFlags == 0)
+        if (direct && EntryOf(block, 0) is var entry && entry != null)
         {
-            jumps.Add(rip, block.Entry, global);
+            jumps.Add(rip, entry, global);
         }
 
         s->RipBase = rip - (linear & 0xFFF);
         return block.Entry;
+    }
+
+    /// <summary>Where emitted code enters a block that leaves some flags in RFLAGS, and word of all; null where there is no room for such an entry.</summary>
+    private byte* EntryOf(TranslatedBlock block, uint hostFlags)
+    {
+        if ((block.LiveFlags & ~hostFlags) == 0)
+        {
+            return block.Entry;
+        }
+
+        if (block.FlagEntry == null && _exits.HasRoom && _writer.At + BlockTranslator.FlagEntryBytes <= CodeEnd)
+        {
+            _memory.Take(_writer.At + BlockTranslator.FlagEntryBytes);
+            _translator.EmitFlagEntry(ref _writer, block);
+        }
+
+        return block.FlagEntry;
     }
 
     // One block by the interpreter.
@@ -413,9 +430,10 @@ internal sealed unsafe class Translator : IDisposable
             }
         }
 
-        if (link != null && (target.LiveFlags & ~hostFlags) == 0)
+        byte* entry = link != null ? EntryOf(target, hostFlags) : null;
+        if (entry != null)
         {
-            CodeWriter.Patch(link, target.Entry - _writer.Delta);
+            CodeWriter.Patch(link, entry - _writer.Delta);
         }
 
         block = target;
@@ -434,10 +452,11 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
-        if (_epoch == epoch && target.LiveFlags == 0)
+        byte* successor = _epoch == epoch ? EntryOf(target, 0) : null;
+        if (successor != null)
         {
             CodeWriter code = new() { At = entry, Delta = _writer.Delta };
-            code.JumpTo(target.Entry);
+            code.JumpTo(successor);
         }
 
         block = target;
