@@ -147,6 +147,7 @@ public sealed unsafe class DifferentialRunner : IDisposable
         bool mmx = DifferentialForms.UsesMmx(test.Instruction.Code);
         _host.Run(mmx, narrow);
         _completed++;
+        SoakCases.NoteCompared();
         tamper?.Invoke(test, &after);
         return Difference(test.Instruction, rip, mmx, &after, windowAfter, accept);
     }

@@ -44,6 +44,7 @@ public sealed unsafe class VectorExtensionTests
                     native.Invoke(block + 1);
                     Assert.Equal(ExitReason.BudgetSpent, Run(interpreter, block + 2));
                     string? difference = Difference(block + 1, block + 2);
+                    SoakCases.NoteCompared();
                     Assert.True(difference is null, $"{Convert.ToHexString(bytes)} case {i}, {Describe(block)}: {difference}");
                 }
             }

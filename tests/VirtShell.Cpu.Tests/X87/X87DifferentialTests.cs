@@ -88,6 +88,7 @@ public sealed unsafe class X87DifferentialTests
                     difference = reason != ExitReason.BudgetSpent ? $"the interpreter ended with {reason}" : Difference(code, host, ours);
                 }
 
+                SoakCases.NoteCompared();
                 if (difference is not null)
                 {
                     failures++;
