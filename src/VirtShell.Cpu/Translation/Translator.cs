@@ -28,6 +28,8 @@ internal sealed unsafe class Translator : IDisposable
 
     /// <summary>Blocks of a page whose code stores keep changing.</summary>
     private const int RestlessDrops = 64;
+    private const int Crossings = 4096;
+    private const uint CrossingsTrusted = 63;
     private const int RestlessWarm = 200;
     private const uint HostMxcsr = 0x1F80;
     private const uint FlagImageFixed = 0x202;
@@ -44,6 +46,9 @@ internal sealed unsafe class Translator : IDisposable
     private readonly Stubs _stubs;
     private readonly ReturnStack _returns = new();
     private readonly byte[] _heat = new byte[1 << 16];
+
+    /// <summary>Places, plus one, at which an instruction began that crossed into the next page: it is not decoded each time to see that. The code may have changed since, so now and then it is.</summary>
+    private readonly ulong[] _crossings = new ulong[Crossings];
     private readonly byte* _page = HostMemory.Reserve(4096);
     private readonly Op* _ops = (Op*)HostMemory.Reserve((ulong)MaxOps * (ulong)sizeof(Op));
 
@@ -52,6 +57,7 @@ internal sealed unsafe class Translator : IDisposable
     private CodeWriter _writer;
     private byte* _start;
     private int _nextOp;
+    private uint _crossingsMet;
 
     /// <summary>Times that everything was dropped.</summary>
     private int _epoch;
@@ -239,10 +245,17 @@ internal sealed unsafe class Translator : IDisposable
         _vcpu.Step(Math.Min(op->Remaining, _s->Budget));
     }
 
-    /// <summary>Translates the block at an address if it has become warm.</summary>
+    /// <summary>Translates the block at an address if it has become warm, and its first instruction does not cross into another page.</summary>
     private TranslatedBlock? Translate(ulong linear, ulong physical, int key)
     {
         ulong page = physical & ~0xFFFUL;
+        ulong place = TranslationCache.KeyOf(physical, key);
+        ref ulong crossing = ref _crossings[(int)((place ^ (place >> 16)) & (Crossings - 1))];
+        if (crossing == place + 1 && (++_crossingsMet & CrossingsTrusted) != 0)
+        {
+            return null;
+        }
+
         ref byte heat = ref _heat[(int)((physical ^ (physical >> 16)) & 0xFFFF)];
         if (heat < byte.MaxValue)
         {
@@ -260,6 +273,7 @@ internal sealed unsafe class Translator : IDisposable
         int start = (int)(linear & 0xFFF);
         if (!_reader.Read(code, start, key))
         {
+            crossing = place + 1;
             return null;
         }
 
