@@ -19,6 +19,7 @@ namespace VirtShell.Cpu;
 public unsafe struct CpuState
 {
     internal const int TlbGuessCount = 4096;
+    internal const int WindowCount = 16;
 
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8–R15.</summary>
     public fixed ulong Gpr[16];
@@ -173,6 +174,9 @@ public unsafe struct CpuState
 
     /// <summary>Operands that flag thunks name.</summary>
     public fixed ulong FlagSlots[8];
+
+    /// <summary>Host addresses that emitted code has checked, for later accesses of the same block.</summary>
+    public fixed ulong Windows[WindowCount];
 
     /// <summary>RFLAGS on its way between emitted code and the engine.</summary>
     public ulong FlagImage;

@@ -10,17 +10,46 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>R8 to R11, as bits.</summary>
     private const uint InMemoryRegisters = 0xF00;
 
-    /// <summary>Stack instructions that share a check at most.</summary>
-    private const int MaxStackGroup = 14;
-
     private int StackSize => _is64 ? 8 : 4;
 
     // The last branch has handed on the flags for both of its ways.
     private bool _passed;
 
-    // lea r8, [r8 + delta] in the stack's width.
-    private void MoveStack(int delta) => StackLea(HostRegister.GuestRsp, HostRegister.GuestRsp, delta);
+    /// <summary>Bytes by which the register of the guest's RSP lags behind: a run of pushes changes it once.</summary>
+    private int _stackMoves;
 
+    private void MoveStack(int delta) => _stackMoves += delta;
+
+    /// <summary>Makes the register of the guest's RSP right. Changes no flags.</summary>
+    private void EmitMoveStack()
+    {
+        if (_stackMoves != 0)
+        {
+            StackLea(HostRegister.GuestRsp, HostRegister.GuestRsp, _stackMoves);
+            _stackMoves = 0;
+        }
+    }
+
+    /// <summary>Whether an instruction looks at RSP otherwise than as the stack's pointer or the base of an address.</summary>
+    private static bool NamesStackPointer(in Item item)
+    {
+        if (item.Family is Family.CallOut or Family.SystemCall or Family.SystemReturn)
+        {
+            return true;
+        }
+
+        for (int i = 0; i < item.Instruction.OpCount; i++)
+        {
+            if (item.Instruction.GetOpKind(i) == OpKind.Register && BlockReader.GeneralNumber(item.Instruction.GetOpRegister(i)) == 4)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // lea in the stack's width.
     private void StackLea(int to, int @base, int delta)
     {
         _code.Rex(_is64, to, @base);
@@ -28,124 +57,47 @@ internal sealed unsafe partial class BlockTranslator
         _code.ModMemory(to, @base, delta);
     }
 
-    private void EmitStackAddress(in Item item, int index, int delta, bool write)
+    // The stack operand at a displacement from RSP.
+    private void EmitStackAddress(in Item item, int index, int displacement, bool write) =>
+        EmitStackAddress(in item, index, write, HostRegister.GuestRsp, displacement + _stackMoves);
+
+    private void StoreImmediateOnStack(int value)
     {
-        EmitStackTlb(in item, index, StackSize, write, HostRegister.GuestRsp, delta);
-    }
-
-    /// <summary>How many pushes, or pops and a return behind them, follow each other: one check serves them all.</summary>
-    private int StackGroup(Item[] items, int index)
-    {
-        Family family = items[index].Family;
-        if (family is not (Family.Push or Family.Pop))
-        {
-            return 0;
-        }
-
-        int end = index;
-        while (end < _count && end - index < MaxStackGroup && items[end].Family == family && !items[end].HasMemory && items[end].Instruction.OpCount != 0
-            && !(items[end].Instruction.Op0Kind == OpKind.Register && BlockReader.GeneralNumber(items[end].Instruction.Op0Register) == 4))
-        {
-            end++;
-        }
-
-        return end - index + (family == Family.Pop && end > index && end < _count && items[end].Family == Family.Return ? 1 : 0);
-    }
-
-    /// <summary>Emits a group of stack instructions; gives how many.</summary>
-    private int EmitStackGroup(Item[] items, int index, int count)
-    {
-        int size = StackSize;
-        ref Item first = ref items[index];
-        bool push = first.Family == Family.Push;
-        bool returns = items[index + count - 1].Family == Family.Return;
-        uint written = 0;
-        for (int i = index; i < index + count; i++)
-        {
-            written |= BlockReader.WrittenRegisters(in items[i]);
-        }
-
-        Spill(written);
-        BeforeClobber(in first);
-        int exit = _exits.Next;
-        EmitStackTlb(in first, index, size * count, push, HostRegister.GuestRsp, push ? -size * count : 0);
-        _exits[exit].IsGroup = true;
-        int moves = returns ? count - 1 : count;
-        for (int i = 0; i < moves; i++)
-        {
-            ref readonly Instruction instruction = ref items[index + i].Instruction;
-            if (!push)
-            {
-                LoadPopped(BlockReader.GeneralNumber(instruction.Op0Register), i * size);
-            }
-            else if (instruction.Op0Kind == OpKind.Register)
-            {
-                StoreOnStack(GuestOperand(instruction.Op0Register, HostRegister.Scratch2), (count - 1 - i) * size);
-            }
-            else
-            {
-                StoreImmediateOnStack((int)instruction.GetImmediate(0), (count - 1 - i) * size);
-            }
-        }
-
-        MoveStack(push ? -size * count : size * moves);
-        if (returns)
-        {
-            LoadOperand(HostRegister.Scratch, size, moves * size);
-            FinishReturn(in items[index + moves], index + moves);
-        }
-
-        return count;
-    }
-
-    private void LoadPopped(int guest, int displacement)
-    {
-        int host = HostRegister.Of(guest);
-        LoadOperand(host == HostRegister.None ? HostRegister.Scratch2 : host, StackSize, displacement);
-        if (host == HostRegister.None)
-        {
-            _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
-            Hold(guest);
-        }
-    }
-
-    private void StoreImmediateOnStack(int value, int displacement)
-    {
+        uint points = _code.Touched & ScratchBit;
         _code.Rex(_is64, 0, HostRegister.Scratch);
         _code.Byte(0xC7);
-        _code.ModMemory(0, HostRegister.Scratch, displacement);
+        _code.ModMemory(0, HostRegister.Scratch, _operand);
         _code.Dword(value);
+        _code.Touched = (_code.Touched & ~ScratchBit) | points;
     }
 
-    // mov [r9], register in the stack's width.
-    private void StoreOnStack(int register, int displacement = 0)
+    // mov [stack operand], register in the stack's width.
+    private void StoreOnStack(int register)
     {
+        uint points = _code.Touched & ScratchBit;
         _code.Rex(_is64, register, HostRegister.Scratch);
         _code.Byte(0x89);
-        _code.ModMemory(register, HostRegister.Scratch, displacement);
+        _code.ModMemory(register, HostRegister.Scratch, _operand);
+        _code.Touched = (_code.Touched & ~ScratchBit) | points;
     }
 
     private void EmitPush(in Item item, int index)
     {
         ref readonly Instruction instruction = ref item.Instruction;
-        int size = StackSize;
         bool parked = item.HasMemory || instruction.OpCount == 0;
         if (instruction.OpCount == 0)
         {
             EmitFlagImage(HostRegister.Scratch, ~(Flags.Virtual8086 | Flags.Resume));
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch);
         }
-
-        BeforeClobber(in item);
-        if (item.HasMemory)
+        else if (item.HasMemory)
         {
-            EmitLinear(in item, index, size, write: false);
-            EmitTlb(in item, index, size, write: false);
-            LoadOperand(HostRegister.Scratch, size);
-            _code.StoreState(StateOffset.Parked2, HostRegister.Scratch);
+            EmitOperandAddress(in item, index);
+            LoadOperand(HostRegister.Scratch2, StackSize);
+            _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
         }
 
-        EmitStackAddress(in item, index, -size, write: true);
+        EmitStackAddress(in item, index, -StackSize, write: true);
         if (parked)
         {
             _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
@@ -157,18 +109,24 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            StoreImmediateOnStack((int)instruction.GetImmediate(0), 0);
+            StoreImmediateOnStack((int)instruction.GetImmediate(0));
         }
 
-        MoveStack(-size);
+        MoveStack(-StackSize);
     }
 
     private void EmitPop(in Item item, int index)
     {
-        BeforeClobber(in item);
         EmitStackAddress(in item, index, 0, write: false);
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
-        LoadPopped(guest, 0);
+        int host = HostRegister.Of(guest);
+        LoadOperand(host == HostRegister.None ? HostRegister.Scratch2 : host, StackSize);
+        if (host == HostRegister.None)
+        {
+            _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
+            Hold(guest);
+        }
+
         if (guest != 4)
         {
             // POP RSP leaves what it has read.
@@ -178,9 +136,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitLeave(in Item item, int index)
     {
-        BeforeClobber(in item);
-        EmitStackTlb(in item, index, StackSize, write: false, HostRegister.Rbp, 0);
+        EmitStackAddress(in item, index, write: false, HostRegister.Rbp, 0);
         StackLea(HostRegister.GuestRsp, HostRegister.Rbp, StackSize);
+        _stackMoves = 0;
         LoadOperand(HostRegister.Rbp, StackSize);
     }
 
@@ -190,6 +148,7 @@ internal sealed unsafe partial class BlockTranslator
         ulong target = item.Instruction.NearBranchTarget;
         if (index == _count - 1)
         {
+            EmitMoveStack();
             if (_loops)
             {
                 EmitLoopBranch(in item);
@@ -213,6 +172,7 @@ internal sealed unsafe partial class BlockTranslator
         Target = Signed(in item.Instruction),
         Owed = owed,
         Passed = passed,
+        StackMoves = _stackMoves,
         Flags = _flags,
         Partial = _partial,
         InHost = _inHost,
@@ -263,6 +223,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Goes on at a target: within the page by a jump that is linked when the target is known, else through the jump table.</summary>
     private void EmitEdge(ulong target, int owed, bool taken, bool passed = false)
     {
+        EmitMoveStack();
         if (!passed)
         {
             PassFlags(target < 4096 ? ProspectOf(target).Modified : uint.MaxValue);
@@ -315,20 +276,18 @@ internal sealed unsafe partial class BlockTranslator
         EmitLeaveTo(id);
     }
 
-    /// <summary>Finds the RIP in the scratch register in the jump table: host code into the second one. Leaves by <paramref name="otherwise"/> where it is not there.</summary>
+    /// <summary>Finds the RIP in the scratch register in the jump table: its entry into the second one. Leaves by <paramref name="otherwise"/> where it is not there.</summary>
     private void EmitLookUp(int otherwise)
     {
         byte* other = JumpTable.EmitLookUp(ref _code, out byte* found);
         AddCold(new ColdPart { Kind = ColdKind.LookUp, From = other, Back = found, Id = otherwise });
     }
 
-    /// <summary>Enters the code that was found; its RIP still stands in the scratch register.</summary>
+    /// <summary>Enters the code of the entry that was found; its RIP still stands in the scratch register.</summary>
     private void EmitEnterFound(bool call = false)
     {
         EmitRipBase();
-        _code.Rex(false, 0, HostRegister.Scratch2);
-        _code.Byte(0xFF);
-        _code.ModRegister(call ? 2 : 4, HostRegister.Scratch2);
+        JumpTable.EmitEnter(ref _code, call);
     }
 
     // The page of the RIP in the scratch register becomes the current one.
@@ -341,14 +300,12 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitCall(in Item item, int index)
     {
         bool direct = item.Instruction.FlowControl == FlowControl.Call;
-        BeforeClobber(in item);
         if (!direct)
         {
+            BeforeClobber(in item);
             EmitTarget(in item, index);
-            int exit = NewExit(ExitKind.Indirect, item.Offset, index);
-            EmitLookUp(exit);
+            EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index));
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
-            _code.StoreState(StateOffset.Rip, HostRegister.Scratch);
         }
 
         EmitStackAddress(in item, index, -StackSize, write: true);
@@ -361,6 +318,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.Byte(0x50 | (HostRegister.Scratch2 & 7));
         Spill(1u << 4);
         MoveStack(-StackSize);
+        EmitMoveStack();
         if (direct)
         {
             EmitDirectCall(Signed(in item.Instruction));
@@ -368,8 +326,8 @@ internal sealed unsafe partial class BlockTranslator
         else
         {
             PassFlags(uint.MaxValue);
-            _code.LoadState(HostRegister.Scratch, StateOffset.Rip);
             _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
+            _code.Load(HostRegister.Scratch, HostRegister.Scratch2);
             EmitEnterFound(call: true);
         }
 
@@ -430,21 +388,16 @@ internal sealed unsafe partial class BlockTranslator
         EmitEdge((ulong)end, 0, taken: false);
     }
 
+    // Nothing has happened when the host returns: whoever it comes to completes it.
     private void EmitReturn(in Item item, int index)
     {
-        BeforeClobber(in item);
+        int size = StackSize;
         EmitStackAddress(in item, index, 0, write: false);
-        LoadOperand(HostRegister.Scratch, StackSize);
-        FinishReturn(in item, index);
-    }
-
-    // The return address is in the scratch register. Nothing has happened when the host returns: whoever it comes to completes it.
-    private void FinishReturn(in Item item, int index)
-    {
+        LoadOperand(HostRegister.Scratch, size);
         int id = NewExit(ExitKind.Indirect, item.Offset, index);
         PassFlags(uint.MaxValue);
         _code.StoreStateImmediate32(StateOffset.ExitId, id);
-        StackLea(HostRegister.Scratch2, HostRegister.GuestRsp, StackSize + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
+        StackLea(HostRegister.Scratch2, HostRegister.GuestRsp, _stackMoves + size + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
         _code.Byte(0xC3);
     }
 
@@ -457,6 +410,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
+        EmitMoveStack();
         BeforeClobber(in item);
         Spill(InMemoryRegisters);
         EmitTarget(in item, index);
@@ -469,8 +423,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (item.HasMemory)
         {
-            EmitLinear(in item, index, item.MemorySize, write: false);
-            EmitTlb(in item, index, item.MemorySize, write: false);
+            EmitOperandAddress(in item, index);
             LoadOperand(HostRegister.Scratch, item.MemorySize);
             return;
         }

@@ -36,7 +36,7 @@ internal sealed unsafe partial class BlockTranslator
 
         _code.Rex(size == 8, HostRegister.Rax, HostRegister.Scratch);
         _code.Byte((store ? 0x88 : 0x8A) | (size == 1 ? 0 : 1));
-        _code.ModMemory(HostRegister.Rax, HostRegister.Scratch);
+        _code.ModMemory(HostRegister.Rax, HostRegister.Scratch, _operand);
     }
 
     private void EmitReader(in Item item, int index)
@@ -356,7 +356,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             Prefix(width, 0, HostRegister.Scratch);
             _code.Byte(width == 1 ? 0xD0 : 0xD1);
-            _code.ModMemory(digit, HostRegister.Scratch);
+            _code.ModMemory(digit, HostRegister.Scratch, _operand);
             return;
         }
 

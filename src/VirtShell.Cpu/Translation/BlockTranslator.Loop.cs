@@ -47,6 +47,7 @@ internal sealed unsafe partial class BlockTranslator
         FlagsAreSettled();
         _flags = _loopFlags;
         _held = -1;
+        _stackMoves = 0;
         Charge(NewExit(ExitKind.Budget, start, 0));
         EmitBody(items);
     }

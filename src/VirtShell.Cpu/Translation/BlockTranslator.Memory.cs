@@ -27,44 +27,78 @@ internal sealed unsafe partial class BlockTranslator
     private bool _guessing;
     private uint _scattered;
 
-    /// <summary>Leaves the host address of the memory operand in the scratch register. Nothing of the instruction may have happened yet.</summary>
+    /// <summary>
+    /// Makes the memory operand addressable: at <see cref="_operand"/> from the scratch register. Leaves the block where the TLB cannot
+    /// serve it. Nothing of the instruction may have happened yet.
+    /// </summary>
     private void EmitOperandAddress(in Item item, int index)
     {
-        BeforeClobber(in item);
-        EmitLinear(in item, index, item.MemorySize, item.StoresMemory);
-        if (item.Descriptor.IsAligned && item.MemorySize > 1)
+        ref readonly WindowAccess access = ref _operandAccesses[index];
+        bool mustAlign = item.Descriptor.IsAligned && item.MemorySize > 1;
+        if (TryReach(in access, item.StoresMemory))
         {
-            // test r9b, size - 1: the host would fault where the guest must.
-            _code.Byte(0x41);
-            _code.Byte(0xF6);
-            _code.ModRegister(0, HostRegister.Scratch);
-            _code.Byte(item.MemorySize - 1);
-            AddColdExit(_code.JumpIf(5), NewExit(ExitKind.Instruction, item.Offset, index));
+            if (mustAlign)
+            {
+                BeforeClobber(in item);
+                EmitCheckAligned(in item, index);
+            }
+
+            return;
         }
 
-        EmitTlb(in item, index, item.MemorySize, item.StoresMemory);
+        BeforeClobber(in item);
+        EmitLinear(in item, index, item.MemorySize, item.StoresMemory, _operand);
+        if (mustAlign)
+        {
+            EmitCheckAligned(in item, index);
+        }
+
+        bool canRepeat = _is64 || IsFlat(item.Instruction.MemorySegment);
+        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access, new ColdPart { CanRepeat = canRepeat });
+    }
+
+    /// <summary>The same for a stack operand, <paramref name="displacement"/> bytes from what a host register holds.</summary>
+    private void EmitStackAddress(in Item item, int index, bool write, int @base, int displacement)
+    {
+        ref readonly WindowAccess access = ref _stackAccesses[index];
+        if (!TryReach(in access, write))
+        {
+            BeforeClobber(in item);
+            displacement -= _operand;
+            StackLea(HostRegister.Scratch, @base, displacement);
+            Check(in item, index, StackSize, write, StackSite, in access, new ColdPart { StackBase = @base, Displacement = displacement, CanRepeat = true });
+        }
+    }
+
+    // The host would fault where the guest must: what the scratch register is from, linear or host, has the same low bits.
+    private void EmitCheckAligned(in Item item, int index)
+    {
+        int size = item.MemorySize;
+        int register = HostRegister.Scratch;
+        if (_operand % size != 0)
+        {
+            register = HostRegister.Scratch2;
+            _code.Lea(register, HostRegister.Scratch, _operand);
+            _code.Touched &= ~ScratchBit;
+        }
+
+        // test r9b, size - 1
+        _code.Byte(0x41);
+        _code.Byte(0xF6);
+        _code.ModRegister(0, register);
+        _code.Byte(size - 1);
+        AddColdExit(_code.JumpIf(5), NewExit(ExitKind.Instruction, item.Offset, index));
     }
 
     /// <summary>
-    /// Turns the linear address in the scratch register into a host address; leaves the block where the TLB cannot serve it. Tries
-    /// the TLB entry where accesses from the same registers last found their page before it looks for the right one.
+    /// Turns the linear address in the scratch register, where the access's window starts, into a host address. Tries the TLB entry where
+    /// accesses from the same registers last found their page before it looks for the right one.
     /// </summary>
-    private void EmitTlb(in Item item, int index, int size, bool write)
-    {
-        Address(in item, index, size, write, SiteOf(in item), new ColdPart { Item = index, CanRepeat = _is64 || IsFlat(item.Instruction.MemorySegment) });
-    }
-
-    /// <summary>The same for an address on the stack: a host register and a displacement.</summary>
-    private void EmitStackTlb(in Item item, int index, int size, bool write, int @base, int displacement)
-    {
-        StackLea(HostRegister.Scratch, @base, displacement);
-        Address(in item, index, size, write, StackSite, new ColdPart { StackBase = @base, Displacement = displacement, CanRepeat = true });
-    }
-
-    private void Address(in Item item, int index, int size, bool write, long site, ColdPart part)
+    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, ColdPart part)
     {
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
+        _exits[id].Windows = KeptSlots(access.Ordinal);
         int guess = GuessOf(site);
         if (!Holds(guess))
         {
@@ -81,17 +115,24 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         ScratchFromEntry(CodeWriter.Sub, write ? TlbTagWrite : TlbTagRead);
-        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - size);
+        part.Span = SpanOf(in access);
+        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - part.Span);
         byte* miss = _code.JumpIf(7);
         part.Kind = ColdKind.Miss;
         part.From = miss;
         part.Back = _code.At;
+        part.Item = index;
         part.Id = id;
         part.Write = write;
         part.Guess = guess;
+        part.Operand = _operand;
+        part.StackMoves = _stackMoves;
+        part.Flags = _flags;
+        part.Partial = _partial;
         AddCold(in part);
         ScratchFromEntry(CodeWriter.Add, TlbPage);
         Hold(guess);
+        Open(in access, write);
     }
 
     // The guess was wrong: the entry of the page itself, then whatever that lacks.
@@ -116,23 +157,65 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            EmitLinear(in _reader.Items[part.Item], part.Item, _exits[part.Id].Size, part.Write);
+            EmitLinear(in _reader.Items[part.Item], part.Item, _exits[part.Id].Size, part.Write, part.Operand);
         }
 
         byte* again = _code.At;
         FindEntry(_guessing ? part.Guess : 0);
         ScratchFromEntry(CodeWriter.Sub, tag);
-        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - _exits[part.Id].Size);
+        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - part.Span);
         CodeWriter.Patch(_code.JumpIf(6), part.Back);
         ScratchFromEntry(CodeWriter.Add, tag);
         EmitFill(in part, again);
     }
 
+    // The scratch register holds the linear address at which the window starts.
     private void EmitFill(in ColdPart part, byte* again)
     {
+        byte* crosses = null;
+        if (part.Span > _exits[part.Id].Size)
+        {
+            _code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
+            _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 0xFFF, wide: false);
+            _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch2, 4096 - part.Span, wide: false);
+            crosses = _code.JumpIf(7);
+        }
+
+        if (part.Operand != 0)
+        {
+            _code.Lea(HostRegister.Scratch, HostRegister.Scratch, part.Operand);
+        }
+
         _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
         _code.Call(part.Write ? _stubs.MissWrite : _stubs.MissRead);
+        if (part.Operand != 0)
+        {
+            _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -part.Operand);
+        }
+
         CodeWriter.Patch(_code.Jump(), again);
+        if (crosses != null)
+        {
+            CodeWriter.Patch(crosses, _code.At);
+            EmitStrict(in part);
+        }
+    }
+
+    // Goes on at the instruction in a translation without windows.
+    private void EmitStrict(in ColdPart part)
+    {
+        _flags = part.Flags;
+        _partial = part.Partial;
+        _inHost = false;
+        EmitMoveStack();
+        PassFlags(uint.MaxValue);
+        _code.Lea(HostRegister.Budget, HostRegister.Budget, _count - part.Item);
+        int id = NewExit(ExitKind.Branch, _reader.Items[part.Item].Offset, _count);
+        _exits[id].Key |= (byte)TranslationKey.Strict;
+        byte* link = _code.Jump();
+        _exits[id].Link = link;
+        CodeWriter.Patch(link, _code.At);
+        EmitLeaveTo(id);
     }
 
     // The entry of the address in the scratch register into the second one, and word of it to the guess.
@@ -200,10 +283,10 @@ internal sealed unsafe partial class BlockTranslator
         return _guesses[known];
     }
 
-    /// <summary>Linear address of the memory operand into the scratch register, the segment's limit checked where it has one.</summary>
-    private void EmitLinear(in Item item, int index, int size, bool write)
+    /// <summary>Linear address <paramref name="back"/> bytes before the memory operand into the scratch register, the segment's limit checked where it has one.</summary>
+    private void EmitLinear(in Item item, int index, int size, bool write, int back)
     {
-        EmitEffective(in item, HostRegister.Scratch);
+        EmitEffective(in item, HostRegister.Scratch, back: back);
         Register segment = item.Instruction.MemorySegment;
         if (_is64)
         {
@@ -253,15 +336,15 @@ internal sealed unsafe partial class BlockTranslator
         };
     }
 
-    /// <summary>Effective address (offset in the segment) into a register, cut to the address size.</summary>
-    private void EmitEffective(in Item item, int to, bool narrow = false)
+    /// <summary>Effective address (offset in the segment) into a register, or one <paramref name="back"/> bytes before it, cut to the address size.</summary>
+    private void EmitEffective(in Item item, int to, bool narrow = false, int back = 0)
     {
         ref readonly Instruction instruction = ref item.Instruction;
 
         // What is cut to 32 bits afterwards may be summed in 32 bits.
         int bits = narrow ? 32 : AddressBits(in instruction);
         Register @base = instruction.MemoryBase;
-        long displacement = (long)instruction.MemoryDisplacement64;
+        long displacement = DisplacementOf(in instruction) - back + (@base is Register.RSP or Register.ESP ? _stackMoves : 0);
         if (@base is Register.RIP or Register.EIP)
         {
             _code.LoadState(to, StateOffset.RipBase);
@@ -342,6 +425,13 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    // Of the sums of 32-bit addresses only the low half counts.
+    private long DisplacementOf(in Instruction instruction)
+    {
+        long displacement = (long)instruction.MemoryDisplacement64;
+        return _is64 ? displacement : (int)displacement;
+    }
+
     private static int Math0(int register) => register < 0 ? 0 : register;
 
     // movzx r32, r16
@@ -390,9 +480,10 @@ internal sealed unsafe partial class BlockTranslator
         return spare;
     }
 
-    /// <summary>Loads the memory operand at the host address, zero-extended, into a register.</summary>
-    private void LoadOperand(int to, int size, int displacement = 0)
+    /// <summary>Loads the memory operand, zero-extended, into a register.</summary>
+    private void LoadOperand(int to, int size)
     {
+        uint points = _code.Touched & ScratchBit;
         _code.Rex(size == 8, to, HostRegister.Scratch);
         if (size < 4)
         {
@@ -404,7 +495,11 @@ internal sealed unsafe partial class BlockTranslator
             _code.Byte(0x8B);
         }
 
-        _code.ModMemory(to, HostRegister.Scratch, displacement);
+        _code.ModMemory(to, HostRegister.Scratch, _operand);
+        if (to != HostRegister.Scratch)
+        {
+            _code.Touched = (_code.Touched & ~ScratchBit) | points;
+        }
     }
 
     /// <summary>Keeps the memory operand for a flag thunk.</summary>

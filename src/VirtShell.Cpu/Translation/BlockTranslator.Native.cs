@@ -88,6 +88,7 @@ internal sealed unsafe partial class BlockTranslator
         int vvvv = 0;
         bool high = false;
         bool force = false;
+        uint touched = _code.Touched;
         for (int i = 0; i < instruction.OpCount; i++)
         {
             if (instruction.GetOpKind(i) != OpKind.Register)
@@ -111,6 +112,7 @@ internal sealed unsafe partial class BlockTranslator
             {
                 number = Native(guest, secondGuest);
                 force |= register.GetSize() == 1 && number is >= 4 and < 8;
+                touched |= 1u << number;
             }
 
             switch (descriptor.Places[i])
@@ -135,8 +137,7 @@ internal sealed unsafe partial class BlockTranslator
 
         if (layout.IsVex)
         {
-            // Three-byte VEX: inverted R, X, B, map; W, inverted vvvv, L, pp. (Some write to what vvvv names.)
-            _code.Touched |= (1u << reg) | (1u << rm) | (1u << vvvv);
+            // Three-byte VEX: inverted R, X, B, map; W, inverted vvvv, L, pp.
             _code.Byte(0xC4);
             _code.Byte(((reg & 8) != 0 ? 0 : 0x80) | 0x40 | ((rm & 8) != 0 ? 0 : 0x20) | layout.Map);
             _code.Byte((layout.Wide ? 0x80 : 0) | ((~vvvv & 15) << 3) | (layout.Long ? 4 : 0) | layout.Pp);
@@ -164,6 +165,7 @@ internal sealed unsafe partial class BlockTranslator
             // Their one-byte forms are REX prefixes here.
             _code.Byte(0xFF);
             _code.ModRegister(instruction.Mnemonic == Mnemonic.Inc ? 0 : 1, opcodeRegister);
+            _code.Touched = touched;
             return;
         }
 
@@ -181,7 +183,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             if (memory)
             {
-                _code.ModMemory(reg, HostRegister.Scratch);
+                _code.ModMemory(reg, HostRegister.Scratch, _operand);
             }
             else
             {
@@ -193,6 +195,9 @@ internal sealed unsafe partial class BlockTranslator
         {
             _code.Byte(*at);
         }
+
+        // Vector registers and a memory operand's address are in other registers than those that are watched, or are not written.
+        _code.Touched = touched;
     }
 
     private void EmitPrefixes(in InstructionLayout layout, CodeDescriptor descriptor)

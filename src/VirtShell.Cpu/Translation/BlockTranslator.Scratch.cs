@@ -8,6 +8,7 @@ namespace VirtShell.Cpu.Translation;
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
+    private const uint ScratchBit = 1u << HostRegister.Scratch;
     private const uint Scratch2Bit = 1u << HostRegister.Scratch2;
 
     // A guest register, the place of a TLB guess (which lies behind all of those), or nothing.

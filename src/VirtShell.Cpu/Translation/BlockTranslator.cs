@@ -10,7 +10,7 @@ namespace VirtShell.Cpu.Translation;
 internal sealed unsafe partial class BlockTranslator
 {
     /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
-    public const int MaxBytes = 2 * BlockReader.MaxItems * 400;
+    public const int MaxBytes = 2 * BlockReader.MaxItems * 600;
 
     public const int FlagEntryBytes = 32;
 
@@ -68,6 +68,7 @@ internal sealed unsafe partial class BlockTranslator
         _guessing = (key & TranslationKey.User) != 0;
         Item[] items = _reader.Items;
         _scattered = Scattered(items);
+        PlanWindows(items);
         uint live = Analyse(items);
         TranslatedBlock block = new()
         {
@@ -83,6 +84,7 @@ internal sealed unsafe partial class BlockTranslator
         _loopTop = null;
         FlagsAreSettled();
         _vectorsLoaded = false;
+        _stackMoves = 0;
         EmitEntry(start, live);
         EmitBody(items);
         if (_loops)
@@ -117,6 +119,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitBody(Item[] items)
     {
+        CloseWindows();
         for (int i = 0; i < _count; i++)
         {
             ref Item item = ref items[i];
@@ -133,11 +136,9 @@ internal sealed unsafe partial class BlockTranslator
                 continue;
             }
 
-            int group = StackGroup(items, i);
-            if (group > 1)
+            if (_stackMoves != 0 && NamesStackPointer(in item))
             {
-                i += EmitStackGroup(items, i, group) - 1;
-                continue;
+                EmitMoveStack();
             }
 
             SpillOverwritten(in item);
@@ -277,6 +278,9 @@ internal sealed unsafe partial class BlockTranslator
 
         Charge(budget);
         _entryExit = budget;
+
+        // What takes its place when the block is dropped is of the same kind.
+        _exits[budget].Key = (byte)_key;
         if (live != 0)
         {
             _code.Move(HostRegister.Scratch2, HostRegister.Rax);
@@ -297,6 +301,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void EmitCallOut(int index, int run)
     {
+        EmitMoveStack();
         ref Item first = ref _reader.Items[index];
         int id = NewExit(ExitKind.CallOut, first.Offset, index);
         _exits[id].OpCount = (ushort)run;
@@ -305,6 +310,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.Call(_stubs.CallOut);
         FlagsAreSettled();
         _vectorsLoaded = false;
+        CloseWindows();
     }
 
     // The first SIMD instruction finds the vector registers where the last managed code has left them: in the state.
@@ -330,7 +336,8 @@ internal sealed unsafe partial class BlockTranslator
         record.Partial = _partial.Kind != FlagKind.Canonical ? _exits.ThunkIndex(in _partial) : 0;
         record.Owed = (short)(_count - index);
         record.OpCount = 1;
-        record.Key = (byte)_key;
+        record.Key = (byte)(_key & ~TranslationKey.Strict);
+        record.StackMoves = (short)_stackMoves;
         return id;
     }
 
@@ -361,6 +368,8 @@ internal sealed unsafe partial class BlockTranslator
             ColdPart part = _cold[i];
             CodeWriter.Patch(part.From, _code.At);
             _held = -1;
+            _pointsTo = -1;
+            _stackMoves = part.StackMoves;
             switch (part.Kind)
             {
                 case ColdKind.Exit:
@@ -414,6 +423,13 @@ internal sealed unsafe partial class BlockTranslator
         public int Item;
         public int StackBase;
         public int Displacement;
+
+        /// <summary>Bytes of the window that was to be checked, and where in it the access is.</summary>
+        public int Span;
+        public int Operand;
+
+        /// <summary>Bytes by which the register of the guest's RSP lags behind.</summary>
+        public int StackMoves;
         public ulong Target;
         public FlagThunk Flags;
         public FlagThunk Partial;

@@ -70,8 +70,11 @@ internal unsafe struct ExitRecord
     /// <summary>A <see cref="TranslationKey"/>.</summary>
     public byte Key;
 
-    /// <summary>The check is for several instructions at once: which of them faults, and where, the interpreter finds out.</summary>
-    public bool IsGroup;
+    /// <summary>Bytes to add to RSP, which emitted code changes once for several pushes.</summary>
+    public short StackMoves;
+
+    /// <summary>Slots of <see cref="CpuState.Windows"/> that the block goes on to use behind the access, as bits.</summary>
+    public ushort Windows;
 
     /// <summary>The operation is a conditional branch, which remembers the block behind it.</summary>
     public bool Falls;

@@ -8,28 +8,24 @@ namespace VirtShell.Cpu.Translation;
 /// space and translation key. Direct-mapped; the targets in one guest page stand together, so that INVLPG drops them at once.
 /// </summary>
 /// <remarks>
-/// One entry is 16 bytes: RIP, then the executable address. Emitted code reads it at (RIP ^ RIP » 5) ∧ <see cref="Mask"/>: eight
-/// bits choose among 256 groups by the page, eight bits an entry of the group by the offset. The bits between stay zero, so
-/// that one mask is enough; what lies there is never touched and costs nothing. What is not there may be in the entry's
-/// neighbour, the other one of two: a new target moves an old one there.
+/// One entry is 16 bytes: RIP, then the executable address. It stands at RIP ∧ <see cref="Mask"/>, so that emitted code hardly
+/// computes: eight bits choose among 256 groups by the page, eight bits an entry of the group by the offset in units of 16, to which
+/// compilers align most targets. What is not there may be in the entry's neighbour, the other one of two: a new target moves an old one there.
 /// </remarks>
 internal sealed unsafe class JumpTable : IDisposable
 {
-    public const int MixShift = 5;
-    public const int EntryShift = 4;
-    public const int Mask = 0xF_F0FF;
+    private const int Mask = 0xF_FFF0;
+    private const int Code = 8;
     private const int Groups = 256;
     private const int GroupEntries = 256;
-    private const int GroupSpan = 4096;
-    private const ulong Bytes = (ulong)Groups * GroupSpan << EntryShift;
-
-    private const ulong EntryBytes = 1UL << EntryShift;
+    private const ulong EntryBytes = 16;
+    private const ulong Bytes = Groups * GroupEntries * EntryBytes;
 
     /// <summary>Stands in unused entries but the first two: it would be looked for in those, so that no RIP matches an unused entry.</summary>
     private const ulong Unused = 1UL << 63;
 
     /// <summary>The same for the first two entries, as it would be looked for in the next two.</summary>
-    private const ulong UnusedFirst = Unused | 2;
+    private const ulong UnusedFirst = Unused | (2 * EntryBytes);
 
     private ulong* _entries = Create();
     private readonly bool[] _touched = new bool[Groups];
@@ -119,22 +115,27 @@ internal sealed unsafe class JumpTable : IDisposable
     }
 
     /// <summary>
-    /// Emits the search for the RIP in the scratch register: host code into the second one. Gives the jump that is taken where it is
-    /// not there, to what <see cref="EmitLookUpNeighbour"/> emits, and where that comes back to.
+    /// Emits the search for the RIP in the scratch register: its entry into the second one, which <see cref="EmitEnter"/> then uses. Gives
+    /// the jump that is taken where it is not there, to what <see cref="EmitLookUpNeighbour"/> emits, and where that comes back to.
     /// </summary>
     public static byte* EmitLookUp(ref CodeWriter code, out byte* found)
     {
         code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
-        code.ShiftRight(HostRegister.Scratch2, MixShift);
-        code.AluRegister(CodeWriter.Xor, HostRegister.Scratch2, HostRegister.Scratch, wide: false);
         code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, Mask, wide: false);
-        code.ShiftLeft(HostRegister.Scratch2, EntryShift);
         code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.JumpTable);
         EmitCompare(ref code);
         byte* other = code.JumpIf(5);
         found = code.At;
-        code.Load(HostRegister.Scratch2, HostRegister.Scratch2, 8);
         return other;
+    }
+
+    /// <summary>Emits a jump or a call to the code of the entry in the second scratch register.</summary>
+    public static void EmitEnter(ref CodeWriter code, bool call)
+    {
+        // jmp or call [r10 + 8]
+        code.Rex(false, 0, HostRegister.Scratch2);
+        code.Byte(0xFF);
+        code.ModMemory(call ? 2 : 4, HostRegister.Scratch2, Code);
     }
 
     /// <summary>Emits the search in the neighbour of the entry in the second scratch register; falls through where the RIP is not there either.</summary>
@@ -153,9 +154,9 @@ internal sealed unsafe class JumpTable : IDisposable
         code.ModMemory(HostRegister.Scratch, HostRegister.Scratch2);
     }
 
-    private static ulong IndexOf(ulong rip) => ((uint)rip ^ ((uint)rip >> MixShift)) & Mask;
+    private static ulong IndexOf(ulong rip) => (rip & Mask) / EntryBytes;
 
-    private static int GroupOf(ulong rip) => (int)(IndexOf(rip) >> 12);
+    private static int GroupOf(ulong rip) => (int)(IndexOf(rip) / GroupEntries);
 
     // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first two.
     private static ulong* Create()
@@ -188,7 +189,7 @@ internal sealed unsafe class JumpTable : IDisposable
 
     private void Clear(int group)
     {
-        ulong* entry = _entries + ((ulong)group * GroupSpan * 2);
+        ulong* entry = _entries + ((ulong)group * GroupEntries * 2);
         for (int i = 0; i < GroupEntries; i++)
         {
             entry[i * 2] = UnusedTag(entry + (i * 2));

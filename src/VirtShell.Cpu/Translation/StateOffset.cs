@@ -39,6 +39,7 @@ internal static class StateOffset
     public static readonly int HostMxcsr = Of(nameof(CpuState.HostMxcsr));
     public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
     private static readonly int Guesses = Of(nameof(CpuState.TlbGuesses));
+    private static readonly int WindowSlots = Of(nameof(CpuState.Windows));
     private static readonly int Slots = Of(nameof(CpuState.FlagSlots));
     private static readonly int Segments = Of(nameof(CpuState.Es));
     private static readonly int SegmentSize = Marshal.SizeOf<SegmentRegister>();
@@ -54,6 +55,8 @@ internal static class StateOffset
     public static int Vector(int number) => CpuState.VectorOffset + (number * 32);
 
     public static int Slot(int number) => Slots + (number * 8);
+
+    public static int Window(int number) => WindowSlots + (number * 8);
 
     public static int TlbGuess(int number) => Guesses + (number * 4);
 

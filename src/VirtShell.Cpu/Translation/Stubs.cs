@@ -200,11 +200,7 @@ internal sealed unsafe class Stubs
         code.LoadState(HostRegister.GuestRsp, StateOffset.Parked);
         code.AluImmediate(CodeWriter.And, HostRegister.Scratch, -4096);
         code.StoreState(StateOffset.RipBase, HostRegister.Scratch);
-
-        // jmp r10
-        code.Byte(0x41);
-        code.Byte(0xFF);
-        code.ModRegister(4, HostRegister.Scratch2);
+        JumpTable.EmitEnter(ref code, call: false);
         CodeWriter.Patch(other, code.At);
         JumpTable.EmitLookUpNeighbour(ref code, found);
         code.JumpTo(Exit);

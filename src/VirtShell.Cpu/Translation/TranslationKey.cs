@@ -19,6 +19,9 @@ internal static unsafe class TranslationKey
     /// <summary>The same for VEX-encoded ones.</summary>
     public const int Avx = 64;
 
+    /// <summary>Not of the state, but of a translation: each access is checked by itself.</summary>
+    public const int Strict = 128;
+
     private const uint AllMasked = 0x1F80;
     private const ulong AvxState = 6;
 

@@ -333,6 +333,12 @@ internal sealed unsafe class Translator : IDisposable
             {
                 ref ExitRecord exit = ref _exits[(int)s->ExitId];
                 s->Budget += exit.Owed;
+                if (exit.StackMoves != 0)
+                {
+                    ulong rsp = s->Gpr[4] + (ulong)exit.StackMoves;
+                    s->Gpr[4] = (exit.Key & TranslationKey.ModeMask) == (int)CodeMode.Bits64 ? rsp : (uint)rsp;
+                }
+
                 _retired += s->RunEnd - s->Budget - _calledOut - before;
                 SettleFlags(exit.Thunk, exit.Partial);
 
@@ -396,7 +402,7 @@ internal sealed unsafe class Translator : IDisposable
                 break;
             case ExitKind.Dropped:
                 _exitsUnlinked++;
-                _vcpu.Mmu.Jumps(key).Remove(s->Rip);
+                _vcpu.Mmu.Jumps(key & ~TranslationKey.Strict).Remove(s->Rip);
                 return Forward(ref exit, key, ref block);
             default:
                 _exitsInstruction++;
@@ -653,11 +659,13 @@ internal sealed unsafe class Translator : IDisposable
                 return 1;
             }
 
+            TlbEntry* entry = s->Tlb + ((linear >> 12) & Mem.TlbMask);
+            ulong replaced = entry->Page;
             bool filled = self.Fill(ref exit, linear, write, out bool fault);
 
             // Only a page fault is the same whatever instruction asked; others are raised again by the interpreter.
-            self._missFaulted = fault && !exit.IsGroup && self._vcpu.HasPendingPageFault;
-            return filled ? 0 : 1;
+            self._missFaulted = fault && self._vcpu.HasPendingPageFault;
+            return filled && (entry->Page == replaced || !Reaches(s, exit.Windows, replaced)) ? 0 : 1;
         }
 #pragma warning disable CA1031 // Nothing may pass through emitted code; the interpreter meets the same again.
         catch (Exception)
@@ -665,6 +673,20 @@ internal sealed unsafe class Translator : IDisposable
         {
             return 1;
         }
+    }
+
+    // Whether later accesses of the block would go on using a page that is no longer in the TLB: they would have to walk for it.
+    private static bool Reaches(CpuState* s, int windows, ulong page)
+    {
+        for (; windows != 0; windows &= windows - 1)
+        {
+            if ((s->Windows[System.Numerics.BitOperations.TrailingZeroCount(windows)] & ~0xFFFUL) == page)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     // The walk sets accessed and dirty bits. Where those are part of translated code, perhaps of the block that runs, it is left
