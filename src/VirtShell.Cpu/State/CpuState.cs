@@ -30,6 +30,33 @@ public unsafe struct CpuState
     /// <summary>RIP (or EIP, IP) that corresponds to offset 0 of the code page being executed: the base of RIP-relative addresses.</summary>
     public ulong RipBase;
 
+    /// <summary>Instructions of the running budget that are left once the operations charged so far have retired.</summary>
+    public long Budget;
+
+    /// <summary>Data TLB of the current privilege view.</summary>
+    public TlbEntry* Tlb;
+
+    /// <summary>The table of translated branch targets of the current address space and mode.</summary>
+    public nint JumpTable;
+
+    /// <summary>While emitted code runs and at its exits: how status flags are to be had (an index of the translator's thunks); 0 where <see cref="FlagResult"/> and <see cref="FlagAux"/> hold them.</summary>
+    public uint FlagThunk;
+
+    /// <summary>Beside <see cref="FlagThunk"/>, and cleared with it: what changed only some flags since, as a thunk's index times four plus its class (which see); 0 for nothing.</summary>
+    public uint FlagPartial;
+
+    /// <summary>Which exit emitted code takes, or which of its calls it makes.</summary>
+    public uint ExitId;
+
+    /// <summary>Non-zero while the guest's vector registers and MXCSR are in the host's: from the first SIMD instruction of emitted code to the next managed code.</summary>
+    public uint VectorsLoaded;
+
+    /// <summary>Operands that flag thunks name.</summary>
+    public fixed ulong FlagSlots[8];
+
+    /// <summary>A register that emitted code parks for a while.</summary>
+    public ulong Parked2;
+
     /// <summary>The next instruction, valid whenever no decoded operation is being executed.</summary>
     public ulong Rip;
 
@@ -42,9 +69,6 @@ public unsafe struct CpuState
     /// <summary>Current privilege level, 0 to 3.</summary>
     public uint Cpl;
 
-    /// <summary>Instructions of the running budget that are left once the operations charged so far have retired.</summary>
-    public long Budget;
-
     /// <summary>Operations run while their address is above this: 0 normally, all ones to stop at the next boundary.</summary>
     public ulong StopBelow;
 
@@ -53,9 +77,6 @@ public unsafe struct CpuState
 
     /// <summary>The operation being executed; null outside of dispatch.</summary>
     public Op* CurrentOp;
-
-    /// <summary>Data TLB of the current privilege view.</summary>
-    public TlbEntry* Tlb;
 
     /// <summary>Data TLB for the processor's own accesses to descriptor tables and task state.</summary>
     public TlbEntry* SystemTlb;
@@ -79,9 +100,6 @@ public unsafe struct CpuState
 
     /// <summary>Which bits of RSP the stack uses: 64, 32 or 16 ones.</summary>
     public ulong StackMask;
-
-    /// <summary>Where this state stands, for emitted code.</summary>
-    public nint Self;
 
     /// <summary>Handle of the owning <see cref="Vcpu"/>, for slow paths.</summary>
     public nint Owner;
@@ -163,26 +181,11 @@ public unsafe struct CpuState
     /// <summary>Bit n: XSAVE component n is in use (not in its initial state), as far as tracked.</summary>
     public ulong XInUse;
 
-    /// <summary>While emitted code runs and at its exits: how status flags are to be had (an index of the translator's thunks); 0 where <see cref="FlagResult"/> and <see cref="FlagAux"/> hold them.</summary>
-    public uint FlagThunk;
-
-    /// <summary>Beside <see cref="FlagThunk"/>, and cleared with it: what changed only some flags since, as a thunk's index times four plus its class (which see); 0 for nothing.</summary>
-    public uint FlagPartial;
-
-    /// <summary>Which exit emitted code takes, or which of its calls it makes.</summary>
-    public uint ExitId;
-
-    /// <summary>Operands that flag thunks name.</summary>
-    public fixed ulong FlagSlots[8];
-
     /// <summary>Host addresses that emitted code has checked, for later accesses of the same block.</summary>
     public fixed ulong Windows[WindowCount];
 
     /// <summary>RFLAGS on its way between emitted code and the engine.</summary>
     public ulong FlagImage;
-
-    /// <summary>The table of translated branch targets of the current address space and mode.</summary>
-    public nint JumpTable;
 
     /// <summary>The same for CPL 3 where the current one is for CPL 0 to 2, and the other way round; 0 where there is none yet.</summary>
     public nint OtherJumpTable;
@@ -198,16 +201,12 @@ public unsafe struct CpuState
 
     /// <summary>A register that emitted code parks around a call.</summary>
     public ulong Parked;
-    public ulong Parked2;
 
     /// <summary>MXCSR that emitted code runs with.</summary>
     public uint NativeMxcsr;
 
     /// <summary>MXCSR of the engine itself.</summary>
     public uint HostMxcsr;
-
-    /// <summary>Non-zero while the guest's vector registers and MXCSR are in the host's: from the first SIMD instruction of emitted code to the next managed code.</summary>
-    public uint VectorsLoaded;
 
     /// <summary>
     /// Where in the TLB an access of emitted code last found its page, as a byte offset of an entry. Only a guess: whatever entry

@@ -203,6 +203,14 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    // Adds to the budget; flags stay.
+    private void GiveBack(int instructions)
+    {
+        _code.LoadState(HostRegister.Scratch, StateOffset.Budget);
+        _code.Lea(HostRegister.Scratch, HostRegister.Scratch, instructions);
+        _code.StoreState(StateOffset.Budget, HostRegister.Scratch);
+    }
+
     // RFLAGS for a successor that reads them at once.
     private void EnsureEdge(uint live)
     {
@@ -231,7 +239,7 @@ internal sealed unsafe partial class BlockTranslator
 
         if (owed != 0)
         {
-            _code.Lea(HostRegister.Budget, HostRegister.Budget, owed);
+            GiveBack(owed);
         }
 
         bool near = target < 4096;

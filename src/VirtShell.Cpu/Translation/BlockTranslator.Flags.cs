@@ -309,12 +309,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         int register = FlagPlace.IsRegister(_flags.B) ? HostRegister.Of(_flags.B) : HostRegister.None;
-        if (register == HostRegister.None)
-        {
-            _code.Byte(0x65);
-        }
-
-        Prefix(width, copy, register == HostRegister.None ? 0 : register);
+        Prefix(width, copy, register == HostRegister.None ? HostRegister.State : register);
         _code.Byte(0x0F);
         _code.Byte(0xAF);
         if (register == HostRegister.None)
@@ -344,8 +339,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        _code.Byte(0x65);
-        Prefix(width, register, 0);
+        Prefix(width, register, HostRegister.State);
         _code.Byte((operation << 3) | (width == 1 ? 2 : 3));
         _code.ModState(register, PlaceOffset(place));
     }
@@ -432,8 +426,8 @@ internal sealed unsafe partial class BlockTranslator
     private void SaveFlagsTo(int slot)
     {
         EmitSaveFlags();
-        _code.Byte(0x65);
         _code.Byte(0x66);
+        _code.RexState(false, HostRegister.Rax);
         _code.Byte(0x89);
         _code.ModState(HostRegister.Rax, StateOffset.Slot(slot));
         _code.Move(HostRegister.Rax, HostRegister.Scratch2);
@@ -444,7 +438,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.Move(HostRegister.Scratch2, HostRegister.Rax);
 
         // movzx eax, word [slot]
-        _code.Byte(0x65);
+        _code.RexState(false, HostRegister.Rax);
         _code.Byte(0x0F);
         _code.Byte(0xB7);
         _code.ModState(HostRegister.Rax, StateOffset.Slot(slot));

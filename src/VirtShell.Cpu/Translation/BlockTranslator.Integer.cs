@@ -81,8 +81,7 @@ internal sealed unsafe partial class BlockTranslator
                 size = 8;
             }
 
-            _code.Byte(0x65);
-            _code.Rex(size == 8, HostRegister.Scratch, 0);
+            _code.RexState(size == 8, HostRegister.Scratch);
             _code.Byte(0x89);
             _code.ModState(HostRegister.Scratch, StateOffset.Gpr(guest));
             Forget(guest);
@@ -273,7 +272,7 @@ internal sealed unsafe partial class BlockTranslator
         if (partial.Kind == FlagKind.CarryOnly)
         {
             // setc [slot]
-            _code.Byte(0x65);
+            _code.RexState(false, 0);
             _code.Byte(0x0F);
             _code.Byte(0x92);
             _code.ModState(0, StateOffset.Slot(PartialPlace - FlagPlace.Slot));

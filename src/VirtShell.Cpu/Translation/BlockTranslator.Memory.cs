@@ -209,7 +209,7 @@ internal sealed unsafe partial class BlockTranslator
         _inHost = false;
         EmitMoveStack();
         PassFlags(uint.MaxValue);
-        _code.Lea(HostRegister.Budget, HostRegister.Budget, _count - part.Item);
+        GiveBack(_count - part.Item);
         int id = NewExit(ExitKind.Branch, _reader.Items[part.Item].Offset, _count);
         _exits[id].Key |= (byte)TranslationKey.Strict;
         byte* link = _code.Jump();

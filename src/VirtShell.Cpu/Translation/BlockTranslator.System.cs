@@ -46,7 +46,7 @@ internal sealed unsafe partial class BlockTranslator
 
         // Retired when this instruction has: the run's end less what is left once the block, charged whole, has run.
         _code.LoadState(HostRegister.Scratch, StateOffset.RunEnd);
-        _code.AluRegister(CodeWriter.Sub, HostRegister.Scratch, HostRegister.Budget);
+        _code.AluState(CodeWriter.Sub, HostRegister.Scratch, StateOffset.Budget);
         _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -(_count - index - 1));
         _code.StoreState(StateOffset.ShadowAt, HostRegister.Scratch);
         CodeWriter.Patch(open, _code.At);
@@ -194,8 +194,7 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitCheckOtherJumpTable(int otherwise)
     {
         // cmp qword [OtherJumpTable], 0
-        _code.Byte(0x65);
-        _code.Byte(0x48);
+        _code.RexState(true, 0);
         _code.Byte(0x83);
         _code.ModState(7, StateOffset.OtherJumpTable);
         _code.Byte(0);
@@ -272,7 +271,7 @@ internal sealed unsafe partial class BlockTranslator
     // test dword [state + offset], immediate
     private void TestState(int offset, uint mask)
     {
-        _code.Byte(0x65);
+        _code.RexState(false, 0);
         _code.Byte(0xF7);
         _code.ModState(0, offset);
         _code.Dword((int)mask);
@@ -281,8 +280,7 @@ internal sealed unsafe partial class BlockTranslator
     // An operation on a 32-bit register and a dword of the state, by its opcode: either may be the destination.
     private void StateRegister32(int opcode, int register, int offset)
     {
-        _code.Byte(0x65);
-        _code.Rex(false, register, 0);
+        _code.RexState(false, register);
         _code.Byte(opcode);
         _code.ModState(register, offset);
     }
@@ -290,8 +288,7 @@ internal sealed unsafe partial class BlockTranslator
     // movzx r32, word [state + offset]
     private void LoadState16(int register, int offset)
     {
-        _code.Byte(0x65);
-        _code.Rex(false, register, 0);
+        _code.RexState(false, register);
         _code.Byte(0x0F);
         _code.Byte(0xB7);
         _code.ModState(register, offset);
@@ -300,9 +297,8 @@ internal sealed unsafe partial class BlockTranslator
     // mov [state + offset], r16
     private void StoreState16(int offset, int register)
     {
-        _code.Byte(0x65);
         _code.Byte(0x66);
-        _code.Rex(false, register, 0);
+        _code.RexState(false, register);
         _code.Byte(0x89);
         _code.ModState(register, offset);
     }
@@ -312,7 +308,7 @@ internal sealed unsafe partial class BlockTranslator
     // An operation of the 80h group on a dword of the state and an immediate.
     private void StateOperation(byte operation, int offset, int value)
     {
-        _code.Byte(0x65);
+        _code.RexState(false, 0);
         _code.Byte(0x81);
         _code.ModState(operation, offset);
         _code.Dword(value);

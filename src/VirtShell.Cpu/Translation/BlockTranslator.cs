@@ -267,8 +267,7 @@ internal sealed unsafe partial class BlockTranslator
             // The whole block must lie within CS's limit.
             _code.LoadState(HostRegister.Scratch2, StateOffset.RipBase);
             _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, _reader.Items[_count - 1].End - 1);
-            _code.Byte(0x65);
-            _code.Rex(false, HostRegister.Scratch2, 0);
+            _code.RexState(false, HostRegister.Scratch2);
             _code.Byte(0x3B);
             _code.ModState(HostRegister.Scratch2, StateOffset.SegmentLimit(SegmentIndex.Cs));
             int limit = NewExit(ExitKind.Limit, start, 0);
@@ -293,7 +292,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void Charge(int exit)
     {
-        _code.AluImmediate(CodeWriter.Sub, HostRegister.Budget, _count);
+        _code.AluStateImmediate(CodeWriter.Sub, StateOffset.Budget, _count);
         AddColdExit(_code.JumpIf(8), exit);
     }
 

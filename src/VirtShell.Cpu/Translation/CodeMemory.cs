@@ -52,7 +52,7 @@ internal sealed unsafe partial class CodeMemory : IDisposable
 
     ~CodeMemory() => Release();
 
-    /// <summary>Whether this host can run emitted code: x86-64 with AVX2, Linux, executable memory, and a GS base that user code may set.</summary>
+    /// <summary>Whether this host can run emitted code: x86-64 with AVX2, Linux and executable memory.</summary>
     public static bool IsUsable => Usable.Value;
 
     /// <summary>Where code is written.</summary>
@@ -88,14 +88,8 @@ internal sealed unsafe partial class CodeMemory : IDisposable
 
         try
         {
-            // mov rax, gs:[0]; ret
             using CodeMemory probe = new(4096);
-            ReadOnlySpan<byte> code = [0x65, 0x48, 0x8B, 0x04, 0x25, 0, 0, 0, 0, 0xC3];
-            code.CopyTo(new Span<byte>(probe.Writable, code.Length));
-            const ulong Mark = 0x5649_5254_5348_454C;
-            *(ulong*)(probe.Writable + code.Length) = Mark;
-            return GsBase.IsInstruction
-                || (GsBase.Set((nint)(probe.Executable + code.Length)) && ((delegate* unmanaged<ulong>)probe.Executable)() == Mark);
+            return probe.Executable != null;
         }
         catch (OutOfMemoryException)
         {

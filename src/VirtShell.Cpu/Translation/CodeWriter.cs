@@ -101,13 +101,11 @@ internal unsafe struct CodeWriter
         Displacement(mod, displacement);
     }
 
-    /// <summary>ModRM and SIB for an absolute 32-bit displacement: with a GS prefix, a field of the processor state.</summary>
-    public void ModState(int reg, int offset)
-    {
-        Byte(((reg & 7) << 3) | 4);
-        Byte(0x25);
-        Dword(offset);
-    }
+    /// <summary>REX for a ModRM of <see cref="ModState"/>.</summary>
+    public void RexState(bool wide, int reg) => Rex(wide, reg, HostRegister.State);
+
+    /// <summary>ModRM for a field of the processor state.</summary>
+    public void ModState(int reg, int offset) => ModMemory(reg, HostRegister.State, offset - HostRegister.StateBias);
 
     /// <summary>mov reg, reg (64 bits).</summary>
     public void Move(int to, int from)
@@ -128,8 +126,7 @@ internal unsafe struct CodeWriter
     /// <summary>mov reg64, [state + offset].</summary>
     public void LoadState(int to, int offset)
     {
-        Byte(0x65);
-        Rex(true, to, 0);
+        RexState(true, to);
         Byte(0x8B);
         ModState(to, offset);
     }
@@ -137,8 +134,7 @@ internal unsafe struct CodeWriter
     /// <summary>mov reg32, [state + offset].</summary>
     public void LoadState32(int to, int offset)
     {
-        Byte(0x65);
-        Rex(false, to, 0);
+        RexState(false, to);
         Byte(0x8B);
         ModState(to, offset);
     }
@@ -146,8 +142,7 @@ internal unsafe struct CodeWriter
     /// <summary>mov [state + offset], reg64.</summary>
     public void StoreState(int offset, int from)
     {
-        Byte(0x65);
-        Rex(true, from, 0);
+        RexState(true, from);
         Byte(0x89);
         ModState(from, offset);
     }
@@ -155,8 +150,7 @@ internal unsafe struct CodeWriter
     /// <summary>mov [state + offset], reg32.</summary>
     public void StoreState32(int offset, int from)
     {
-        Byte(0x65);
-        Rex(false, from, 0);
+        RexState(false, from);
         Byte(0x89);
         ModState(from, offset);
     }
@@ -164,7 +158,7 @@ internal unsafe struct CodeWriter
     /// <summary>cmp dword [state + offset], immediate (-128 to 127).</summary>
     public void CompareState32(int offset, int value)
     {
-        Byte(0x65);
+        RexState(false, 0);
         Byte(0x83);
         ModState(7, offset);
         Byte(value);
@@ -173,7 +167,7 @@ internal unsafe struct CodeWriter
     /// <summary>mov dword [state + offset], immediate.</summary>
     public void StoreStateImmediate32(int offset, int value)
     {
-        Byte(0x65);
+        RexState(false, 0);
         Byte(0xC7);
         ModState(0, offset);
         Dword(value);
@@ -182,8 +176,7 @@ internal unsafe struct CodeWriter
     /// <summary>mov qword [state + offset], immediate (sign-extended).</summary>
     public void StoreStateImmediate64(int offset, int value)
     {
-        Byte(0x65);
-        Byte(0x48);
+        RexState(true, 0);
         Byte(0xC7);
         ModState(0, offset);
         Dword(value);
@@ -192,10 +185,18 @@ internal unsafe struct CodeWriter
     /// <summary>An arithmetic operation of the 80h group on a register and [state + offset], 64 bits.</summary>
     public void AluState(byte operation, int reg, int offset)
     {
-        Byte(0x65);
-        Rex(true, reg, 0);
+        RexState(true, reg);
         Byte((operation << 3) | 3);
         ModState(reg, offset);
+    }
+
+    /// <summary>An arithmetic operation of the 80h group on [state + offset], 64 bits, and an immediate (-128 to 127).</summary>
+    public void AluStateImmediate(byte operation, int offset, int value)
+    {
+        RexState(true, 0);
+        Byte(0x83);
+        ModState(operation, offset);
+        Byte(value);
     }
 
     /// <summary>An arithmetic operation of the 80h group on a 64-bit register and an immediate.</summary>

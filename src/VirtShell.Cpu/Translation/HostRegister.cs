@@ -3,8 +3,9 @@ namespace VirtShell.Cpu.Translation;
 /// <summary>Host general registers by number, and what each holds while emitted code runs.</summary>
 /// <remarks>
 /// Guest RAX RCX RDX RBX RBP RSI RDI and R12–R15 live in the registers of the same name, so that MUL, DIV and shifts by CL
-/// need no moves; guest RSP lives in R8; guest R8–R11 stay in <see cref="CpuState"/>, which GS addresses. Host RSP is the
-/// <see cref="ReturnStack"/>'s.
+/// need no moves; guest RSP lives in R8; guest R8–R11 and the budget stay in <see cref="CpuState"/>. Host RSP is the
+/// <see cref="ReturnStack"/>'s. A register addresses the state, and not a segment: what was stored to a place that plain base and
+/// displacement name, processors hand to the next load of it without delay, so that such a place is nearly as good as a register.
 /// </remarks>
 internal static class HostRegister
 {
@@ -26,8 +27,11 @@ internal static class HostRegister
     /// <summary>Scratch: TLB entry during a check; free after it.</summary>
     public const int Scratch2 = 10;
 
-    /// <summary>Instructions of the running budget that are left.</summary>
-    public const int Budget = 11;
+    /// <summary>The <see cref="CpuState"/>, <see cref="StateBias"/> bytes behind its start.</summary>
+    public const int State = 11;
+
+    /// <summary>What the state's most used fields can then be reached by in one byte of displacement.</summary>
+    public const int StateBias = 128;
 
     /// <summary>Stands for "in memory": guest R8–R11.</summary>
     public const int None = -1;

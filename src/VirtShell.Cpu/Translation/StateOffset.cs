@@ -5,7 +5,6 @@ namespace VirtShell.Cpu.Translation;
 /// <summary>Byte offsets of <see cref="CpuState"/>'s fields, as emitted code names them.</summary>
 internal static class StateOffset
 {
-    public static readonly int Self = Of(nameof(CpuState.Self));
     public static readonly int Rip = Of(nameof(CpuState.Rip));
     public static readonly int RipBase = Of(nameof(CpuState.RipBase));
     public static readonly int Budget = Of(nameof(CpuState.Budget));

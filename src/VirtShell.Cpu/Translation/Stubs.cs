@@ -77,18 +77,11 @@ internal sealed unsafe class Stubs
             code.Byte(0x50 | (register & 7));
         }
 
-        code.AluImmediate(CodeWriter.Sub, HostRegister.Rsp, 8);
+        code.Lea(HostRegister.State, HostRegister.Rdi, HostRegister.StateBias);
 
-        if (GsBase.IsInstruction)
-        {
-            // wrgsbase rdi
-            code.Byte(0xF3);
-            code.Byte(0x48);
-            code.Byte(0x0F);
-            code.Byte(0xAE);
-            code.ModRegister(3, HostRegister.Rdi);
-        }
-
+        // push r11: managed code does not keep it.
+        code.Byte(0x41);
+        code.Byte(0x50 | (HostRegister.State & 7));
         code.StoreState(StateOffset.NativeStack, HostRegister.Rsp);
         code.LoadState(HostRegister.Rsp, StateOffset.ReturnStack);
         code.Move(HostRegister.Scratch2, HostRegister.Rsi);
@@ -134,7 +127,6 @@ internal sealed unsafe class Stubs
             code.StoreState(StateOffset.Gpr(GuestOf(register)), register);
         }
 
-        code.StoreState(StateOffset.Budget, HostRegister.Budget);
         code.StoreState(StateOffset.Parked, HostRegister.Scratch);
         byte* unloaded = JumpUnlessLoaded(ref code);
         StoreVectors(ref code);
@@ -145,7 +137,6 @@ internal sealed unsafe class Stubs
         unloaded = JumpUnlessLoaded(ref code);
         FetchVectors(ref code);
         CodeWriter.Patch(unloaded, code.At);
-        code.LoadState(HostRegister.Budget, StateOffset.Budget);
         code.LoadState(HostRegister.Scratch, StateOffset.Parked);
         foreach (int register in general)
         {
@@ -216,7 +207,7 @@ internal sealed unsafe class Stubs
     private static void PushFlagImage(ref CodeWriter code)
     {
         // push qword [FlagImage]; popfq
-        code.Byte(0x65);
+        code.RexState(false, 0);
         code.Byte(0xFF);
         code.ModState(6, StateOffset.FlagImage);
         code.Byte(0x9D);
@@ -224,7 +215,7 @@ internal sealed unsafe class Stubs
 
     private static void CallManaged(ref CodeWriter code, nint target)
     {
-        code.LoadState(HostRegister.Rdi, StateOffset.Self);
+        code.Lea(HostRegister.Rdi, HostRegister.State, -HostRegister.StateBias);
         code.StoreState(StateOffset.ParkedStack, HostRegister.Rsp);
         code.LoadState(HostRegister.Rsp, StateOffset.NativeStack);
 
@@ -234,6 +225,7 @@ internal sealed unsafe class Stubs
         code.Qword((ulong)target);
         code.Byte(0xFF);
         code.ModRegister(2, HostRegister.Rax);
+        code.Load(HostRegister.State, HostRegister.Rsp);
         code.LoadState(HostRegister.Rsp, StateOffset.ParkedStack);
     }
 
@@ -249,13 +241,10 @@ internal sealed unsafe class Stubs
                 code.StoreState(StateOffset.Gpr(guest), host);
             }
         }
-
-        code.StoreState(StateOffset.Budget, HostRegister.Budget);
     }
 
     private static void LoadGeneral(ref CodeWriter code)
     {
-        code.LoadState(HostRegister.Budget, StateOffset.Budget);
         for (int guest = 0; guest < RegisterCount; guest++)
         {
             int host = HostRegister.Of(guest);
@@ -271,9 +260,9 @@ internal sealed unsafe class Stubs
         for (int i = 0; i < RegisterCount; i++)
         {
             // vmovdqu ymm, [state] or [state], ymm
-            code.Byte(0x65);
-            code.Byte(0xC5);
-            code.Byte(i < 8 ? 0xFE : 0x7E);
+            code.Byte(0xC4);
+            code.Byte(i < 8 ? 0xC1 : 0x41);
+            code.Byte(0x7E);
             code.Byte(store ? 0x7F : 0x6F);
             code.ModState(i, StateOffset.Vector(i));
         }
@@ -317,7 +306,7 @@ internal sealed unsafe class Stubs
     // LDMXCSR (2) or STMXCSR (3).
     private static void Mxcsr(ref CodeWriter code, int digit, int offset)
     {
-        code.Byte(0x65);
+        code.RexState(false, 0);
         code.Byte(0x0F);
         code.Byte(0xAE);
         code.ModState(digit, offset);

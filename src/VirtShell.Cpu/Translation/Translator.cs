@@ -89,7 +89,6 @@ internal sealed unsafe class Translator : IDisposable
         _code = code;
         _builder = builder;
         _s->HostMxcsr = HostMxcsr;
-        _s->Self = (nint)state;
         _cache = new TranslationCache { Dropped = Drop };
         _writer.At = _memory.Writable;
         _writer.Delta = (nint)(_memory.Executable - _memory.Writable);
@@ -155,11 +154,6 @@ internal sealed unsafe class Translator : IDisposable
     public void Run()
     {
         CpuState* s = _s;
-        if (!GsBase.IsInstruction && !GsBase.Set((nint)s))
-        {
-            throw new InvalidOperationException("The host no longer lets this thread set its GS base, which it did when the engine was chosen.");
-        }
-
         do
         {
             int key = TranslationKey.Of(s);
