@@ -1,3 +1,4 @@
+using System;
 using Iced.Intel;
 
 namespace VirtShell.Cpu.Translation;
@@ -18,6 +19,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Bytes by which the register of the guest's RSP lags behind: a run of pushes changes it once.</summary>
     private int _stackMoves;
 
+    /// <summary>What <see cref="ExitRecord.StackMoves"/> can hold, by far.</summary>
+    private const int MaxStackMove = 1 << 14;
+
     private void MoveStack(int delta) => _stackMoves += delta;
 
     /// <summary>Makes the register of the guest's RSP right. Changes no flags.</summary>
@@ -31,11 +35,16 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Whether an instruction looks at RSP otherwise than as the stack's pointer or the base of an address.</summary>
-    private static bool NamesStackPointer(in Item item)
+    private bool NamesStackPointer(in Item item)
     {
         if (item.Family is Family.CallOut or Family.SystemCall or Family.SystemReturn)
         {
             return true;
+        }
+
+        if (MovesStack(in item) && !item.Wants)
+        {
+            return false;
         }
 
         for (int i = 0; i < item.Instruction.OpCount; i++)
@@ -48,6 +57,11 @@ internal sealed unsafe partial class BlockTranslator
 
         return false;
     }
+
+    /// <summary>ADD or SUB of a constant to RSP, in the stack's width: one that may wait.</summary>
+    private bool MovesStack(in Item item) => item.Instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && item.Instruction.Op0Kind == OpKind.Register
+        && item.Instruction.Op0Register == (_is64 ? Register.RSP : Register.ESP) && IsImmediate(in item.Instruction)
+        && Math.Abs((long)item.Instruction.GetImmediate(1)) + Math.Abs(_stackMoves) < MaxStackMove;
 
     // lea in the stack's width.
     private void StackLea(int to, int @base, int delta)

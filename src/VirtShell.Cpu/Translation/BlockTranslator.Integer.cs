@@ -98,12 +98,20 @@ internal sealed unsafe partial class BlockTranslator
         ref readonly Instruction instruction = ref item.Instruction;
         Mnemonic mnemonic = instruction.Mnemonic;
         int width = item.Width;
+        bool wants = item.NeedAfter || item.LiveAfter != 0;
+        if (!wants && MovesStack(in item))
+        {
+            int amount = (int)instruction.GetImmediate(1);
+            MoveStack(mnemonic == Mnemonic.Add ? amount : -amount);
+            SetFlags(in FlagThunk.Lost, 0);
+            return;
+        }
+
         if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
         }
 
-        bool wants = item.NeedAfter || item.LiveAfter != 0;
         if (!wants)
         {
             EmitNative(in item);

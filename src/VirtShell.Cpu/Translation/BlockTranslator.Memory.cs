@@ -102,7 +102,7 @@ internal sealed unsafe partial class BlockTranslator
         int guess = GuessOf(site);
         if (!Holds(guess))
         {
-            if (!_guessing || (part.StackBase == 0 && IsScattered(item.Instruction.MemoryBase)))
+            if (!_guessing || (part.StackBase == 0 && IsScattered(in item.Instruction)))
             {
                 part.Exact = _code.At;
                 FindEntry();
@@ -231,9 +231,9 @@ internal sealed unsafe partial class BlockTranslator
         _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
     }
 
-    private bool IsScattered(Register @base) => (_scattered & BaseBit(@base)) != 0;
+    private bool IsScattered(in Instruction instruction) => (_scattered & (BaseBit(instruction.MemoryBase) | BaseBit(instruction.MemoryIndex))) != 0;
 
-    // Registers that follow a chain of pointers, or step far: a guess of the page would often be wrong.
+    // Registers that follow a chain of pointers, or step far (or nobody knows how far): a guess of the page would often be wrong.
     private uint Scattered(Item[] items)
     {
         uint registers = 0;
@@ -244,7 +244,16 @@ internal sealed unsafe partial class BlockTranslator
                 && instruction.Op0Register == instruction.MemoryBase;
             bool steps = instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && instruction.Op0Kind == OpKind.Register && instruction.Op0Register != Register.RSP
                 && instruction.Op1Kind is OpKind.Immediate32to64 or OpKind.Immediate32 && (long)instruction.GetImmediate(1) is <= -FarStep or >= FarStep;
-            registers |= chain || steps ? BaseBit(instruction.Op0Register) : 0;
+            bool strides = _loops && instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Register;
+            registers |= chain || steps || strides ? BaseBit(instruction.Op0Register) : 0;
+        }
+
+        for (int i = 0; i < _count && registers != 0; i++)
+        {
+            ref readonly Instruction instruction = ref items[i].Instruction;
+            bool copies = instruction.Mnemonic is Mnemonic.Mov or Mnemonic.Movsxd && instruction.OpCount == 2 && instruction.Op1Kind == OpKind.Register
+                && (registers & BaseBit(instruction.Op1Register)) != 0;
+            registers |= copies ? BaseBit(instruction.Op0Register) : 0;
         }
 
         return registers;

@@ -172,7 +172,8 @@ internal sealed unsafe partial class BlockTranslator
                 return;
             case Family.Pop:
                 _offsets[4] += size;
-                break;
+                Renew(target);
+                return;
             case Family.Leave:
                 _symbols[4] = _symbols[5];
                 _offsets[4] = _offsets[5] + size;

@@ -67,9 +67,10 @@ internal sealed unsafe partial class BlockTranslator
         _held = -1;
         _guessing = (key & TranslationKey.User) != 0;
         Item[] items = _reader.Items;
-        _scattered = Scattered(items);
         PlanWindows(items);
         uint live = Analyse(items);
+        _loops = IsLoop(items, start, live);
+        _scattered = Scattered(items);
         TranslatedBlock block = new()
         {
             Entry = _code.Executable,
@@ -80,7 +81,6 @@ internal sealed unsafe partial class BlockTranslator
             LiveFlags = live,
             Instructions = _count,
         };
-        _loops = IsLoop(items, start, live);
         _loopTop = null;
         FlagsAreSettled();
         _vectorsLoaded = false;
