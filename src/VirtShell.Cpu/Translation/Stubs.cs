@@ -255,17 +255,23 @@ internal sealed unsafe class Stubs
         }
     }
 
-    private static void Vectors(ref CodeWriter code, bool store)
+    // VMOVDQU between all vector registers, 16 or 32 bytes of each, and the state.
+    private static void Vectors(ref CodeWriter code, bool store, bool wide)
     {
         for (int i = 0; i < RegisterCount; i++)
         {
-            // vmovdqu ymm, [state] or [state], ymm
-            code.Byte(0xC4);
-            code.Byte(i < 8 ? 0xC1 : 0x41);
-            code.Byte(0x7E);
-            code.Byte(store ? 0x7F : 0x6F);
-            code.ModState(i, StateOffset.Vector(i));
+            VectorState(ref code, store ? 0x7F : 0x6F, i, wide ? 0x7E : 0x7A, StateOffset.Vector(i));
         }
+    }
+
+    // An instruction of map 0Fh on a vector register and a place in the state; the last byte of its VEX (W, inverted vvvv, L, pp) is given.
+    private static void VectorState(ref CodeWriter code, int opcode, int register, int bits, int offset)
+    {
+        code.Byte(0xC4);
+        code.Byte(register < 8 ? 0xC1 : 0x41);
+        code.Byte(bits);
+        code.Byte(opcode);
+        code.ModState(register, offset);
     }
 
     /// <summary>Vector registers and MXCSR become the engine's, where they are the guest's.</summary>
@@ -287,7 +293,7 @@ internal sealed unsafe class Stubs
     // Nothing that managed code computes may show in the guest's MXCSR, nor the other way round.
     private static void StoreVectors(ref CodeWriter code)
     {
-        Vectors(ref code, store: true);
+        Vectors(ref code, store: true, wide: true);
         Mxcsr(ref code, 3, StateOffset.NativeMxcsr);
         Mxcsr(ref code, 2, StateOffset.HostMxcsr);
 
@@ -297,9 +303,30 @@ internal sealed unsafe class Stubs
         code.Byte(0x77);
     }
 
+    // Where all upper halves are zero, only the lower ones are loaded: processors then know them to be zero, and SSE code, which leaves
+    // them alone, does not wait for what a register held before. Changes flags.
     private static void FetchVectors(ref CodeWriter code)
     {
-        Vectors(ref code, store: false);
+        const int Upper = 16;
+        VectorState(ref code, 0x6F, 0, 0x7A, StateOffset.Vector(0) + Upper);
+        for (int i = 1; i < RegisterCount; i++)
+        {
+            // vpor xmm0, xmm0, [state]
+            VectorState(ref code, 0xEB, 0, 0x79, StateOffset.Vector(i) + Upper);
+        }
+
+        // vptest xmm0, xmm0
+        code.Byte(0xC4);
+        code.Byte(0xE2);
+        code.Byte(0x79);
+        code.Byte(0x17);
+        code.ModRegister(0, 0);
+        byte* used = code.JumpIf(5);
+        Vectors(ref code, store: false, wide: false);
+        byte* loaded = code.Jump();
+        CodeWriter.Patch(used, code.At);
+        Vectors(ref code, store: false, wide: true);
+        CodeWriter.Patch(loaded, code.At);
         Mxcsr(ref code, 2, StateOffset.NativeMxcsr);
     }
 
