@@ -179,19 +179,18 @@ internal sealed unsafe partial class BlockTranslator
         AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), in item, _count - index - 1);
     }
 
-    private void AddColdEdge(byte* jump, in Item item, int owed, bool passed = false) => AddCold(new ColdPart
+    private void AddColdEdge(byte* jump, in Item item, int owed, bool passed = false)
     {
-        Kind = ColdKind.Edge,
-        From = jump,
-        Target = Signed(in item.Instruction),
-        Owed = owed,
-        Passed = passed,
-        StackMoves = _stackMoves,
-        Flags = _flags,
-        Partial = _partial,
-        InHost = _inHost,
-        HostFlags = _hostFlags,
-    });
+        ref ColdPart part = ref AddCold(ColdKind.Edge, jump);
+        part.Target = Signed(in item.Instruction);
+        part.Owed = owed;
+        part.Passed = passed;
+        part.StackMoves = _stackMoves;
+        part.Flags = _flags;
+        part.Partial = _partial;
+        part.InHost = _inHost;
+        part.HostFlags = _hostFlags;
+    }
 
     // Both ways get word of the flags before the branch, which that does not disturb: the branch itself can then be linked.
     private void EmitLastBranch(in Item item, ulong target)
@@ -302,7 +301,9 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitLookUp(int otherwise)
     {
         byte* other = JumpTable.EmitLookUp(ref _code, out byte* found);
-        AddCold(new ColdPart { Kind = ColdKind.LookUp, From = other, Back = found, Id = otherwise });
+        ref ColdPart part = ref AddCold(ColdKind.LookUp, other);
+        part.Back = found;
+        part.Id = otherwise;
     }
 
     /// <summary>Enters the code of the entry that was found; its RIP still stands in the scratch register.</summary>

@@ -53,8 +53,7 @@ internal sealed unsafe partial class BlockTranslator
             EmitCheckAligned(in item, index);
         }
 
-        bool canRepeat = _is64 || IsFlat(item.Instruction.MemorySegment);
-        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access, new ColdPart { CanRepeat = canRepeat });
+        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access, 0, 0);
     }
 
     /// <summary>The same for a stack operand, <paramref name="displacement"/> bytes from what a host register holds.</summary>
@@ -66,7 +65,7 @@ internal sealed unsafe partial class BlockTranslator
             BeforeClobber(in item);
             displacement -= _operand;
             StackLea(HostRegister.Scratch, @base, displacement);
-            Check(in item, index, StackSize, write, StackSite, in access, new ColdPart { StackBase = @base, Displacement = displacement, CanRepeat = true });
+            Check(in item, index, StackSize, write, StackSite, in access, @base, displacement);
         }
     }
 
@@ -92,19 +91,21 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// Turns the linear address in the scratch register, where the access's window starts, into a host address. Tries the TLB entry where
-    /// accesses from the same registers last found their page before it looks for the right one.
+    /// accesses from the same registers last found their page before it looks for the right one. An address on the stack was made from a
+    /// host register and a displacement; 0 for others.
     /// </summary>
-    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, ColdPart part)
+    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, int stackBase, int stackDisplacement)
     {
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
         _exits[id].Windows = KeptSlots(access.Ordinal);
         int guess = GuessOf(site);
+        byte* exact = null;
         if (!Holds(guess))
         {
-            if (!_guessing || (part.StackBase == 0 && IsScattered(in item.Instruction)))
+            if (!_guessing || (stackBase == 0 && IsScattered(in item.Instruction)))
             {
-                part.Exact = _code.At;
+                exact = _code.At;
                 FindEntry();
             }
             else
@@ -115,12 +116,15 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         ScratchFromEntry(CodeWriter.Sub, write ? TlbTagWrite : TlbTagRead);
-        part.Span = SpanOf(in access);
-        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - part.Span);
-        byte* miss = _code.JumpIf(7);
-        part.Kind = ColdKind.Miss;
-        part.From = miss;
+        int span = SpanOf(in access);
+        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - span);
+        ref ColdPart part = ref AddCold(ColdKind.Miss, _code.JumpIf(7));
         part.Back = _code.At;
+        part.Exact = exact;
+        part.CanRepeat = stackBase != 0 || _is64 || IsFlat(item.Instruction.MemorySegment);
+        part.StackBase = stackBase;
+        part.Displacement = stackDisplacement;
+        part.Span = span;
         part.Item = index;
         part.Id = id;
         part.Write = write;
@@ -129,7 +133,6 @@ internal sealed unsafe partial class BlockTranslator
         part.StackMoves = _stackMoves;
         part.Flags = _flags;
         part.Partial = _partial;
-        AddCold(in part);
         ScratchFromEntry(CodeWriter.Add, TlbPage);
         Hold(guess);
         Open(in access, write);

@@ -34,6 +34,10 @@ internal sealed unsafe partial class BlockTranslator
     private byte* _leaves;
     private int _count;
 
+    // The flag thunk that was last looked up.
+    private FlagThunk _lastThunk;
+    private int _lastThunkIndex;
+
     public BlockTranslator(BlockReader reader, ExitTable exits, Stubs stubs)
     {
         _reader = reader;
@@ -62,6 +66,8 @@ internal sealed unsafe partial class BlockTranslator
         _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
         _count = _reader.Count;
         _coldCount = 0;
+        _lastThunk = FlagThunk.Canonical;
+        _lastThunkIndex = 0;
         _sites.Clear();
         _guesses.Clear();
         _held = -1;
@@ -318,7 +324,7 @@ internal sealed unsafe partial class BlockTranslator
         BeforeClobber(in item);
         _code.CompareState32(StateOffset.VectorsLoaded, 0);
         byte* load = _code.JumpIf(4);
-        AddCold(new ColdPart { Kind = ColdKind.Vectors, From = load, Back = _code.At });
+        AddCold(ColdKind.Vectors, load).Back = _code.At;
         _vectorsLoaded = true;
     }
 
@@ -331,7 +337,13 @@ internal sealed unsafe partial class BlockTranslator
         record.Kind = kind;
         record.PageOffset = pageOffset;
         record.PhysicalPage = _physicalPage;
-        record.Thunk = _exits.ThunkIndex(in _flags);
+        if (!_flags.Is(in _lastThunk))
+        {
+            _lastThunk = _flags;
+            _lastThunkIndex = _exits.ThunkIndex(in _flags);
+        }
+
+        record.Thunk = _lastThunkIndex;
         record.Partial = _partial.Kind != FlagKind.Canonical ? _exits.ThunkIndex(in _partial) : 0;
         record.Owed = (short)(_count - index);
         record.OpCount = 1;
@@ -340,16 +352,20 @@ internal sealed unsafe partial class BlockTranslator
         return id;
     }
 
-    private void AddColdExit(byte* jump, int id) => AddCold(new ColdPart { Kind = ColdKind.Exit, From = jump, Id = id });
+    private void AddColdExit(byte* jump, int id) => AddCold(ColdKind.Exit, jump).Id = id;
 
-    private void AddCold(in ColdPart part)
+    // A new cold part; what its kind does not use is left as it was.
+    private ref ColdPart AddCold(ColdKind kind, byte* from)
     {
         if (_coldCount == _cold.Length)
         {
             Array.Resize(ref _cold, _coldCount * 2);
         }
 
-        _cold[_coldCount++] = part;
+        ref ColdPart part = ref _cold[_coldCount++];
+        part.Kind = kind;
+        part.From = from;
+        return ref part;
     }
 
     /// <summary>Leaves emitted code.</summary>
@@ -364,11 +380,10 @@ internal sealed unsafe partial class BlockTranslator
         // An edge may add further parts.
         for (int i = 0; i < _coldCount; i++)
         {
-            ColdPart part = _cold[i];
+            ref readonly ColdPart part = ref _cold[i];
             CodeWriter.Patch(part.From, _code.At);
             _held = -1;
             _pointsTo = -1;
-            _stackMoves = part.StackMoves;
             switch (part.Kind)
             {
                 case ColdKind.Exit:
@@ -376,6 +391,7 @@ internal sealed unsafe partial class BlockTranslator
                     EmitLeaveTo(part.Id);
                     break;
                 case ColdKind.Miss:
+                    _stackMoves = part.StackMoves;
                     EmitMiss(in part);
                     break;
                 case ColdKind.LookUp:
@@ -387,6 +403,7 @@ internal sealed unsafe partial class BlockTranslator
                     CodeWriter.Patch(_code.Jump(), part.Back);
                     break;
                 default:
+                    _stackMoves = part.StackMoves;
                     _flags = part.Flags;
                     _partial = part.Partial;
                     _inHost = part.InHost;

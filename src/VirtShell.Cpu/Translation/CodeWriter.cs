@@ -108,12 +108,7 @@ internal unsafe struct CodeWriter
     public void ModState(int reg, int offset) => ModMemory(reg, HostRegister.State, offset - HostRegister.StateBias);
 
     /// <summary>mov reg, reg (64 bits).</summary>
-    public void Move(int to, int from)
-    {
-        Rex(true, from, to);
-        Byte(0x89);
-        ModRegister(from, to);
-    }
+    public void Move(int to, int from) => Registers(0x48, 0x89, from, to);
 
     /// <summary>mov reg32, reg32: clears the upper half.</summary>
     public void Move32(int to, int from)
@@ -124,78 +119,45 @@ internal unsafe struct CodeWriter
     }
 
     /// <summary>mov reg64, [state + offset].</summary>
-    public void LoadState(int to, int offset)
-    {
-        RexState(true, to);
-        Byte(0x8B);
-        ModState(to, offset);
-    }
+    public void LoadState(int to, int offset) => StateInstruction(true, 0x8B, to, offset);
 
     /// <summary>mov reg32, [state + offset].</summary>
-    public void LoadState32(int to, int offset)
-    {
-        RexState(false, to);
-        Byte(0x8B);
-        ModState(to, offset);
-    }
+    public void LoadState32(int to, int offset) => StateInstruction(false, 0x8B, to, offset);
 
     /// <summary>mov [state + offset], reg64.</summary>
-    public void StoreState(int offset, int from)
-    {
-        RexState(true, from);
-        Byte(0x89);
-        ModState(from, offset);
-    }
+    public void StoreState(int offset, int from) => StateInstruction(true, 0x89, from, offset);
 
     /// <summary>mov [state + offset], reg32.</summary>
-    public void StoreState32(int offset, int from)
-    {
-        RexState(false, from);
-        Byte(0x89);
-        ModState(from, offset);
-    }
+    public void StoreState32(int offset, int from) => StateInstruction(false, 0x89, from, offset);
 
     /// <summary>cmp dword [state + offset], immediate (-128 to 127).</summary>
     public void CompareState32(int offset, int value)
     {
-        RexState(false, 0);
-        Byte(0x83);
-        ModState(7, offset);
+        StateInstruction(false, 0x83, 7, offset);
         Byte(value);
     }
 
     /// <summary>mov dword [state + offset], immediate.</summary>
     public void StoreStateImmediate32(int offset, int value)
     {
-        RexState(false, 0);
-        Byte(0xC7);
-        ModState(0, offset);
+        StateInstruction(false, 0xC7, 0, offset);
         Dword(value);
     }
 
     /// <summary>mov qword [state + offset], immediate (sign-extended).</summary>
     public void StoreStateImmediate64(int offset, int value)
     {
-        RexState(true, 0);
-        Byte(0xC7);
-        ModState(0, offset);
+        StateInstruction(true, 0xC7, 0, offset);
         Dword(value);
     }
 
     /// <summary>An arithmetic operation of the 80h group on a register and [state + offset], 64 bits.</summary>
-    public void AluState(byte operation, int reg, int offset)
-    {
-        RexState(true, reg);
-        Byte((operation << 3) | 3);
-        ModState(reg, offset);
-    }
+    public void AluState(byte operation, int reg, int offset) => StateInstruction(true, (operation << 3) | 3, reg, offset);
 
     /// <summary>An arithmetic operation of the 80h group on [state + offset], 64 bits, and an immediate (-128 to 127).</summary>
     public void AluStateImmediate(byte operation, int offset, int value)
     {
-        RexState(true, 0);
-        Byte(0x83);
-        ModState(operation, offset);
+        StateInstruction(true, 0x83, operation, offset);
         Byte(value);
     }
 
@@ -309,6 +271,33 @@ internal unsafe struct CodeWriter
 
     /// <summary>Makes the displacement at <paramref name="place"/> reach <paramref name="target"/> (both in the writable view).</summary>
     public static void Patch(byte* place, byte* target) => *(int*)place = (int)(target - (place + 4));
+
+    // An instruction of one opcode byte on a register and a field of the state. Most of what is written is of this kind: at once.
+    private void StateInstruction(bool wide, int opcode, int reg, int offset)
+    {
+        Touched |= 1u << reg;
+        int displacement = offset - HostRegister.StateBias;
+        int head = 0x41 | (wide ? 8 : 0) | ((reg & 8) >> 1) | (opcode << 8) | ((((reg & 7) << 3) | (HostRegister.State & 7)) << 16);
+        if (displacement is >= -128 and <= 127)
+        {
+            *(int*)At = head | 0x40_0000 | (displacement << 24);
+            At += 4;
+        }
+        else
+        {
+            *(int*)At = head | 0x80_0000;
+            *(int*)(At + 3) = displacement;
+            At += 7;
+        }
+    }
+
+    // REX, opcode and ModRM of two registers.
+    private void Registers(int rex, int opcode, int reg, int rm)
+    {
+        Touched |= (1u << reg) | (1u << rm);
+        *(int*)At = rex | ((reg & 8) >> 1) | ((rm & 8) >> 3) | (opcode << 8) | ((0xC0 | ((reg & 7) << 3) | (rm & 7)) << 16);
+        At += 3;
+    }
 
     private void Displacement(int mod, int displacement)
     {
