@@ -1,50 +1,52 @@
+using System.Runtime.InteropServices;
+
 namespace VirtShell.Cpu.Translation;
 
-/// <summary>Byte offsets of <see cref="CpuState"/>'s fields, as emitted code names them. Compilers see constants in them.</summary>
-internal static unsafe class StateOffset
+/// <summary>Byte offsets of <see cref="CpuState"/>'s fields, as emitted code names them.</summary>
+internal static class StateOffset
 {
-    public static int Rip => (int)&((CpuState*)0)->Rip;
-    public static int RipBase => (int)&((CpuState*)0)->RipBase;
-    public static int Budget => (int)&((CpuState*)0)->Budget;
-    public static int Tlb => (int)&((CpuState*)0)->Tlb;
-    public static int FlagThunk => (int)&((CpuState*)0)->FlagThunk;
-    public static int FlagPartial => (int)&((CpuState*)0)->FlagPartial;
-    public static int ExitId => (int)&((CpuState*)0)->ExitId;
-    public static int FlagImage => (int)&((CpuState*)0)->FlagImage;
-    public static int JumpTable => (int)&((CpuState*)0)->JumpTable;
-    public static int OtherJumpTable => (int)&((CpuState*)0)->OtherJumpTable;
-    public static int UserTlb => (int)&((CpuState*)0)->UserTlb;
-    public static int SystemTlb => (int)&((CpuState*)0)->SystemTlb;
-    public static int AcTlb => (int)&((CpuState*)0)->AcTlb;
-    public static int Efer => (int)&((CpuState*)0)->Efer;
-    public static int Star => (int)&((CpuState*)0)->MsrStar;
-    public static int Lstar => (int)&((CpuState*)0)->MsrLstar;
-    public static int Fmask => (int)&((CpuState*)0)->MsrFmask;
-    public static int Cpl => (int)&((CpuState*)0)->Cpl;
-    public static int ExecKey => (int)&((CpuState*)0)->ExecKey;
-    public static int Pending => (int)&((CpuState*)0)->Pending;
-    public static int RunEnd => (int)&((CpuState*)0)->RunEnd;
-    public static int ShadowAt => (int)&((CpuState*)0)->ShadowAt;
-    public static int KernelGsBase => (int)&((CpuState*)0)->MsrKernelGsBase;
-    public static int NativeStack => (int)&((CpuState*)0)->NativeStack;
-    public static int ReturnStack => (int)&((CpuState*)0)->ReturnStack;
-    public static int ParkedStack => (int)&((CpuState*)0)->ParkedStack;
-    public static int Parked => (int)&((CpuState*)0)->Parked;
-    public static int Parked2 => (int)&((CpuState*)0)->Parked2;
-    public static int NativeMxcsr => (int)&((CpuState*)0)->NativeMxcsr;
-    public static int VectorsLoaded => (int)&((CpuState*)0)->VectorsLoaded;
-    public static int HostMxcsr => (int)&((CpuState*)0)->HostMxcsr;
-    public static int FlagsRest => (int)&((CpuState*)0)->FlagsRest;
-    private static int Guesses => (int)((CpuState*)0)->TlbGuesses;
-    private static int WindowSlots => (int)((CpuState*)0)->Windows;
-    private static int Slots => (int)((CpuState*)0)->FlagSlots;
-    private static int Segments => (int)&((CpuState*)0)->Es;
-    private static int SegmentSize => sizeof(SegmentRegister);
-    private static int ReadEnd => (int)&((SegmentRegister*)0)->ReadEnd;
-    private static int WriteEnd => (int)&((SegmentRegister*)0)->WriteEnd;
-    private static int Selector => (int)&((SegmentRegister*)0)->Selector;
-    private static int Attributes => (int)&((SegmentRegister*)0)->Attributes;
-    private static int Limit => (int)&((SegmentRegister*)0)->Limit;
+    public static readonly int Rip = Of(nameof(CpuState.Rip));
+    public static readonly int RipBase = Of(nameof(CpuState.RipBase));
+    public static readonly int Budget = Of(nameof(CpuState.Budget));
+    public static readonly int Tlb = Of(nameof(CpuState.Tlb));
+    public static readonly int FlagThunk = Of(nameof(CpuState.FlagThunk));
+    public static readonly int FlagPartial = Of(nameof(CpuState.FlagPartial));
+    public static readonly int ExitId = Of(nameof(CpuState.ExitId));
+    public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
+    public static readonly int JumpTable = Of(nameof(CpuState.JumpTable));
+    public static readonly int OtherJumpTable = Of(nameof(CpuState.OtherJumpTable));
+    public static readonly int UserTlb = Of(nameof(CpuState.UserTlb));
+    public static readonly int SystemTlb = Of(nameof(CpuState.SystemTlb));
+    public static readonly int AcTlb = Of(nameof(CpuState.AcTlb));
+    public static readonly int Efer = Of(nameof(CpuState.Efer));
+    public static readonly int Star = Of(nameof(CpuState.MsrStar));
+    public static readonly int Lstar = Of(nameof(CpuState.MsrLstar));
+    public static readonly int Fmask = Of(nameof(CpuState.MsrFmask));
+    public static readonly int Cpl = Of(nameof(CpuState.Cpl));
+    public static readonly int ExecKey = Of(nameof(CpuState.ExecKey));
+    public static readonly int Pending = Of(nameof(CpuState.Pending));
+    public static readonly int RunEnd = Of(nameof(CpuState.RunEnd));
+    public static readonly int ShadowAt = Of(nameof(CpuState.ShadowAt));
+    public static readonly int KernelGsBase = Of(nameof(CpuState.MsrKernelGsBase));
+    public static readonly int NativeStack = Of(nameof(CpuState.NativeStack));
+    public static readonly int ReturnStack = Of(nameof(CpuState.ReturnStack));
+    public static readonly int ParkedStack = Of(nameof(CpuState.ParkedStack));
+    public static readonly int Parked = Of(nameof(CpuState.Parked));
+    public static readonly int Parked2 = Of(nameof(CpuState.Parked2));
+    public static readonly int NativeMxcsr = Of(nameof(CpuState.NativeMxcsr));
+    public static readonly int VectorsLoaded = Of(nameof(CpuState.VectorsLoaded));
+    public static readonly int HostMxcsr = Of(nameof(CpuState.HostMxcsr));
+    public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
+    private static readonly int Guesses = Of(nameof(CpuState.TlbGuesses));
+    private static readonly int WindowSlots = Of(nameof(CpuState.Windows));
+    private static readonly int Slots = Of(nameof(CpuState.FlagSlots));
+    private static readonly int Segments = Of(nameof(CpuState.Es));
+    private static readonly int SegmentSize = Marshal.SizeOf<SegmentRegister>();
+    private static readonly int ReadEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.ReadEnd));
+    private static readonly int WriteEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.WriteEnd));
+    private static readonly int Selector = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Selector));
+    private static readonly int Attributes = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Attributes));
+    private static readonly int Limit = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Limit));
 
     public static int Gpr(int guest) =>
         guest is >= 0 and < 16 ? guest * 8 : throw new System.ArgumentOutOfRangeException(nameof(guest), guest, "No general register has this number.");
@@ -68,4 +70,6 @@ internal static unsafe class StateOffset
     public static int SegmentSelector(int index) => SegmentBase(index) + Selector;
 
     public static int SegmentAttributes(int index) => SegmentBase(index) + Attributes;
+
+    private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
 }
