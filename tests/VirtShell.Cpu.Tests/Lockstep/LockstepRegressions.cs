@@ -22,5 +22,15 @@ internal static class LockstepRegressions
         new("VEX in real mode", GuestMode.Real, "29D1C4E278F2C101D1", 0x202, 0x1F80, "5,6,7,8"),
         new("VEX in virtual-8086 mode", GuestMode.Virtual8086, "29D1C4E278F2C101D1", 0x202, 0x1F80, "5,6,7,8"),
         new("carry of an 8-bit IMUL through a TLB check", GuestMode.Segmented32, "F8F6E8F066FF45AF0F97C1", 0x10207, 0x1900, "164BFF72,1,3F01,9187,FF00,DEE0,8C7B,2A38"),
+        new("a window across pages", GuestMode.LongUser, "488B034803430848894310488B4BF80F10030F284B080F1143204883C308488B53104883EB08", 0x202, 0x1F80, "0,0,0,30FF8"),
+        new("a window across pages, lower down", GuestMode.LongUser, "488B034803430848894310488B4BF80F10030F284B080F1143204883C308488B53104883EB08", 0x202, 0x1F80, "0,0,0,30FE4"),
+        new("a window that may be read and not written", GuestMode.LongUser, "488B470848894710488B0F48894FF8", 0x202, 0x1F80, "0,0,0,0,5FF00,0,0,420008"),
+        new("a window that reaches into a page that is not there", GuestMode.LongUser, "488B470848894710488B0F48894FF8", 0x202, 0x1F80, "0,0,0,0,5FF00,0,0,46FFF8"),
+        new("pushes and pops across pages", GuestMode.LongUser, "5051FF742408488B14245E5F41584883EC2031C048895424084883C42031C94C8D4C24F8E8000000004889E05A", 0x202, 0x1F80, "1,2,3,4,51010"),
+        new("pushes and pops within a page", GuestMode.LongUser, "5051FF742408488B14245E5F41584883EC2031C048895424084883C42031C94C8D4C24F8E8000000004889E05A", 0x202, 0x1F80, "1,2,3,4,51800"),
+        new("a push that faults behind pops", GuestMode.LongUser, "5859525B488D6424E8", 0x202, 0x1F80, "1,2,3,4,420100"),
+        new("operands of a window that must be aligned", GuestMode.LongUser, "8B030F2843040F284B100F2853208B4B40", 0x202, 0x1F80, "0,0,0,31000"),
+        new("upper halves of vector registers, zero and not", GuestMode.LongUser, "C4E27D18C80F58C80FA2C5FC110E0F58CAC5FC114E20C5F8770F58C80F31C5FC110E", 0x202, 0x1F80, "1,2,3,4,5FF00,0,31000"),
+        new("negative displacements of a window in 32-bit code", GuestMode.Flat32, "8B45F88B4DFC894DF883C6F08B5604891683C6108946F050FF742404595A", 0x202, 0x1F80, "1,2,3,4,51008,31004,31010"),
     ];
 }

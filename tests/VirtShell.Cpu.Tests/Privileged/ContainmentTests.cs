@@ -17,7 +17,7 @@ public sealed unsafe class ContainmentTests
     [MemberData(nameof(Engines))]
     public void AJumpToWhatMarksAnUnusedEntryFaults(EngineKind engine)
     {
-        foreach (ulong target in (ulong[])[1UL << 63, (1UL << 63) | 1, (1UL << 63) | 2])
+        foreach (ulong target in (ulong[])[1UL << 63, (1UL << 63) | 1, (1UL << 63) | 2, (1UL << 63) | 0x20])
         {
             foreach (bool call in (bool[])[false, true])
             {
