@@ -168,6 +168,9 @@ public unsafe struct CpuState
     /// <summary>Beside <see cref="FlagThunk"/>, and cleared with it: what changed only some flags since, as a thunk's index times four plus its class (which see); 0 for nothing.</summary>
     public uint FlagPartial;
 
+    /// <summary>For each of the translator's thunks the code that puts its flags into RFLAGS.</summary>
+    public nint SettleTable;
+
     /// <summary>Which exit emitted code takes, or which of its calls it makes.</summary>
     public uint ExitId;
 
