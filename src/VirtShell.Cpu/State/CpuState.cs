@@ -171,6 +171,12 @@ public unsafe struct CpuState
     /// <summary>For each of the translator's thunks the code that puts its flags into RFLAGS.</summary>
     public nint SettleTable;
 
+    /// <summary>What the bus' time-stamp counter is ahead of the instructions retired, where <see cref="TimestampFollows"/>.</summary>
+    public long TimestampBase;
+
+    /// <summary>Non-zero where the bus' time-stamp counter is the instructions retired plus <see cref="TimestampBase"/>, so that emitted code may read it.</summary>
+    public uint TimestampFollows;
+
     /// <summary>Which exit emitted code takes, or which of its calls it makes.</summary>
     public uint ExitId;
 

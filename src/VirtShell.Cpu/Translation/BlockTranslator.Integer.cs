@@ -221,7 +221,12 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitPartial(in Item item, int index)
     {
         uint written = WrittenFlags(in item);
-        if (item.HasMemory)
+        bool bitString = IsBitString(in item);
+        if (bitString)
+        {
+            EmitBitStringAddress(in item, index);
+        }
+        else if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
         }
@@ -229,14 +234,26 @@ internal sealed unsafe partial class BlockTranslator
         if (CanDefer(in item, index, written))
         {
             EnsureInHost(item.Descriptor.FlagsRead);
-            EmitNative(in item);
+            EmitPartialNative(in item, bitString);
             DeferPartial(in item, written);
             return;
         }
 
         uint kept = PrepareKept(in item, written);
-        EmitNative(in item);
+        EmitPartialNative(in item, bitString);
         FinishPartial(in item, kept | written);
+    }
+
+    private void EmitPartialNative(in Item item, bool bitString)
+    {
+        if (bitString)
+        {
+            EmitBitString(in item);
+        }
+        else
+        {
+            EmitNative(in item);
+        }
     }
 
     /// <summary>

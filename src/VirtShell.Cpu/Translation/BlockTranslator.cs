@@ -203,6 +203,12 @@ internal sealed unsafe partial class BlockTranslator
             case Family.SwapGs:
                 EmitSwapGs();
                 break;
+            case Family.Timestamp:
+                EmitTimestamp(in item, index);
+                break;
+            case Family.Repeat:
+                EmitRepeat(in item, index);
+                break;
             case Family.Selector:
                 EmitSelector(in item);
                 break;
