@@ -68,4 +68,29 @@ internal sealed unsafe partial class BlockTranslator
         _inHost = true;
         _hostFlags = Flags.Status;
     }
+
+    /// <summary>Leaves the way for <see cref="EmitFold"/>, which comes back with the flags as they are now both folded and in RFLAGS.</summary>
+    private void FoldIf(int condition)
+    {
+        bool incoming = _flags.Kind == FlagKind.Incoming && _partial.PartialClass == 0;
+        byte* jump = _code.JumpIf(condition);
+        AddCold(new ColdPart { Kind = ColdKind.Fold, From = jump, Back = _code.At, Id = incoming ? ExitTable.IncomingFlags : NewExit(ExitKind.CallOut, 0, 0) });
+        _code.Touched |= Scratch2Bit;
+    }
+
+    private void EmitFold(in ColdPart part)
+    {
+        if (part.Id == ExitTable.IncomingFlags)
+        {
+            _code.Call(_stubs.FoldFlags);
+        }
+        else
+        {
+            _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
+            _code.Call(_stubs.SettleFlags);
+            SaveFlagsTo(FlagPlace.Fold - FlagPlace.Slot);
+        }
+
+        CodeWriter.Patch(_code.Jump(), part.Back);
+    }
 }

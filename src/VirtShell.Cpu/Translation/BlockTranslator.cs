@@ -48,6 +48,7 @@ internal sealed unsafe partial class BlockTranslator
         Miss,
         Vectors,
         LookUp,
+        Fold,
         Edge,
     }
 
@@ -366,6 +367,9 @@ internal sealed unsafe partial class BlockTranslator
                     break;
                 case ColdKind.Miss:
                     EmitMiss(in part);
+                    break;
+                case ColdKind.Fold:
+                    EmitFold(in part);
                     break;
                 case ColdKind.LookUp:
                     JumpTable.EmitLookUpNeighbour(ref _code, part.Back);

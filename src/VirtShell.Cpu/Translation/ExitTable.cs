@@ -9,6 +9,9 @@ internal sealed unsafe class ExitTable : IDisposable
     /// <summary>The record that stands for the flags which the block before has left word of.</summary>
     public const int IncomingFlags = 0;
 
+    /// <summary>The number of <see cref="FlagThunk.Folded"/>.</summary>
+    public const int FoldedFlags = 2;
+
     private const int Capacity = 1 << 20;
     private const int MaxThunks = 1 << 20;
     private readonly ExitRecord* _records = (ExitRecord*)HostMemory.Reserve((ulong)Capacity * (ulong)sizeof(ExitRecord));
@@ -84,9 +87,11 @@ internal sealed unsafe class ExitTable : IDisposable
         Array.Clear(_thunkNumbers);
         _thunks[0] = FlagThunk.Canonical;
         _thunks[1] = FlagThunk.Incoming;
-        _thunkCount = 2;
+        _thunks[FoldedFlags] = FlagThunk.Folded;
+        _thunkCount = FoldedFlags + 1;
         _settles[0] = CanonicalSettle;
         _settles[1] = SlowSettle;
+        _settles[FoldedFlags] = SlowSettle;
     }
 
     private int Find(in FlagThunk thunk)
@@ -104,7 +109,7 @@ internal sealed unsafe class ExitTable : IDisposable
     {
         Array.Resize(ref _thunks, _thunks.Length * 2);
         _thunkNumbers = new int[_thunks.Length * 2];
-        for (int i = 2; i < _thunkCount; i++)
+        for (int i = FoldedFlags + 1; i < _thunkCount; i++)
         {
             _thunkNumbers[Find(in _thunks[i])] = i;
         }

@@ -35,6 +35,8 @@ internal sealed unsafe class Stubs
         EmitSettleFlags(ref code, settleFlags);
         LoadFlags = code.Executable;
         EmitLoadFlags(ref code);
+        FoldFlags = code.Executable;
+        EmitFoldFlags(ref code);
         LoadCanonicalFlags = code.Executable;
         EmitLoadCanonicalFlags(ref code);
         LoadVectors = code.Executable;
@@ -65,6 +67,9 @@ internal sealed unsafe class Stubs
     /// <see cref="CpuState.SettleTable"/>, and leaves both as they are. Changes only the second scratch register.
     /// </summary>
     public byte* LoadFlags { get; }
+
+    /// <summary>As <see cref="LoadFlags"/>, and what they follow from is <see cref="FlagThunk.Folded"/> then.</summary>
+    public byte* FoldFlags { get; }
 
     /// <summary>The routine of a thunk that has no other: managed code settles the flags.</summary>
     public byte* LoadFlagsSlow { get; }
@@ -217,6 +222,27 @@ internal sealed unsafe class Stubs
         code.Rex(false, 0, HostRegister.Scratch2);
         code.Byte(0xFF);
         code.ModMemory(digit, HostRegister.Scratch2);
+    }
+
+    private void EmitFoldFlags(ref CodeWriter code)
+    {
+        code.Call(LoadFlags);
+
+        // mov r10, rax; lahf; seto al; mov [slot], ax; mov rax, r10
+        code.Move(HostRegister.Scratch2, HostRegister.Rax);
+        code.Byte(0x9F);
+        code.Byte(0x0F);
+        code.Byte(0x90);
+        code.ModRegister(0, HostRegister.Rax);
+        code.Byte(0x65);
+        code.Byte(0x66);
+        code.Byte(0x89);
+        code.ModState(HostRegister.Rax, StateOffset.Slot(FlagPlace.Fold - FlagPlace.Slot));
+        code.Move(HostRegister.Rax, HostRegister.Scratch2);
+
+        // Both words at once.
+        code.StoreStateImmediate64(StateOffset.FlagThunk, ExitTable.FoldedFlags);
+        code.Byte(0xC3);
     }
 
     private void EmitLoadCanonicalFlags(ref CodeWriter code)
