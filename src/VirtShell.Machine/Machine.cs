@@ -53,7 +53,8 @@ public sealed partial class Machine : IDisposable
         {
             ProcessorBus processorBus = new(this);
             Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
-            _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo };
+            _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
+            Cpu.LetTimestampFollow(_clock.Skipped);
             _alarm = new TimerEvent(AlarmDue);
             Bus = new IoBus();
             A20Gate a20 = new(Cpu.SetA20);

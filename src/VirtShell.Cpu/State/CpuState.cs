@@ -181,6 +181,15 @@ public unsafe struct CpuState
     /// <summary>Bit n: XSAVE component n is in use (not in its initial state), as far as tracked.</summary>
     public ulong XInUse;
 
+    /// <summary>For each of the translator's thunks the code that puts its flags into RFLAGS.</summary>
+    public nint SettleTable;
+
+    /// <summary>What the bus' time-stamp counter is ahead of the instructions retired, where <see cref="TimestampFollows"/>.</summary>
+    public long TimestampBase;
+
+    /// <summary>Non-zero where the bus' time-stamp counter is the instructions retired plus <see cref="TimestampBase"/>, so that emitted code may read it.</summary>
+    public uint TimestampFollows;
+
     /// <summary>Host addresses that emitted code has checked, for later accesses of the same block.</summary>
     public fixed ulong Windows[WindowCount];
 

@@ -32,6 +32,16 @@ public sealed unsafe partial class Vcpu
     /// <summary>The TSC as RDTSC reads it.</summary>
     internal ulong TimestampCounter => Bus.ReadTimestampCounter() + _s->TscOffset;
 
+    /// <summary>
+    /// Says that the bus' time-stamp counter is <see cref="InstructionsRetired"/> plus <paramref name="ahead"/> until further notice, so that
+    /// the processor need not ask for it.
+    /// </summary>
+    public void LetTimestampFollow(long ahead)
+    {
+        _s->TimestampBase = ahead;
+        _s->TimestampFollows = 1;
+    }
+
     internal bool TryReadMsr(uint index, out ulong value)
     {
         CpuState* s = _s;

@@ -93,6 +93,7 @@ internal sealed unsafe class BlockReader
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
     public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift or Family.SystemFlag
+        || item.Family is Family.Timestamp or Family.Repeat
         || item.Family is Family.Push or Family.Pop or Family.Leave || EndsBlock(item.Family) || IsShiftByCl(in item)
         || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
@@ -174,6 +175,11 @@ internal sealed unsafe class BlockReader
         if (descriptor.IsSimd && (key & (descriptor.IsVex ? TranslationKey.Avx : TranslationKey.Sse)) == 0)
         {
             return false;
+        }
+
+        if (item.Family == Family.Repeat)
+        {
+            return is64 && IsPlainRepeat(in instruction);
         }
 
         if (descriptor.IsVex && !is64 && (key & TranslationKey.Avx) == 0)
@@ -272,12 +278,22 @@ internal sealed unsafe class BlockReader
             Family.SystemCall => is64 && !IsPrivileged(key),
             Family.SystemReturn => is64 && IsPrivileged(key),
             Family.DoubleShift => item.Width >= 4 && CountOf(in item) > 0,
-            Family.BitTest => !memory || instruction.Op1Kind != OpKind.Register,
+            Family.BitTest => !memory || instruction.Op1Kind != OpKind.Register || (is64 && item.Width >= 4 && HasLongAddress(in instruction)),
             Family.Divide => item.Width >= 4,
             Family.Plain => descriptor.HasModRm || descriptor.Places.Length == 0 || !memory || IsOffsetMove(instruction.Code) || descriptor.Places[0] == OperandPlace.Opcode,
             _ => true,
         };
     }
+
+    // With a count, 64-bit addresses, and no segment base.
+    private static bool IsPlainRepeat(in Instruction instruction) =>
+        (instruction.HasRepPrefix || instruction.HasRepnePrefix) && instruction.SegmentPrefix is not (Register.FS or Register.GS)
+        && instruction.Op0Kind == OpKind.MemoryESRDI && instruction.Op1Kind is OpKind.Register or OpKind.MemorySegRSI;
+
+    // Sums of these are not cut.
+    private static bool HasLongAddress(in Instruction instruction) => instruction.MemoryBase == Register.None
+        ? instruction.MemoryIndex != Register.None && instruction.MemoryIndex.GetSize() == 8
+        : instruction.MemoryBase.GetSize() == 8;
 
     // Protected mode at CPL 0, where CLI and STI cannot be refused. (16-bit code may be of any mode.)
     private static bool IsPrivileged(int key) =>

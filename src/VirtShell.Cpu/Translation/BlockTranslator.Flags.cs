@@ -243,9 +243,15 @@ internal sealed unsafe partial class BlockTranslator
             throw new InvalidOperationException("A translated block asks for flags that it has not kept.");
         }
 
+        if (_flags.Kind == FlagKind.Incoming)
+        {
+            EmitLoadIncoming();
+            return;
+        }
+
         int id = NewExit(ExitKind.CallOut, 0, 0);
         _code.StoreStateImmediate32(StateOffset.ExitId, id);
-        _code.Call(_stubs.LoadFlags);
+        _code.Call(_stubs.SettleFlags);
         FlagsAreSettled();
         _inHost = true;
         _hostFlags = Flags.Status;

@@ -228,29 +228,46 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitPartial(in Item item, int index)
     {
         uint written = WrittenFlags(in item);
-        if (item.HasMemory)
+        bool bitString = IsBitString(in item);
+        if (bitString)
+        {
+            EmitBitStringAddress(in item, index);
+        }
+        else if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
         }
 
-        if (CanDefer(in item, index, written))
+        if (CanDefer(in item, written))
         {
             EnsureInHost(item.Descriptor.FlagsRead);
-            EmitNative(in item);
+            EmitPartialNative(in item, bitString);
             DeferPartial(in item, written);
             return;
         }
 
         uint kept = PrepareKept(in item, written);
-        EmitNative(in item);
+        EmitPartialNative(in item, bitString);
         FinishPartial(in item, kept | written);
+    }
+
+    private void EmitPartialNative(in Item item, bool bitString)
+    {
+        if (bitString)
+        {
+            EmitBitString(in item);
+        }
+        else
+        {
+            EmitNative(in item);
+        }
     }
 
     /// <summary>
     /// Whether it is enough to leave word of what an instruction changes over flags that are not at hand. Another such word of
-    /// a different class may be pending from the block before: then the interpreter executes the instruction.
+    /// a different class may be pending from the block before: then the flags are folded first.
     /// </summary>
-    private bool CanDefer(in Item item, int index, uint written)
+    private bool CanDefer(in Item item, uint written)
     {
         FlagThunk partial = PartialOf(in item);
         if (!item.NeedAfter || _flags.Kind != FlagKind.Incoming || partial.PartialClass == 0 || (item.LiveAfter & ~written) != 0
@@ -265,7 +282,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 3, wide: false);
             byte* none = _code.JumpIf(4);
             _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch2, partial.PartialClass, wide: false);
-            AddColdExit(_code.JumpIf(5), NewExit(ExitKind.Instruction, item.Offset, index));
+            FoldIf(5);
             CodeWriter.Patch(none, _code.At);
             _inHost = false;
         }
@@ -337,7 +354,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         const uint Written = Flags.Carry | Flags.Overflow;
-        if (CanDefer(in item, index, Written))
+        if (CanDefer(in item, Written))
         {
             EmitNative(in item);
             DeferPartial(in item, count == 1 ? Written : Flags.Carry);
@@ -395,10 +412,16 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitCountCheck(in Item item, int index)
     {
         BeforeClobber(in item);
+        TestCount(item.Width);
+        AddColdExit(_code.JumpIf(4), NewExit(ExitKind.Instruction, item.Offset, index));
+    }
+
+    // test cl, mask
+    private void TestCount(int width)
+    {
         _code.Byte(0xF6);
         _code.ModRegister(0, HostRegister.Rcx);
-        _code.Byte(item.Width == 8 ? 63 : 31);
-        AddColdExit(_code.JumpIf(4), NewExit(ExitKind.Instruction, item.Offset, index));
+        _code.Byte(width == 8 ? 63 : 31);
     }
 
     // The flags of a double shift are the interpreter's, where somebody wants them.
@@ -430,11 +453,6 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        if (count < 0 && wants)
-        {
-            EmitCountCheck(in item, index);
-        }
-
         if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
@@ -446,6 +464,14 @@ internal sealed unsafe partial class BlockTranslator
             SetFlags(in FlagThunk.Lost, 0);
             _inHost = false;
             return;
+        }
+
+        if (count < 0)
+        {
+            // A count of zero changes no flag.
+            BeforeClobber(in item);
+            TestCount(width);
+            FoldIf(4);
         }
 
         if (item.HasMemory)

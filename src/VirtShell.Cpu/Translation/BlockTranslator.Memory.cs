@@ -53,7 +53,7 @@ internal sealed unsafe partial class BlockTranslator
             EmitCheckAligned(in item, index);
         }
 
-        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access, 0, 0);
+        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access, 0, 0, _is64 || IsFlat(item.Instruction.MemorySegment));
     }
 
     /// <summary>The same for a stack operand, <paramref name="displacement"/> bytes from what a host register holds.</summary>
@@ -65,7 +65,7 @@ internal sealed unsafe partial class BlockTranslator
             BeforeClobber(in item);
             displacement -= _operand;
             StackLea(HostRegister.Scratch, @base, displacement);
-            Check(in item, index, StackSize, write, StackSite, in access, @base, displacement);
+            Check(in item, index, StackSize, write, StackSite, in access, @base, displacement, canRepeat: true);
         }
     }
 
@@ -91,10 +91,10 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// Turns the linear address in the scratch register, where the access's window starts, into a host address. Tries the TLB entry where
-    /// accesses from the same registers last found their page before it looks for the right one. An address on the stack was made from a
-    /// host register and a displacement; 0 for others.
+    /// accesses from the same registers last found their page before it looks for the right one. An address that is not the operand's,
+    /// such as one on the stack, was made from a host register and a displacement; 0 for others.
     /// </summary>
-    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, int stackBase, int stackDisplacement)
+    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, int stackBase, int stackDisplacement, bool canRepeat)
     {
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
@@ -121,7 +121,7 @@ internal sealed unsafe partial class BlockTranslator
         ref ColdPart part = ref AddCold(ColdKind.Miss, _code.JumpIf(7));
         part.Back = _code.At;
         part.Exact = exact;
-        part.CanRepeat = stackBase != 0 || _is64 || IsFlat(item.Instruction.MemorySegment);
+        part.CanRepeat = canRepeat;
         part.StackBase = stackBase;
         part.Displacement = stackDisplacement;
         part.Span = span;

@@ -52,6 +52,31 @@ internal sealed unsafe partial class BlockTranslator
         CodeWriter.Patch(open, _code.At);
     }
 
+    /// <summary>RDTSC and RDTSCP where the counter follows the instructions, and everybody may read it. The interpreter executes any other.</summary>
+    private void EmitTimestamp(in Item item, int index)
+    {
+        BeforeClobber(in item);
+        int slow = NewExit(ExitKind.Instruction, item.Offset, index);
+        _code.CompareState32(StateOffset.TimestampFollows, 0);
+        AddColdExit(_code.JumpIf(4), slow);
+        TestState(StateOffset.Cr4, (uint)ControlBits.Cr4Tsd);
+        AddColdExit(_code.JumpIf(5), slow);
+
+        // Retired before this instruction: the run's end less what is left once the block, charged whole, has run.
+        _code.LoadState(HostRegister.Rax, StateOffset.RunEnd);
+        _code.AluState(CodeWriter.Sub, HostRegister.Rax, StateOffset.Budget);
+        _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TimestampBase);
+        _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TscOffset);
+        _code.AluImmediate(CodeWriter.Sub, HostRegister.Rax, _count - index);
+        _code.Move(HostRegister.Rdx, HostRegister.Rax);
+        _code.ShiftRight(HostRegister.Rdx, 32);
+        _code.Move32(HostRegister.Rax, HostRegister.Rax);
+        if (item.Instruction.Mnemonic == Mnemonic.Rdtscp)
+        {
+            _code.LoadState32(HostRegister.Rcx, StateOffset.TscAux);
+        }
+    }
+
     private void EmitSwapGs()
     {
         _code.LoadState(HostRegister.Scratch, StateOffset.SegmentBase(SegmentIndex.Gs));

@@ -70,7 +70,12 @@ internal sealed unsafe partial class BlockTranslator
                 _firstOpen = _windowCount;
             }
 
-            if (item.HasMemory)
+            if (item.Family == Family.Repeat)
+            {
+                _operandAccesses[i] = Plan(-1, 0, item.Instruction.MemorySize.GetSize());
+                _stackAccesses[i] = Plan(-1, 0, item.Instruction.MemorySize.GetSize());
+            }
+            else if (item.HasMemory)
             {
                 _operandAccesses[i] = PlanOperand(in item);
             }
@@ -98,7 +103,7 @@ internal sealed unsafe partial class BlockTranslator
         ref readonly Instruction instruction = ref item.Instruction;
         Register segment = instruction.MemorySegment is Register.FS or Register.GS ? instruction.MemorySegment : Register.None;
         long displacement = DisplacementOf(in instruction);
-        if ((!_is64 && !IsFlat(instruction.MemorySegment)) || AddressBits(in instruction) != StackSize * 8 || displacement is <= -MaxDisplacement or >= MaxDisplacement)
+        if (IsBitString(in item) || (!_is64 && !IsFlat(instruction.MemorySegment)) || AddressBits(in instruction) != StackSize * 8 || displacement is <= -MaxDisplacement or >= MaxDisplacement)
         {
             return Plan(-1, 0, item.MemorySize);
         }

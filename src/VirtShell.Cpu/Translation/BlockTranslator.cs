@@ -12,7 +12,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
     public const int MaxBytes = 2 * BlockReader.MaxItems * 600;
 
-    public const int FlagEntryBytes = 32;
+    public const int FlagEntryBytes = 16;
 
     /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
     private const int EntryAlignment = 32;
@@ -52,6 +52,7 @@ internal sealed unsafe partial class BlockTranslator
         Miss,
         Vectors,
         LookUp,
+        Fold,
         Edge,
     }
 
@@ -109,16 +110,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Emits an entry for a block that wants flags in RFLAGS, for whoever has only left word of them; takes less than <see cref="FlagEntryBytes"/>.</summary>
     public void EmitFlagEntry(ref CodeWriter code, TranslatedBlock block)
     {
-        int id = _exits.Add();
-        ref ExitRecord record = ref _exits[id];
-        record = default;
-        record.Kind = ExitKind.CallOut;
-        record.PageOffset = block.Start;
-        record.PhysicalPage = block.PhysicalPage;
-        record.Thunk = _exits.ThunkIndex(in FlagThunk.Incoming);
-        record.Key = (byte)block.Key;
         block.FlagEntry = code.Executable;
-        code.StoreStateImmediate32(StateOffset.ExitId, id);
         code.Call(_stubs.LoadFlags);
         code.JumpTo(block.Entry);
     }
@@ -218,6 +210,12 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             case Family.SwapGs:
                 EmitSwapGs();
+                break;
+            case Family.Timestamp:
+                EmitTimestamp(in item, index);
+                break;
+            case Family.Repeat:
+                EmitRepeat(in item, index);
                 break;
             case Family.Selector:
                 EmitSelector(in item);
@@ -393,6 +391,9 @@ internal sealed unsafe partial class BlockTranslator
                 case ColdKind.Miss:
                     _stackMoves = part.StackMoves;
                     EmitMiss(in part);
+                    break;
+                case ColdKind.Fold:
+                    EmitFold(in part);
                     break;
                 case ColdKind.LookUp:
                     JumpTable.EmitLookUpNeighbour(ref _code, part.Back);

@@ -6,8 +6,16 @@ namespace VirtShell.Cpu.Translation;
 /// <summary>Exit records and flag thunks of everything translated, by number. Bounded; emptied with the code.</summary>
 internal sealed unsafe class ExitTable : IDisposable
 {
+    /// <summary>The record that stands for the flags which the block before has left word of.</summary>
+    public const int IncomingFlags = 0;
+
+    /// <summary>The number of <see cref="FlagThunk.Folded"/>.</summary>
+    public const int FoldedFlags = 2;
+
     private const int Capacity = 1 << 20;
+    private const int MaxThunks = 1 << 20;
     private readonly ExitRecord* _records = (ExitRecord*)HostMemory.Reserve((ulong)Capacity * (ulong)sizeof(ExitRecord));
+    private readonly nint* _settles = (nint*)HostMemory.Reserve((ulong)MaxThunks * (ulong)sizeof(nint));
     private FlagThunk[] _thunks = new FlagThunk[256];
 
     // Numbers of thunks, each at the first place free from its hash on; 0: none. Twice as many places as thunks.
@@ -22,7 +30,7 @@ internal sealed unsafe class ExitTable : IDisposable
     }
 
     /// <summary>Whether a block's worth of records still fits.</summary>
-    public bool HasRoom => _next + 1024 < Capacity && _thunkCount < 1 << 20;
+    public bool HasRoom => _next + 1024 < Capacity && _thunkCount + 1024 < MaxThunks;
 
     public ref ExitRecord this[int id] => ref _records[id];
 
@@ -30,6 +38,19 @@ internal sealed unsafe class ExitTable : IDisposable
     public int Next => _next;
 
     public int Add() => _next++;
+
+    /// <summary>For each thunk the routine that puts its flags into RFLAGS.</summary>
+    public nint SettleTable => (nint)_settles;
+
+    /// <summary>Routine of the thunks that have none of their own.</summary>
+    public nint SlowSettle { get; set; }
+
+    /// <summary>Routine of <see cref="FlagThunk.Canonical"/>.</summary>
+    public nint CanonicalSettle { get; set; }
+
+    public bool HasSettle(int thunk) => _settles[thunk] != SlowSettle;
+
+    public void SetSettle(int thunk, nint routine) => _settles[thunk] = routine;
 
     public ref readonly FlagThunk Thunk(int index) => ref _thunks[index];
 
@@ -47,6 +68,7 @@ internal sealed unsafe class ExitTable : IDisposable
         {
             index = _thunkCount++;
             _thunks[index] = thunk;
+            _settles[index] = SlowSettle;
             _thunkNumbers[place] = index;
             if (_thunkCount == _thunks.Length)
             {
@@ -59,11 +81,17 @@ internal sealed unsafe class ExitTable : IDisposable
 
     public void Clear()
     {
-        _next = 1;
+        _next = IncomingFlags + 1;
+        _records[IncomingFlags] = default;
+        _records[IncomingFlags].Thunk = 1;
         Array.Clear(_thunkNumbers);
         _thunks[0] = FlagThunk.Canonical;
         _thunks[1] = FlagThunk.Incoming;
-        _thunkCount = 2;
+        _thunks[FoldedFlags] = FlagThunk.Folded;
+        _thunkCount = FoldedFlags + 1;
+        _settles[0] = CanonicalSettle;
+        _settles[1] = SlowSettle;
+        _settles[FoldedFlags] = SlowSettle;
     }
 
     private int Find(in FlagThunk thunk)
@@ -81,11 +109,15 @@ internal sealed unsafe class ExitTable : IDisposable
     {
         Array.Resize(ref _thunks, _thunks.Length * 2);
         _thunkNumbers = new int[_thunks.Length * 2];
-        for (int i = 2; i < _thunkCount; i++)
+        for (int i = FoldedFlags + 1; i < _thunkCount; i++)
         {
             _thunkNumbers[Find(in _thunks[i])] = i;
         }
     }
 
-    public void Dispose() => HostMemory.Release((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+    public void Dispose()
+    {
+        HostMemory.Release((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+        HostMemory.Release((byte*)_settles, (ulong)MaxThunks * (ulong)sizeof(nint));
+    }
 }

@@ -11,6 +11,8 @@ internal static class Families
     private const uint Rdx = 4;
     private const uint Rsp = 16;
     private const uint Rbp = 32;
+    private const uint Rsi = 64;
+    private const uint Rdi = 128;
     private const uint R11 = 1 << 11;
 
     public static Family Of(in Instruction instruction, bool supported, OpCodeInfo info)
@@ -56,6 +58,10 @@ internal static class Families
         Mnemonic.Cwd or Mnemonic.Cdq or Mnemonic.Cqo => Rdx,
         Mnemonic.Cmpxchg8b or Mnemonic.Cmpxchg16b => Rax | Rdx,
         Mnemonic.Pcmpestri or Mnemonic.Pcmpistri or Mnemonic.Vpcmpestri or Mnemonic.Vpcmpistri or Mnemonic.Pcmpestri64 or Mnemonic.Vpcmpestri64 => Rcx,
+        Mnemonic.Rdtsc => Rax | Rdx,
+        Mnemonic.Rdtscp => Rax | Rcx | Rdx,
+        Mnemonic.Stosb or Mnemonic.Stosw or Mnemonic.Stosd or Mnemonic.Stosq or Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsq => Rcx | Rsi | Rdi,
+        Mnemonic.Movsd when instruction.IsStringInstruction => Rcx | Rsi | Rdi,
         Mnemonic.Syscall => Rcx | R11,
         Mnemonic.Push or Mnemonic.Pushfq or Mnemonic.Pushfd or Mnemonic.Pop or Mnemonic.Call or Mnemonic.Ret => Rsp,
         Mnemonic.Leave => Rsp | Rbp,
@@ -150,6 +156,10 @@ internal static class Families
                 return Family.SystemFlag;
             case Mnemonic.Swapgs:
                 return Family.SwapGs;
+            case Mnemonic.Rdtsc or Mnemonic.Rdtscp:
+                return Family.Timestamp;
+            case Mnemonic.Stosb or Mnemonic.Stosw or Mnemonic.Stosd or Mnemonic.Stosq or Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq:
+                return Family.Repeat;
             case Mnemonic.Lea:
                 return Family.Lea;
             case Mnemonic.Add or Mnemonic.Sub or Mnemonic.Cmp or Mnemonic.And or Mnemonic.Or or Mnemonic.Xor or Mnemonic.Test:

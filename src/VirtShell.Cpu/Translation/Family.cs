@@ -64,6 +64,12 @@ internal enum Family : byte
     SystemFlag,
     SwapGs,
 
+    /// <summary>RDTSC, RDTSCP.</summary>
+    Timestamp,
+
+    /// <summary>REP STOS, REP MOVS.</summary>
+    Repeat,
+
     /// <summary>MOV of a segment register to a general one.</summary>
     Selector,
 

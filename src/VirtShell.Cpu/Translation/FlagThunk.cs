@@ -72,6 +72,10 @@ internal enum FlagKind : byte
 internal static class FlagPlace
 {
     public const byte Slot = 16;
+
+    /// <summary>The slot of flags folded into one (<see cref="FlagThunk.Folded"/>).</summary>
+    public const byte Fold = Slot + 6;
+
     public const byte Immediate = 24;
     public const int Slots = 7;
 
@@ -87,6 +91,9 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
     public static readonly FlagThunk Incoming = new(FlagKind.Incoming, 8, FlagPlace.Immediate, FlagPlace.Immediate, 0);
     public static readonly FlagThunk Lost = new(FlagKind.Lost, 8, FlagPlace.Immediate, FlagPlace.Immediate, 0);
     public static readonly FlagThunk Canonical = new(FlagKind.Canonical, 8, FlagPlace.Immediate, FlagPlace.Immediate, 0);
+
+    /// <summary>Whatever the flags followed from, as RFLAGS: kept where something hides it that may change nothing, or only some.</summary>
+    public static readonly FlagThunk Folded = new(FlagKind.Raw, 8, FlagPlace.Fold, FlagPlace.Immediate, 0);
 
     /// <summary>
     /// Thunks that change only some flags come in classes: of one class the later one makes the earlier one forgotten, as it
@@ -155,6 +162,10 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
             case FlagKind.NegateResult:
                 AluHandlers.SetSub<TW>(s, 0, (0 - a) & ones, a);
                 break;
+            case FlagKind.Shl or FlagKind.Shr or FlagKind.Sar when ((int)b & (TW.Bits == 64 ? 63 : 31)) == 0:
+                // Nothing was shifted: the flags before were folded.
+                SetRaw(s, (uint)s->FlagSlots[FlagPlace.Fold - FlagPlace.Slot]);
+                break;
             case FlagKind.Shl:
                 ShiftHandlers.Shl.Apply<TW>(s, a, (int)b & (TW.Bits == 64 ? 63 : 31));
                 break;
@@ -215,8 +226,7 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
                 ShiftHandlers.SetRotate(s, Kind == FlagKind.Rol ? other : top, top != other);
                 break;
             case FlagKind.Raw:
-                uint raw = (uint)Value(s, A);
-                Flags.SetStatus(s, ((raw >> 8) & (Flags.Status & 0xFF)) | ((raw & 1) != 0 ? Flags.Overflow : 0));
+                SetRaw(s, (uint)Value(s, A));
                 break;
             case FlagKind.Lost:
                 throw new System.InvalidOperationException("Emitted code has left at an instruction for which it has not kept the flags.");
@@ -224,6 +234,9 @@ internal readonly record struct FlagThunk(FlagKind Kind, byte Width, byte A, byt
                 break;
         }
     }
+
+    private static unsafe void SetRaw(CpuState* s, uint raw) =>
+        Flags.SetStatus(s, ((raw >> 8) & (Flags.Status & 0xFF)) | ((raw & 1) != 0 ? Flags.Overflow : 0));
 
     private unsafe ulong Value(CpuState* s, byte place) =>
         place < FlagPlace.Slot ? s->Gpr[place] : place < FlagPlace.Immediate ? s->FlagSlots[place - FlagPlace.Slot] : Immediate;

@@ -11,6 +11,14 @@ internal static class StateOffset
     public static readonly int Tlb = Of(nameof(CpuState.Tlb));
     public static readonly int FlagThunk = Of(nameof(CpuState.FlagThunk));
     public static readonly int FlagPartial = Of(nameof(CpuState.FlagPartial));
+    public static readonly int SettleTable = Of(nameof(CpuState.SettleTable));
+    public static readonly int FlagResult = Of(nameof(CpuState.FlagResult));
+    public static readonly int FlagAux = Of(nameof(CpuState.FlagAux));
+    public static readonly int TimestampFollows = Of(nameof(CpuState.TimestampFollows));
+    public static readonly int TimestampBase = Of(nameof(CpuState.TimestampBase));
+    public static readonly int TscOffset = Of(nameof(CpuState.TscOffset));
+    public static readonly int TscAux = Of(nameof(CpuState.MsrTscAux));
+    public static readonly int Cr4 = Of(nameof(CpuState.Cr4));
     public static readonly int ExitId = Of(nameof(CpuState.ExitId));
     public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
     public static readonly int JumpTable = Of(nameof(CpuState.JumpTable));

@@ -15,7 +15,7 @@ internal sealed unsafe class Stubs
     private const int RegisterCount = 16;
     private static readonly int[] Preserved = [HostRegister.Rbx, HostRegister.Rbp, 12, 13, 14, 15];
 
-    public Stubs(ref CodeWriter code, nint missRead, nint missWrite, nint callOut, nint loadFlags)
+    public Stubs(ref CodeWriter code, nint missRead, nint missWrite, nint callOut, nint settleFlags)
     {
         Exit = code.Executable;
         EmitExit(ref code);
@@ -29,8 +29,16 @@ internal sealed unsafe class Stubs
         EmitMiss(ref code, missWrite);
         CallOut = code.Executable;
         EmitCallOut(ref code, callOut);
+        LoadFlagsSlow = code.Executable;
+        code.StoreStateImmediate32(StateOffset.ExitId, ExitTable.IncomingFlags);
+        SettleFlags = code.Executable;
+        EmitSettleFlags(ref code, settleFlags);
         LoadFlags = code.Executable;
-        EmitLoadFlags(ref code, loadFlags);
+        EmitLoadFlags(ref code);
+        FoldFlags = code.Executable;
+        EmitFoldFlags(ref code);
+        LoadCanonicalFlags = code.Executable;
+        EmitLoadCanonicalFlags(ref code);
         LoadVectors = code.Executable;
         EmitLoadVectors(ref code);
         ReturnFromBase = code.Executable;
@@ -54,8 +62,23 @@ internal sealed unsafe class Stubs
 
     public byte* CallOut { get; }
 
-    /// <summary>Puts the guest's status flags into RFLAGS; changes no register.</summary>
+    /// <summary>
+    /// Puts into RFLAGS the flags that <see cref="CpuState.FlagThunk"/> and <see cref="CpuState.FlagPartial"/> tell of, by the routines in
+    /// <see cref="CpuState.SettleTable"/>, and leaves both as they are. Changes only the second scratch register.
+    /// </summary>
     public byte* LoadFlags { get; }
+
+    /// <summary>As <see cref="LoadFlags"/>, and what they follow from is <see cref="FlagThunk.Folded"/> then.</summary>
+    public byte* FoldFlags { get; }
+
+    /// <summary>The routine of a thunk that has no other: managed code settles the flags.</summary>
+    public byte* LoadFlagsSlow { get; }
+
+    /// <summary>The routine of <see cref="FlagThunk.Canonical"/>.</summary>
+    public byte* LoadCanonicalFlags { get; }
+
+    /// <summary>Puts into RFLAGS the flags that the exit record in <see cref="CpuState.ExitId"/> names, and settles them. Changes only the second scratch register.</summary>
+    public byte* SettleFlags { get; }
 
     /// <summary>Loads the guest's vector registers and MXCSR, which whatever calls managed code stores again; changes nothing else.</summary>
     public byte* LoadVectors { get; }
@@ -167,7 +190,95 @@ internal sealed unsafe class Stubs
         Epilogue(ref code);
     }
 
-    private static void EmitLoadFlags(ref CodeWriter code, nint target)
+    private static void EmitLoadFlags(ref CodeWriter code)
+    {
+        code.CompareState32(StateOffset.FlagPartial, 0);
+        byte* whole = code.JumpIf(4);
+
+        // What changes only some of them runs when the routine for all returns. Index times four plus class: and r10d, -4; shl r10, 1
+        code.LoadState32(HostRegister.Scratch2, StateOffset.FlagPartial);
+        code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, -4, wide: false);
+        code.ShiftLeft(HostRegister.Scratch2, 1);
+        EmitSettleTable(ref code, 6);
+        CodeWriter.Patch(whole, code.At);
+        code.LoadState32(HostRegister.Scratch2, StateOffset.FlagThunk);
+        code.ShiftLeft(HostRegister.Scratch2, 3);
+        EmitSettleTable(ref code, 4);
+    }
+
+    // PUSH (6) of an entry of the table, or JMP (4) there.
+    private static void EmitSettleTable(ref CodeWriter code, int digit)
+    {
+        code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.SettleTable);
+        code.Rex(false, 0, HostRegister.Scratch2);
+        code.Byte(0xFF);
+        code.ModMemory(digit, HostRegister.Scratch2);
+    }
+
+    private void EmitFoldFlags(ref CodeWriter code)
+    {
+        code.Call(LoadFlags);
+
+        // mov r10, rax; lahf; seto al; mov [slot], ax; mov rax, r10
+        code.Move(HostRegister.Scratch2, HostRegister.Rax);
+        code.Byte(0x9F);
+        code.Byte(0x0F);
+        code.Byte(0x90);
+        code.ModRegister(0, HostRegister.Rax);
+        code.Byte(0x66);
+        code.RexState(false, HostRegister.Rax);
+        code.Byte(0x89);
+        code.ModState(HostRegister.Rax, StateOffset.Slot(FlagPlace.Fold - FlagPlace.Slot));
+        code.Move(HostRegister.Rax, HostRegister.Scratch2);
+
+        // Both words at once.
+        code.StoreStateImmediate64(StateOffset.FlagThunk, ExitTable.FoldedFlags);
+        code.Byte(0xC3);
+    }
+
+    private void EmitLoadCanonicalFlags(ref CodeWriter code)
+    {
+        code.StoreState(StateOffset.Parked, HostRegister.Scratch);
+        code.Move(HostRegister.Scratch2, HostRegister.Rax);
+        code.LoadState(HostRegister.Scratch, StateOffset.FlagAux);
+
+        // test r9b, 3: SF and PF as of no result are rare.
+        code.Rex(false, 0, HostRegister.Scratch);
+        code.Byte(0xF6);
+        code.ModRegister(0, HostRegister.Scratch);
+        code.Byte((int)(Flags.AuxInvertSign | Flags.AuxInvertParity));
+        byte* slow = code.JumpIf(5);
+
+        // SF, ZF and PF: cmp qword [FlagResult], 0; lahf
+        code.AluStateImmediate(CodeWriter.Cmp, StateOffset.FlagResult, 0);
+        code.Byte(0x9F);
+
+        // The two upper bits give CF and OF: add r9, r9; seto al; adc r9b, 0. AF is then in its place, too: and r9d, 11h; shl r9, 8; or eax, r9d
+        code.AluRegister(CodeWriter.Add, HostRegister.Scratch, HostRegister.Scratch);
+        code.Byte(0x0F);
+        code.Byte(0x90);
+        code.ModRegister(0, HostRegister.Rax);
+        code.Rex(false, 0, HostRegister.Scratch);
+        code.Byte(0x80);
+        code.ModRegister(2, HostRegister.Scratch);
+        code.Byte(0);
+        code.AluImmediate(CodeWriter.And, HostRegister.Scratch, (int)(Flags.Carry | Flags.Adjust), wide: false);
+        code.ShiftLeft(HostRegister.Scratch, 8);
+        code.AluRegister(CodeWriter.Or, HostRegister.Rax, HostRegister.Scratch, wide: false);
+        code.LoadState(HostRegister.Scratch, StateOffset.Parked);
+
+        // add al, 7Fh; sahf; mov rax, r10
+        code.Byte(0x04);
+        code.Byte(0x7F);
+        code.Byte(0x9E);
+        code.Move(HostRegister.Rax, HostRegister.Scratch2);
+        code.Byte(0xC3);
+        CodeWriter.Patch(slow, code.At);
+        code.LoadState(HostRegister.Scratch, StateOffset.Parked);
+        code.JumpTo(LoadFlagsSlow);
+    }
+
+    private static void EmitSettleFlags(ref CodeWriter code, nint target)
     {
         code.StoreState(StateOffset.Parked, HostRegister.Scratch);
         SaveGeneral(ref code);

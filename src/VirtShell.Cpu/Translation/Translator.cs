@@ -97,8 +97,12 @@ internal sealed unsafe class Translator : IDisposable
             (nint)(delegate* unmanaged[Cdecl]<CpuState*, ulong, int>)&MissRead,
             (nint)(delegate* unmanaged[Cdecl]<CpuState*, ulong, int>)&MissWrite,
             (nint)(delegate* unmanaged[Cdecl]<CpuState*, int>)&CallOut,
-            (nint)(delegate* unmanaged[Cdecl]<CpuState*, void>)&LoadFlags);
+            (nint)(delegate* unmanaged[Cdecl]<CpuState*, void>)&SettleFlags);
         _start = _writer.At;
+        _exits.SlowSettle = (nint)_stubs.LoadFlagsSlow;
+        _exits.CanonicalSettle = (nint)_stubs.LoadCanonicalFlags;
+        _exits.Clear();
+        _s->SettleTable = _exits.SettleTable;
         _s->ReturnStack = _returns.SetBase(_stubs.ReturnFromBase);
         _reader = new BlockReader(supported, options);
         _translator = new BlockTranslator(_reader, _exits, _stubs);
@@ -521,6 +525,21 @@ internal sealed unsafe class Translator : IDisposable
         s->FlagPartial = 0;
     }
 
+    /// <summary>Next time emitted code itself puts a thunk's flags into RFLAGS, where it can.</summary>
+    private void EmitSettle(int thunk)
+    {
+        ref readonly FlagThunk flags = ref _exits.Thunk(thunk);
+        if (_exits.HasSettle(thunk) || !_translator.CanSettle(in flags) || _writer.At + BlockTranslator.SettleBytes > CodeEnd)
+        {
+            return;
+        }
+
+        _memory.Take(_writer.At + BlockTranslator.SettleBytes);
+        nint routine = (nint)_writer.Executable;
+        _translator.EmitSettle(ref _writer, in flags);
+        _exits.SetSettle(thunk, routine);
+    }
+
     private Op* OpsOf(ref ExitRecord exit)
     {
         if (exit.Ops != null)
@@ -713,12 +732,18 @@ internal sealed unsafe class Translator : IDisposable
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void LoadFlags(CpuState* s)
+    private static void SettleFlags(CpuState* s)
     {
         Translator self = CpuState.Of(s).Translator;
         try
         {
             ref ExitRecord call = ref self._exits[(int)s->ExitId];
+            if (s->ExitId == ExitTable.IncomingFlags)
+            {
+                self.EmitSettle((int)s->FlagThunk);
+                self.EmitSettle((int)(s->FlagPartial >> 2));
+            }
+
             self.SettleFlags(call.Thunk, call.Partial);
             s->FlagImage = FlagImageFixed | Flags.GetStatus(s);
         }

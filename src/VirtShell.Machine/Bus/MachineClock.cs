@@ -26,6 +26,9 @@ public sealed class MachineClock
     /// <summary>Called with an event's time when it was scheduled ahead of all others, so that a running processor can be stopped in time.</summary>
     public Action<long>? DeadlineMoved { get; set; }
 
+    /// <summary>Called with <see cref="Skipped"/> when that has changed.</summary>
+    public Action<long>? TimeSkipped { get; set; }
+
     /// <summary>Guest time now; exact also inside a bus access.</summary>
     public long Now => _retired() + _skipped;
 
@@ -94,7 +97,7 @@ public sealed class MachineClock
         long now = Now;
         if (nanoseconds > now)
         {
-            _skipped += nanoseconds - now;
+            SetSkipped(_skipped + nanoseconds - now);
         }
     }
 
@@ -119,13 +122,19 @@ public sealed class MachineClock
     public void Load(StateReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);
-        _skipped = reader.ReadInt64("now") - _retired();
+        SetSkipped(reader.ReadInt64("now") - _retired());
         _nextSequence = reader.ReadInt64("sequence");
     }
 
     internal static long SaturatingAdd(long a, long b) => b > 0 && a > long.MaxValue - b ? long.MaxValue : a + b;
 
     internal void Restore(TimerEvent timer) => Push(timer);
+
+    private void SetSkipped(long skipped)
+    {
+        _skipped = skipped;
+        TimeSkipped?.Invoke(skipped);
+    }
 
     private static bool IsBefore(TimerEvent a, TimerEvent b) => a.Due != b.Due ? a.Due < b.Due : a.Sequence < b.Sequence;
 

@@ -57,6 +57,11 @@ internal sealed class LockstepBus : ICpuBus
     /// <summary>The processor on this bus.</summary>
     public Vcpu Processor { get; set; } = null!;
 
+    /// <summary>The time-stamp counter is the number of instructions and <see cref="TimestampAhead"/>; else it is asked for, and noted.</summary>
+    public bool FollowsInstructions { get; set; }
+
+    public const long TimestampAhead = 0x1_2345_6789;
+
     /// <summary>What <see cref="PatchPort"/> writes: guest-physical address and bytes.</summary>
     public IReadOnlyList<(ulong Address, byte[] Bytes)> Patches { get; set; } = [];
 
@@ -151,6 +156,12 @@ internal sealed class LockstepBus : ICpuBus
 
     public ulong ReadTimestampCounter()
     {
+        if (FollowsInstructions)
+        {
+            // An engine may then know by itself.
+            return (ulong)(Processor.InstructionsRetired + TimestampAhead);
+        }
+
         ulong value = (ulong)Processor.InstructionsRetired * 3;
         Note(BusAccess.TimestampCounter, 0, 8, value);
         return value;

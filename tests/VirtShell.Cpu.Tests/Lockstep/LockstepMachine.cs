@@ -19,6 +19,12 @@ internal sealed unsafe class LockstepMachine : IDisposable
         }
 
         Bus.Processor = Processor;
+        Bus.FollowsInstructions = program.Seed % 2 == 0;
+        if (Bus.FollowsInstructions)
+        {
+            Processor.LetTimestampFollow(LockstepBus.TimestampAhead);
+        }
+
         GuestSetup.Prepare(this, program);
         Bus.Clear();
     }

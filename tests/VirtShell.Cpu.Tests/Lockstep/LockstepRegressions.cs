@@ -32,5 +32,14 @@ internal static class LockstepRegressions
         new("operands of a window that must be aligned", GuestMode.LongUser, "8B030F2843040F284B100F2853208B4B40", 0x202, 0x1F80, "0,0,0,31000"),
         new("upper halves of vector registers, zero and not", GuestMode.LongUser, "C4E27D18C80F58C80FA2C5FC110E0F58CAC5FC114E20C5F8770F58C80F31C5FC110E", 0x202, 0x1F80, "1,2,3,4,5FF00,0,31000"),
         new("negative displacements of a window in 32-bit code", GuestMode.Flat32, "8B45F88B4DFC894DF883C6F08B5604891683C6108946F050FF742404595A", 0x202, 0x1F80, "1,2,3,4,51008,31004,31010"),
+        new("flags of the block before, through a shift by zero", GuestMode.LongUser, "39D8EB0048D3E09C5A48D3E3730041D3E89C5A83C115", 0x202, 0x1F80, "80000000,40,0,7FFFFFFF,0,0,0,0,5"),
+        new("shift by zero over known flags", GuestMode.LongUser, "39D8D3E00F94C2D3EBD3F80F92C69C5A83C110", 0x202, 0x1F80, "80000000,40,0,7FFFFFFF"),
+        new("INC over a bit test of the block before", GuestMode.LongUser, "0FBAE003EB00FFC39C5AD1C0EB00FFCB9C5A0FBAE307EB00D1C89C5A", 0x8D7, 0x1F80, "8,0,0,7FFFFFFF"),
+        new("flags behind a call", GuestMode.LongUser, "39D8E8010000009090E8000000009C584883C4109C5D", 0x202, 0x1F80, "80000000,1,0,7FFFFFFF,3F000"),
+        new("repeated stores within a page, at its end and of none", GuestMode.LongUser, "BF001003008D4E0DF348ABBFFB1F0300B907000000F3AA31C9F3ABB1F3BFE02F0300F366AB", 0x202, 0x1F80, "1122334455667788,0,0,0,0,0,3"),
+        new("repeated copies that overlap and cross pages", GuestMode.LongUser, "BE00100300BF01100300B90D000000F3A4BE00100300BFF01F0300B904000000F348A5BE00100300BF00200300B908000000F348A5", 0x202, 0x1F80, "1"),
+        new("repeated copy backwards", GuestMode.LongUser, "FDBE40100300BF80100300B905000000F348A5FC", 0x202, 0x1F80, "1"),
+        new("bit string below and above its base", GuestMode.LongUser, "480FAB1C25001003000FA31425001003000FB30C25FC0F0300F0480FBB0425001003004C0FA30425001003009C59", 0x202, 0x1F80, "1F,FFFFFFFF80000003,FFFFFFE1,FFFFFFFFFFFFFFBF,0,0,0,0,7FFF"),
+        new("time-stamp counter", GuestMode.LongUser, "0F314889C60F01F94829F039D8", 0x202, 0x1F80, "0"),
     ];
 }
