@@ -22,7 +22,7 @@ internal sealed unsafe partial class BlockTranslator
         switch (thunk.PartialClass)
         {
             case 0:
-                Recompute();
+                Recompute(Flags.Status);
                 break;
             case 1:
                 // Back by one and forth again: that leaves CF.
@@ -74,7 +74,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         bool incoming = _flags.Kind == FlagKind.Incoming && _partial.PartialClass == 0;
         byte* jump = _code.JumpIf(condition);
-        AddCold(new ColdPart { Kind = ColdKind.Fold, From = jump, Back = _code.At, Id = incoming ? ExitTable.IncomingFlags : NewExit(ExitKind.CallOut, 0, 0) });
+        AddCold(new ColdPart { Kind = ColdKind.Fold, From = jump, Back = _code.At, Id = incoming ? ExitTable.IncomingFlags : NewExit(ExitKind.CallOut, 0, 0), Flags = _flags });
         _code.Touched |= Scratch2Bit;
     }
 
@@ -86,8 +86,17 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
-            _code.Call(_stubs.SettleFlags);
+            _flags = part.Flags;
+            if (Recomputable() == Flags.Status)
+            {
+                Recompute(Flags.Status);
+            }
+            else
+            {
+                _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
+                _code.Call(_stubs.SettleFlags);
+            }
+
             SaveFlagsTo(FlagPlace.Fold - FlagPlace.Slot);
         }
 
