@@ -93,7 +93,7 @@ internal sealed unsafe class BlockReader
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
     public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift or Family.SystemFlag
-        || item.Family is Family.Timestamp or Family.Repeat
+        || item.Family is Family.Timestamp or Family.Repeat or Family.FaultAddress
         || item.Family is Family.Push or Family.Pop or Family.Leave || EndsBlock(item.Family) || IsShiftByCl(in item)
         || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
@@ -207,7 +207,7 @@ internal sealed unsafe class BlockReader
                     int number = GeneralNumber(register);
                     if (number < 0)
                     {
-                        if (item.Family != Family.Selector && !register.IsXMM() && !register.IsYMM())
+                        if (item.Family is not (Family.Selector or Family.FaultAddress) && !register.IsXMM() && !register.IsYMM())
                         {
                             return false;
                         }
@@ -273,11 +273,12 @@ internal sealed unsafe class BlockReader
             Family.Rotate => CountOf(in item) != 0 && (item.Width >= 4 || CountOf(in item) is > 0 and < 8),
             Family.SystemFlag or Family.SystemCall or Family.SystemReturn when instruction.HasLockPrefix => false,
             Family.SystemFlag => instruction.Mnemonic is Mnemonic.Cld or Mnemonic.Std || IsPrivileged(key),
-            Family.Selector => instruction.Op0Kind == OpKind.Register,
+            Family.Selector => memory || item.Width >= 4,
+            Family.FaultAddress => is64 && IsPrivileged(key) && instruction.Op1Register == Register.CR2 && !instruction.HasLockPrefix,
             Family.SwapGs => is64 && IsPrivileged(key),
             Family.SystemCall => is64 && !IsPrivileged(key),
             Family.SystemReturn => is64 && IsPrivileged(key),
-            Family.DoubleShift => item.Width >= 4 && CountOf(in item) > 0,
+            Family.DoubleShift => item.Width >= 4 && CountOf(in item) != 0,
             Family.BitTest => !memory || instruction.Op1Kind != OpKind.Register || (is64 && item.Width >= 4 && HasLongAddress(in instruction)),
             Family.Divide => item.Width >= 4,
             Family.Plain => descriptor.HasModRm || descriptor.Places.Length == 0 || !memory || IsOffsetMove(instruction.Code) || descriptor.Places[0] == OperandPlace.Opcode,

@@ -102,7 +102,7 @@ internal sealed unsafe partial class BlockTranslator
         Family.Increment => Flags.Status & ~Flags.Carry,
         Family.BitTest => Flags.Carry,
         Family.Rotate => Flags.Carry | Flags.Overflow,
-        Family.Shift => Flags.Status,
+        Family.Shift or Family.DoubleShift => Flags.Status,
         _ => PartialWrites(item.Instruction.Mnemonic),
     };
 
@@ -203,7 +203,7 @@ internal sealed unsafe partial class BlockTranslator
         return _flags.Kind switch
         {
             FlagKind.AddResult or FlagKind.SubResult or FlagKind.Compare or FlagKind.Logic or FlagKind.And or FlagKind.NegateResult or FlagKind.Raw => Arithmetic,
-            FlagKind.Shl or FlagKind.Shr or FlagKind.Sar when _flags.B == FlagPlace.Immediate => ShiftFlags((int)_flags.Immediate, _flags.Width),
+            FlagKind.Shl or FlagKind.Shr or FlagKind.Sar when _flags.B == FlagPlace.Immediate => (int)_flags.Immediate >= _flags.Width * 8 ? 0 : Arithmetic,
             // The form with two operands has no width of 8 bits.
             FlagKind.Imul when _flags.Width > 1 => Flags.Carry | Flags.Overflow,
             _ => 0,
@@ -232,9 +232,8 @@ internal sealed unsafe partial class BlockTranslator
         uint recomputable = Recomputable();
         if ((recomputable & mask) == mask)
         {
-            Recompute();
+            _hostFlags = Recompute(mask);
             _inHost = true;
-            _hostFlags = recomputable;
             return;
         }
 
@@ -257,15 +256,15 @@ internal sealed unsafe partial class BlockTranslator
         _hostFlags = Flags.Status;
     }
 
-    /// <summary>Runs the flag-setting operation again on copies of its operands.</summary>
-    private void Recompute()
+    /// <summary>Runs the flag-setting operation again on copies of its operands, so that flags are in RFLAGS: gives which.</summary>
+    private uint Recompute(uint mask)
     {
         const int Copy = HostRegister.Scratch2;
         int width = _flags.Width;
         if (_flags.Kind == FlagKind.Raw)
         {
             RestoreFlagsFrom(_flags.A - FlagPlace.Slot);
-            return;
+            return Flags.Status;
         }
 
         LoadPlace(Copy, _flags.A);
@@ -294,12 +293,41 @@ internal sealed unsafe partial class BlockTranslator
                 break;
             case FlagKind.Imul:
                 Imul(width, Copy);
-                break;
+                return Flags.Carry | Flags.Overflow;
             default:
-                Sized(width, 0xC0, _flags.Kind == FlagKind.Shl ? 4 : _flags.Kind == FlagKind.Shr ? 5 : 7, Copy);
-                _code.Byte((int)_flags.Immediate);
-                break;
+                return RecomputeShift(mask, Copy);
         }
+
+        return Flags.Status;
+    }
+
+    // A processor leaves AF open, and OF for counts above one: the interpreter clears the one, and the last step by itself gives the other.
+    private uint RecomputeShift(uint mask, int copy)
+    {
+        int width = _flags.Width;
+        int count = (int)_flags.Immediate;
+        int digit = _flags.Kind == FlagKind.Shl ? 4 : _flags.Kind == FlagKind.Shr ? 5 : 7;
+        bool exact = (mask & ~ShiftFlags(count, width)) != 0;
+        if (!exact || count > 1)
+        {
+            Sized(width, 0xC0, digit, copy);
+            _code.Byte(exact ? count - 1 : count);
+        }
+
+        if (!exact)
+        {
+            return ShiftFlags(count, width);
+        }
+
+        Sized(width, 0xD0, digit, copy);
+        EmitSaveFlags();
+
+        // and ah, ~AF
+        _code.Byte(0x80);
+        _code.ModRegister(4, 4);
+        _code.Byte(~(int)Flags.Adjust & 0xFF);
+        EmitRestoreFlags();
+        return Flags.Status;
     }
 
     // imul copy, B

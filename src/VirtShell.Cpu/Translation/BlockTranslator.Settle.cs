@@ -22,7 +22,7 @@ internal sealed unsafe partial class BlockTranslator
         switch (thunk.PartialClass)
         {
             case 0:
-                Recompute();
+                Recompute(Flags.Status);
                 break;
             case 1:
                 // Back by one and forth again: that leaves CF.
@@ -76,6 +76,7 @@ internal sealed unsafe partial class BlockTranslator
         ref ColdPart part = ref AddCold(ColdKind.Fold, _code.JumpIf(condition));
         part.Back = _code.At;
         part.Id = incoming ? ExitTable.IncomingFlags : NewExit(ExitKind.CallOut, 0, 0);
+        part.Flags = _flags;
         _code.Touched |= Scratch2Bit;
     }
 
@@ -87,8 +88,17 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
-            _code.Call(_stubs.SettleFlags);
+            _flags = part.Flags;
+            if (Recomputable() == Flags.Status)
+            {
+                Recompute(Flags.Status);
+            }
+            else
+            {
+                _code.StoreStateImmediate32(StateOffset.ExitId, part.Id);
+                _code.Call(_stubs.SettleFlags);
+            }
+
             SaveFlagsTo(FlagPlace.Fold - FlagPlace.Slot);
         }
 

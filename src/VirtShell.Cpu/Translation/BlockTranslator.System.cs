@@ -86,8 +86,37 @@ internal sealed unsafe partial class BlockTranslator
         _code.StoreState(StateOffset.KernelGsBase, HostRegister.Scratch);
     }
 
-    private void EmitSelector(in Item item)
+    // The processor keeps no code of CPL 1 and 2 apart from that of CPL 0.
+    private void EmitFaultAddress(in Item item, int index)
     {
+        BeforeClobber(in item);
+        _code.CompareState32(StateOffset.Cpl, 0);
+        AddColdExit(_code.JumpIf(5), NewExit(ExitKind.Instruction, item.Offset, index));
+        int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
+        int host = HostRegister.Of(guest);
+        int to = host == HostRegister.None ? HostRegister.Scratch2 : host;
+        _code.LoadState(to, StateOffset.Cr2);
+        if (host == HostRegister.None)
+        {
+            _code.StoreState(StateOffset.Gpr(guest), to);
+        }
+    }
+
+    private void EmitSelector(in Item item, int index)
+    {
+        if (item.HasMemory)
+        {
+            EmitOperandAddress(in item, index);
+            LoadState16(HostRegister.Scratch2, StateOffset.SegmentSelector(item.Instruction.Op1Register - Register.ES));
+
+            // mov [operand], r10w
+            _code.Byte(0x66);
+            _code.Rex(false, HostRegister.Scratch2, HostRegister.Scratch);
+            _code.Byte(0x89);
+            _code.ModMemory(HostRegister.Scratch2, HostRegister.Scratch, _operand);
+            return;
+        }
+
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
         int host = HostRegister.Of(guest);
         int to = host == HostRegister.None ? HostRegister.Scratch2 : host;

@@ -217,8 +217,11 @@ internal sealed unsafe partial class BlockTranslator
             case Family.Repeat:
                 EmitRepeat(in item, index);
                 break;
+            case Family.FaultAddress:
+                EmitFaultAddress(in item, index);
+                break;
             case Family.Selector:
-                EmitSelector(in item);
+                EmitSelector(in item, index);
                 break;
             case Family.SystemCall:
                 EmitSystemCall(in item, index);

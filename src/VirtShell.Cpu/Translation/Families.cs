@@ -143,7 +143,8 @@ internal static class Families
         switch (instruction.Mnemonic)
         {
             case Mnemonic.Mov:
-                return instruction.Code is Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg ? Family.Selector
+                return instruction.Code is Code.Mov_rm16_Sreg or Code.Mov_r32m16_Sreg or Code.Mov_r64m16_Sreg ? Family.Selector
+                    : instruction.Code == Code.Mov_r64_cr ? Family.FaultAddress
                     : instruction.Op1Kind == OpKind.Register && (instruction.Op1Register.IsSegmentRegister() || instruction.Op1Register.IsCR() || instruction.Op1Register.IsDR())
                     ? Family.CallOut : Family.Plain;
             case Mnemonic.Movzx or Mnemonic.Movsx or Mnemonic.Movsxd or Mnemonic.Bswap or Mnemonic.Movbe or Mnemonic.Xchg or Mnemonic.Crc32 or Mnemonic.Not or Mnemonic.Movnti:

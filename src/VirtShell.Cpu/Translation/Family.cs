@@ -70,8 +70,11 @@ internal enum Family : byte
     /// <summary>REP STOS, REP MOVS.</summary>
     Repeat,
 
-    /// <summary>MOV of a segment register to a general one.</summary>
+    /// <summary>MOV of a segment register to a general one or to memory.</summary>
     Selector,
+
+    /// <summary>MOV of CR2 to a general register.</summary>
+    FaultAddress,
 
     /// <summary>SYSCALL.</summary>
     SystemCall,

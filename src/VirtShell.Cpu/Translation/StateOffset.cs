@@ -18,6 +18,7 @@ internal static class StateOffset
     public static readonly int TimestampBase = Of(nameof(CpuState.TimestampBase));
     public static readonly int TscOffset = Of(nameof(CpuState.TscOffset));
     public static readonly int TscAux = Of(nameof(CpuState.MsrTscAux));
+    public static readonly int Cr2 = Of(nameof(CpuState.Cr2));
     public static readonly int Cr4 = Of(nameof(CpuState.Cr4));
     public static readonly int ExitId = Of(nameof(CpuState.ExitId));
     public static readonly int FlagImage = Of(nameof(CpuState.FlagImage));
