@@ -1,4 +1,3 @@
-using VirtShell.Cpu.Execution;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
 
