@@ -176,13 +176,13 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EnsureEdge(ProspectOf(target).Live);
-        AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), in item, _count - index - 1);
+        AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), Signed(in item.Instruction), _count - index - 1 + _ahead);
     }
 
-    private void AddColdEdge(byte* jump, in Item item, int owed, bool passed = false)
+    private void AddColdEdge(byte* jump, ulong target, int owed, bool passed = false)
     {
         ref ColdPart part = ref AddCold(ColdKind.Edge, jump);
-        part.Target = Signed(in item.Instruction);
+        part.Target = target;
         part.Owed = owed;
         part.Passed = passed;
         part.StackMoves = _stackMoves;
@@ -212,7 +212,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            AddColdEdge(jump, in item, 0, passed: true);
+            AddColdEdge(jump, signed, 0, passed: true);
         }
     }
 
@@ -258,6 +258,7 @@ internal sealed unsafe partial class BlockTranslator
         bool near = target < 4096;
         bool truncates = taken && (_key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16;
         int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _count);
+        _exits[id].Owed = 0;
         _exits[id].Truncates = truncates;
         _exits[id].HostFlags = _inHost && !truncates ? _hostFlags : 0;
         if (near)
@@ -499,6 +500,6 @@ internal sealed unsafe partial class BlockTranslator
             EnsureEdge(ProspectOf((ulong)last.End).Live);
         }
 
-        EmitEdge((ulong)last.End, 0, taken: false, passed: last.Family == Family.Branch && _passed);
+        EmitEdge((ulong)last.End, _ahead, taken: false, passed: last.Family == Family.Branch && _passed);
     }
 }

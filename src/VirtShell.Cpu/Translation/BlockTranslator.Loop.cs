@@ -4,12 +4,21 @@ using VirtShell.Cpu.Execution;
 namespace VirtShell.Cpu.Translation;
 
 /// <summary>
-/// Blocks that branch back to their own start. Their code stands there twice: once for whoever comes from elsewhere, and once for
-/// further rounds, where it is known what the flags follow from, so that no round has to leave word of that for the next.
+/// Blocks that branch back to their own start. Their code stands there again for further rounds, where it is known what the flags follow
+/// from, so that no round has to leave word of that for the next. Short ones stand there twice more, and pay for two rounds at a time.
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
+    /// <summary>Instructions of a block whose further rounds are charged in pairs, at most.</summary>
+    private const int MaxPaired = 16;
+
     private bool _loops;
+
+    /// <summary>Instructions that have been charged for the round behind this one.</summary>
+    private int _ahead;
+
+    /// <summary>The round goes on with the next one, whose code stands behind it.</summary>
+    private bool _goesOn;
 
     /// <summary>The branch back to the start, of the first round.</summary>
     private byte* _loopJump;
@@ -44,12 +53,25 @@ internal sealed unsafe partial class BlockTranslator
         AlignCode();
         CodeWriter.Patch(_loopJump, _code.At);
         _loopTop = _code.At;
+        _ahead = _count <= MaxPaired ? _count : 0;
+        BeginRound();
+        Charge(NewExit(ExitKind.Budget, start, 0));
+        EmitBody(items);
+        _ahead = 0;
+        if (_goesOn)
+        {
+            _goesOn = false;
+            BeginRound();
+            EmitBody(items);
+        }
+    }
+
+    private void BeginRound()
+    {
         FlagsAreSettled();
         _flags = _loopFlags;
         _held = -1;
         _stackMoves = 0;
-        Charge(NewExit(ExitKind.Budget, start, 0));
-        EmitBody(items);
     }
 
     // The last branch of a block that loops.
@@ -57,19 +79,27 @@ internal sealed unsafe partial class BlockTranslator
     {
         _passed = false;
         EnsureEdge(ProspectOf((ulong)item.End).Live);
+        if (_ahead != 0 && _flags == _loopFlags && _partial.PartialClass == 0)
+        {
+            // The other way round: on into the next round.
+            AddColdEdge(_code.JumpIf(((int)item.Instruction.ConditionCode - (int)ConditionCode.o) ^ 1), (ulong)item.End, _ahead);
+            _goesOn = true;
+            return;
+        }
+
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
         if (_loopTop == null && _partial.PartialClass == 0)
         {
             _loopJump = jump;
             _loopFlags = _flags;
         }
-        else if (_loopTop != null && _flags == _loopFlags && _partial.PartialClass == 0)
+        else if (_loopTop != null && _ahead == 0 && _flags == _loopFlags && _partial.PartialClass == 0)
         {
             CodeWriter.Patch(jump, _loopTop);
         }
         else
         {
-            AddColdEdge(jump, in item, 0);
+            AddColdEdge(jump, Signed(in item.Instruction), _ahead);
             _loops &= _loopTop != null;
         }
     }

@@ -130,6 +130,7 @@ internal sealed unsafe partial class BlockTranslator
         part.Write = write;
         part.Guess = guess;
         part.Operand = _operand;
+        part.Owed = _count - index + _ahead;
         part.StackMoves = _stackMoves;
         part.Flags = _flags;
         part.Partial = _partial;
@@ -212,7 +213,7 @@ internal sealed unsafe partial class BlockTranslator
         _inHost = false;
         EmitMoveStack();
         PassFlags(uint.MaxValue);
-        GiveBack(_count - part.Item);
+        GiveBack(part.Owed);
         int id = NewExit(ExitKind.Branch, _reader.Items[part.Item].Offset, _count);
         _exits[id].Key |= (byte)TranslationKey.Strict;
         byte* link = _code.Jump();

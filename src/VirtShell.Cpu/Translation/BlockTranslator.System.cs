@@ -47,7 +47,7 @@ internal sealed unsafe partial class BlockTranslator
         // Retired when this instruction has: the run's end less what is left once the block, charged whole, has run.
         _code.LoadState(HostRegister.Scratch, StateOffset.RunEnd);
         _code.AluState(CodeWriter.Sub, HostRegister.Scratch, StateOffset.Budget);
-        _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -(_count - index - 1));
+        _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -(_count - index - 1 + _ahead));
         _code.StoreState(StateOffset.ShadowAt, HostRegister.Scratch);
         CodeWriter.Patch(open, _code.At);
     }
@@ -67,7 +67,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.AluState(CodeWriter.Sub, HostRegister.Rax, StateOffset.Budget);
         _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TimestampBase);
         _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TscOffset);
-        _code.AluImmediate(CodeWriter.Sub, HostRegister.Rax, _count - index);
+        _code.AluImmediate(CodeWriter.Sub, HostRegister.Rax, _count - index + _ahead);
         _code.Move(HostRegister.Rdx, HostRegister.Rax);
         _code.ShiftRight(HostRegister.Rdx, 32);
         _code.Move32(HostRegister.Rax, HostRegister.Rax);

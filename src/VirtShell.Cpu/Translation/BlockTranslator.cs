@@ -92,6 +92,8 @@ internal sealed unsafe partial class BlockTranslator
         FlagsAreSettled();
         _vectorsLoaded = false;
         _stackMoves = 0;
+        _ahead = 0;
+        _goesOn = false;
         EmitEntry(start, live);
         EmitBody(items);
         if (_loops)
@@ -148,7 +150,10 @@ internal sealed unsafe partial class BlockTranslator
             Emit(ref item, i);
         }
 
-        EmitEnd(ref items[_count - 1]);
+        if (!_goesOn)
+        {
+            EmitEnd(ref items[_count - 1]);
+        }
     }
 
     private void Emit(ref Item item, int index)
@@ -299,7 +304,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void Charge(int exit)
     {
-        _code.AluStateImmediate(CodeWriter.Sub, StateOffset.Budget, _count);
+        _code.AluStateImmediate(CodeWriter.Sub, StateOffset.Budget, _count + _ahead);
         AddColdExit(_code.JumpIf(8), exit);
     }
 
@@ -311,7 +316,7 @@ internal sealed unsafe partial class BlockTranslator
         ref Item first = ref _reader.Items[index];
         int id = NewExit(ExitKind.CallOut, first.Offset, index);
         _exits[id].OpCount = (ushort)run;
-        _exits[id].Owed = (short)(_count - index - run);
+        _exits[id].Owed = (short)(_count - index - run + _ahead);
         _code.StoreStateImmediate32(StateOffset.ExitId, id);
         _code.Call(_stubs.CallOut);
         FlagsAreSettled();
@@ -346,7 +351,7 @@ internal sealed unsafe partial class BlockTranslator
 
         record.Thunk = _lastThunkIndex;
         record.Partial = _partial.Kind != FlagKind.Canonical ? _exits.ThunkIndex(in _partial) : 0;
-        record.Owed = (short)(_count - index);
+        record.Owed = (short)(_count - index + _ahead);
         record.OpCount = 1;
         record.Key = (byte)(_key & ~TranslationKey.Strict);
         record.StackMoves = (short)_stackMoves;
