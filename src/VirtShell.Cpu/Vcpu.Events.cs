@@ -19,14 +19,11 @@ public sealed unsafe partial class Vcpu
     /// <summary>Retired count at which RF, as loaded by IRET, is in force: it covers one instruction only.</summary>
     private long _resumeAt = -1;
 
-    /// <summary>Retired count at which a repeated string instruction stood between two of its iterations.</summary>
-    private long _repeatAt = -1;
-
     /// <summary>Between iterations of a repeated string instruction: it begins no more, and an image pushed here has RF (SDM Vol. 3B §17.3.1.1).</summary>
-    private bool IsRepeating => _repeatAt == InstructionsRetired;
+    private bool IsRepeating => _s->RepeatAt == InstructionsRetired;
 
     /// <summary>A repeated string instruction comes back to itself at a retired count.</summary>
-    internal void NoteRepetition(long retired) => _repeatAt = retired;
+    internal void NoteRepetition(long retired) => _s->RepeatAt = retired;
 
     /// <summary>RFLAGS with RF as it is in force now.</summary>
     internal uint CurrentFlags()

@@ -74,7 +74,7 @@ public sealed unsafe partial class Vcpu
         _nmiBlocked = false;
         _pendingDebug = 0;
         _resumeAt = -1;
-        _repeatAt = -1;
+        _s->RepeatAt = -1;
         Mmu.FlushAll();
         Mmu.SwitchPcid(0, flush: true);
         UpdateBreakpoints();

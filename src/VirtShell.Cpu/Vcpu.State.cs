@@ -73,7 +73,7 @@ public sealed unsafe partial class Vcpu
         writer.Write("shadowAt", s->ShadowAt);
         writer.Write("debugShadowAt", s->DebugShadowAt);
         writer.Write("resumeAt", _resumeAt);
-        writer.Write("repeatAt", _repeatAt);
+        writer.Write("repeatAt", _s->RepeatAt);
         writer.Write("random", _randomState);
     }
 
@@ -87,7 +87,7 @@ public sealed unsafe partial class Vcpu
         s->ShadowAt = reader.ReadInt64("shadowAt", -1);
         s->DebugShadowAt = reader.ReadInt64("debugShadowAt", -1);
         _resumeAt = reader.ReadInt64("resumeAt", -1);
-        _repeatAt = reader.ReadInt64("repeatAt", -1);
+        _s->RepeatAt = reader.ReadInt64("repeatAt", -1);
         _randomState = reader.ReadUInt64("random", Seed);
     }
 

@@ -107,6 +107,9 @@ public unsafe struct CpuState
     /// <summary>Value of <see cref="Vcpu.InstructionsRetired"/> at which the running budget ends.</summary>
     public long RunEnd;
 
+    /// <summary>Value of <see cref="Vcpu.InstructionsRetired"/> at which a repeated string instruction stood between two of its iterations; -1 for none.</summary>
+    public long RepeatAt;
+
     /// <summary>No interrupt is taken at the boundary where this many instructions have retired (STI, MOV SS).</summary>
     public long ShadowAt;
 

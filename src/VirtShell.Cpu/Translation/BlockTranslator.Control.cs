@@ -185,6 +185,7 @@ internal sealed unsafe partial class BlockTranslator
         part.Target = target;
         part.Owed = owed;
         part.Passed = passed;
+        part.Repeats = false;
         part.StackMoves = _stackMoves;
         part.Flags = _flags;
         part.Partial = _partial;

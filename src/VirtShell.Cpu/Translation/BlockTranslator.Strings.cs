@@ -3,8 +3,8 @@ using Iced.Intel;
 namespace VirtShell.Cpu.Translation;
 
 /// <summary>
-/// REP STOS and REP MOVS of 64-bit code that go forward and end in the page in which they begin, source and destination alike: one
-/// slice, hence one instruction. The interpreter executes any other.
+/// REP STOS and REP MOVS of 64-bit code that go forward: a slice at a time, which is what lies whole in the pages of destination and
+/// source, and one instruction. The interpreter executes any other.
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
@@ -17,34 +17,45 @@ internal sealed unsafe partial class BlockTranslator
         TestState(StateOffset.FlagsRest, Flags.Direction);
         AddColdExit(_code.JumpIf(5), slow);
 
-        // test rcx, rcx: nothing at all for a count of zero.
-        _code.Rex(true, HostRegister.Rcx, HostRegister.Rcx);
-        _code.Byte(0x85);
-        _code.ModRegister(HostRegister.Rcx, HostRegister.Rcx);
+        // Nothing at all for a count of zero.
+        TestRcx();
         byte* none = _code.JumpIf(4);
-        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Rcx, 4096 / size);
-        AddColdExit(_code.JumpIf(7), slow);
-        CheckRun(HostRegister.Rdi, size, slow);
         _held = -1;
         if (moves)
         {
-            CheckRun(HostRegister.Rsi, size, slow);
             CheckString(in item, index, size, write: false, HostRegister.Rsi, in _stackAccesses[index]);
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch);
             _held = -1;
         }
 
         CheckString(in item, index, size, write: true, HostRegister.Rdi, in _operandAccesses[index]);
+        _code.StoreState(StateOffset.Parked, HostRegister.Scratch);
 
-        // The host's own instruction does the work: the registers of the guest's are its own.
-        AfterRun(HostRegister.Scratch2, HostRegister.Rdi, size);
-        _code.Move(HostRegister.Rdi, HostRegister.Scratch);
+        // Elements of the slice into the second scratch register. One that crosses pages is none.
+        ElementsInPage(HostRegister.Scratch2, HostRegister.Rdi, size, slow);
         if (moves)
         {
-            AfterRun(HostRegister.Scratch, HostRegister.Rsi, size);
+            ElementsInPage(HostRegister.Scratch, HostRegister.Rsi, size, slow);
+            MoveIfBelow(HostRegister.Scratch2, HostRegister.Scratch);
+        }
+
+        MoveIfBelow(HostRegister.Scratch2, HostRegister.Rcx);
+
+        // What the guest's registers are behind the slice, onto the stack: the host's own instruction does the work.
+        _code.Move(HostRegister.Scratch, HostRegister.Rcx);
+        _code.AluRegister(CodeWriter.Sub, HostRegister.Scratch, HostRegister.Scratch2);
+        Push(HostRegister.Scratch);
+        AfterSlice(HostRegister.Rdi, size);
+        Push(HostRegister.Scratch);
+        if (moves)
+        {
+            AfterSlice(HostRegister.Rsi, size);
+            Push(HostRegister.Scratch);
             _code.LoadState(HostRegister.Rsi, StateOffset.Parked2);
         }
 
+        _code.Move(HostRegister.Rcx, HostRegister.Scratch2);
+        _code.LoadState(HostRegister.Rdi, StateOffset.Parked);
         if (size == 2)
         {
             _code.Byte(0x66);
@@ -57,15 +68,31 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _code.Byte((moves ? 0xA4 : 0xAA) | (size == 1 ? 0 : 1));
-        _code.Move(HostRegister.Rdi, HostRegister.Scratch2);
         if (moves)
         {
-            _code.Move(HostRegister.Rsi, HostRegister.Scratch);
+            _code.Byte(0x58 | HostRegister.Rsi);
         }
 
+        _code.Byte(0x58 | HostRegister.Rdi);
+        _code.Byte(0x58 | HostRegister.Rcx);
+
+        // The next slice is the same instruction again.
+        TestRcx();
+        AddColdEdge(_code.JumpIf(5), (ulong)item.Offset, _count - index - 1 + _ahead);
+        _cold[_coldCount - 1].Repeats = true;
         CodeWriter.Patch(none, _code.At);
         _held = -1;
         _pointsTo = -1;
+    }
+
+    // Word of the repetition, should an event come before the next slice; of the flags, as to somebody who may overwrite every register.
+    private void EmitRepeatAgain(int owed)
+    {
+        _code.LoadState(HostRegister.Scratch, StateOffset.RunEnd);
+        _code.AluState(CodeWriter.Sub, HostRegister.Scratch, StateOffset.Budget);
+        _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -owed);
+        _code.StoreState(StateOffset.RepeatAt, HostRegister.Scratch);
+        PassFlags(uint.MaxValue);
     }
 
     private void CheckString(in Item item, int index, int size, bool write, int pointer, in WindowAccess access)
@@ -77,22 +104,54 @@ internal sealed unsafe partial class BlockTranslator
 
     private static bool IsMoveString(in Instruction instruction) => instruction.Code is Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64;
 
-    // The run ends in its page: mov r10d, pointer; and r10d, 4095; lea r10, [r10 + rcx * size]; cmp r10, 4096
-    private void CheckRun(int pointer, int size, int otherwise)
+    // test rcx, rcx
+    private void TestRcx()
     {
-        _code.Move32(HostRegister.Scratch2, pointer);
-        _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 4095, wide: false);
-        AfterRun(HostRegister.Scratch2, HostRegister.Scratch2, size);
-        _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch2, 4096);
-        AddColdExit(_code.JumpIf(7), otherwise);
+        _code.Rex(true, HostRegister.Rcx, HostRegister.Rcx);
+        _code.Byte(0x85);
+        _code.ModRegister(HostRegister.Rcx, HostRegister.Rcx);
     }
 
-    // lea to, [pointer + rcx * size]
-    private void AfterRun(int to, int pointer, int size)
+    // mov to, pointer; or to, -4096; neg to; shr to, log2(size): bytes up to the end of the page, as elements.
+    private void ElementsInPage(int to, int pointer, int size, int none)
     {
-        _code.RexIndexed(true, to, HostRegister.Rcx, pointer);
+        _code.Move32(to, pointer);
+        _code.AluImmediate(CodeWriter.Or, to, -4096, wide: false);
+        _code.Rex(false, 0, to);
+        _code.Byte(0xF7);
+        _code.ModRegister(3, to);
+        if (size > 1)
+        {
+            _code.Rex(false, 0, to);
+            _code.Byte(0xC1);
+            _code.ModRegister(5, to);
+            _code.Byte(System.Numerics.BitOperations.Log2((uint)size));
+            AddColdExit(_code.JumpIf(4), none);
+        }
+    }
+
+    // cmp from, to; cmovb to, from
+    private void MoveIfBelow(int to, int from)
+    {
+        _code.AluRegister(CodeWriter.Cmp, from, to);
+        _code.Rex(true, to, from);
+        _code.Byte(0x0F);
+        _code.Byte(0x42);
+        _code.ModRegister(to, from);
+    }
+
+    // lea r9, [pointer + r10 * size]
+    private void AfterSlice(int pointer, int size)
+    {
+        _code.RexIndexed(true, HostRegister.Scratch, HostRegister.Scratch2, pointer);
         _code.Byte(0x8D);
-        _code.ModIndexed(to, pointer, HostRegister.Rcx, System.Numerics.BitOperations.Log2((uint)size), 0);
+        _code.ModIndexed(HostRegister.Scratch, pointer, HostRegister.Scratch2, System.Numerics.BitOperations.Log2((uint)size), 0);
+    }
+
+    private void Push(int register)
+    {
+        _code.Rex(false, 0, register);
+        _code.Byte(0x50 | (register & 7));
     }
 
     /// <summary>Whether a bit test on memory names its bit in a register: it may then lie anywhere.</summary>

@@ -417,7 +417,12 @@ internal sealed unsafe partial class BlockTranslator
                     _partial = part.Partial;
                     _inHost = part.InHost;
                     _hostFlags = part.HostFlags;
-                    EmitEdge(part.Target, part.Owed, taken: true, part.Passed);
+                    if (part.Repeats)
+                    {
+                        EmitRepeatAgain(part.Owed);
+                    }
+
+                    EmitEdge(part.Target, part.Owed, taken: true, part.Passed || part.Repeats);
                     break;
             }
         }
@@ -431,6 +436,9 @@ internal sealed unsafe partial class BlockTranslator
 
         /// <summary>The flags have been handed on already.</summary>
         public bool Passed;
+
+        /// <summary>Back to a repeated string instruction, which has not ended.</summary>
+        public bool Repeats;
         public uint HostFlags;
         public byte* From;
         public byte* Back;

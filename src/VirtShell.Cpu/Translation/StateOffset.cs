@@ -35,6 +35,7 @@ internal static class StateOffset
     public static readonly int ExecKey = Of(nameof(CpuState.ExecKey));
     public static readonly int Pending = Of(nameof(CpuState.Pending));
     public static readonly int RunEnd = Of(nameof(CpuState.RunEnd));
+    public static readonly int RepeatAt = Of(nameof(CpuState.RepeatAt));
     public static readonly int ShadowAt = Of(nameof(CpuState.ShadowAt));
     public static readonly int KernelGsBase = Of(nameof(CpuState.MsrKernelGsBase));
     public static readonly int NativeStack = Of(nameof(CpuState.NativeStack));
