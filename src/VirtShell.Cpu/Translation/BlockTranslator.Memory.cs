@@ -77,8 +77,9 @@ internal sealed unsafe partial class BlockTranslator
         if (_operand % size != 0)
         {
             register = HostRegister.Scratch2;
+            uint points = _code.Touched & ScratchBit;
             _code.Lea(register, HostRegister.Scratch, _operand);
-            _code.Touched &= ~ScratchBit;
+            _code.Touched = (_code.Touched & ~ScratchBit) | points;
         }
 
         // test r9b, size - 1

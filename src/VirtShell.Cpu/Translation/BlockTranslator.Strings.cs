@@ -23,8 +23,9 @@ internal sealed unsafe partial class BlockTranslator
         _held = -1;
         if (moves)
         {
+            // A window as well: the destination's page may drive the source's out of the TLB.
             CheckString(in item, index, size, write: false, HostRegister.Rsi, in _stackAccesses[index]);
-            _code.StoreState(StateOffset.Parked2, HostRegister.Scratch);
+            Keep(in _stackAccesses[index]);
             _held = -1;
         }
 
@@ -51,7 +52,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             AfterSlice(HostRegister.Rsi, size);
             Push(HostRegister.Scratch);
-            _code.LoadState(HostRegister.Rsi, StateOffset.Parked2);
+            _code.LoadState(HostRegister.Rsi, StateOffset.Window(_windows[_stackAccesses[index].Window].Slot));
         }
 
         _code.Move(HostRegister.Rcx, HostRegister.Scratch2);

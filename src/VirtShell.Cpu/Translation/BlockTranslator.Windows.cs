@@ -264,12 +264,17 @@ internal sealed unsafe partial class BlockTranslator
         window.IsOpen = true;
         window.IsKept = false;
         PointTo(access.Window);
-        if (window.Last <= access.Ordinal || _accessOrder[access.Ordinal + 1] == access.Window)
+        if (window.Last > access.Ordinal && _accessOrder[access.Ordinal + 1] != access.Window)
         {
-            return;
+            // The next access needs the register for another address.
+            Keep(in access);
         }
+    }
 
-        // The next access needs the register for another address.
+    /// <summary>Keeps the pointer to an open window in its slot.</summary>
+    private void Keep(in WindowAccess access)
+    {
+        ref Window window = ref _windows[access.Window];
         for (int i = 0; i < _windowCount; i++)
         {
             _windows[i].IsKept &= _windows[i].Slot != window.Slot;

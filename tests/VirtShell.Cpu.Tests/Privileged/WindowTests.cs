@@ -38,4 +38,29 @@ public sealed unsafe class WindowTests
         Assert.Equal(0x1122_3344_5566_7788UL, guest.State->Gpr[2]);
         Assert.Equal(Accessed, guest.TestEntry & Accessed);
     }
+
+    /// <summary>The copy's first element changes the mapping of its source, whose page the destination's has driven out.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void ARepeatedCopyWalksAgainForItsSource(EngineKind engine)
+    {
+        const ulong Other = SystemGuest.TestFrame + 0x2000;
+        using SystemGuest guest = SystemGuest.Long(engine: engine);
+        guest.SetTestPage(Rights);
+        guest.Memory.WriteUInt64(SystemGuest.Tables + 0x2000 + ((SystemGuest.TestPage + TlbSpan) >> 21 << 3), OtherTable | Rights);
+        guest.Memory.WriteUInt64(OtherTable, (SystemGuest.Tables + 0x5000) | Rights);
+        guest.Memory.WriteUInt64(SystemGuest.TestFrame, Other | Rights);
+        guest.Memory.WriteUInt64(SystemGuest.TestFrame + 8, 0);
+        guest.Memory.WriteUInt64(Other + 8, 0x1234_5000);
+        Assert.Equal(-1, guest.Run(static c =>
+        {
+            c.mov(rsi, SystemGuest.TestPage);
+            c.mov(rdi, SystemGuest.TestPage + TlbSpan);
+            c.mov(ecx, 2);
+            c.rep.movsq();
+            c.hlt();
+        }));
+        Assert.Equal(Other | Rights | Accessed, guest.TestEntry);
+        Assert.Equal(0x1234_5000UL, guest.Memory.ReadUInt64(SystemGuest.Tables + 0x5008));
+    }
 }
