@@ -45,11 +45,12 @@ public sealed unsafe partial class Mmu : IDisposable
         _bus = bus;
         for (int i = 0; i < Contexts; i++)
         {
-            _contexts[i] = new TlbContext();
+            _contexts[i] = new TlbContext(state);
         }
 
-        _slow = new TlbContext();
+        _slow = new TlbContext(state);
         _current = _contexts[0];
+        TlbSites.Initialize(state, memory.Base);
     }
 
     internal enum Access
@@ -163,7 +164,12 @@ public sealed unsafe partial class Mmu : IDisposable
         }
 
         found.LastUse = ++_useCounter;
-        _current = found;
+        if (_current != found)
+        {
+            TlbSites.Drop(_s);
+            _current = found;
+        }
+
         SelectView();
     }
 

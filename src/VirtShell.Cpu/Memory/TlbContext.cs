@@ -22,7 +22,7 @@ internal sealed unsafe class TlbContext : IDisposable
     private const ulong Global = 2;
 
     // Bit 63, not bit 62, and chance down to bit 24.
-    private static readonly ulong UnusedBase = (1UL << 63) | ((ulong)Random.Shared.NextInt64() & 0x3FFF_FFFF_FF00_0000);
+    internal static readonly ulong UnusedBase = (1UL << 63) | ((ulong)Random.Shared.NextInt64() & 0x3FFF_FFFF_FF00_0000);
 
     private readonly nint[] _views = new nint[Views];
     private readonly ushort[] _filled = new ushort[Views * Mem.TlbSize];
@@ -36,8 +36,11 @@ internal sealed unsafe class TlbContext : IDisposable
     private int _filledCount;
     private int _filledExecCount;
 
-    public TlbContext()
+    private readonly CpuState* _state;
+
+    public TlbContext(CpuState* state)
     {
+        _state = state;
         for (int i = 0; i < Mmu.ExecSize; i++)
         {
             Exec[i].Tag = ulong.MaxValue;
@@ -62,6 +65,10 @@ internal sealed unsafe class TlbContext : IDisposable
         if ((long)e->Physical < 0)
         {
             _filled[_filledCount++] = (ushort)index;
+        }
+        else
+        {
+            DropCopies(e);
         }
 
         e->TagRead = page;
@@ -95,6 +102,7 @@ internal sealed unsafe class TlbContext : IDisposable
             }
             else
             {
+                DropCopies(Entry(index));
                 Clear(index);
             }
         }
@@ -173,6 +181,7 @@ internal sealed unsafe class TlbContext : IDisposable
             TlbEntry* e = (TlbEntry*)_views[view] + slot;
             if (_views[view] != 0)
             {
+                DropCopies(e);
                 e->TagRead = Unused(slot);
                 e->TagWrite = Unused(slot);
             }
@@ -205,6 +214,7 @@ internal sealed unsafe class TlbContext : IDisposable
             TlbEntry* e = Entry(_filled[i]);
             if ((e->Physical & ~0xFFFUL) == physicalPage)
             {
+                DropCopies(e);
                 e->TagWrite = Unused(_filled[i]);
             }
         }
@@ -242,6 +252,14 @@ internal sealed unsafe class TlbContext : IDisposable
         }
 
         return (TlbEntry*)_views[view];
+    }
+
+    private void DropCopies(TlbEntry* e)
+    {
+        if ((e->Physical & TlbSites.Copied) != 0)
+        {
+            TlbSites.Drop(_state);
+        }
     }
 
     private void Clear(int index)

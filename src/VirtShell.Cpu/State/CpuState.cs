@@ -18,7 +18,6 @@ namespace VirtShell.Cpu;
 [StructLayout(LayoutKind.Sequential)]
 public unsafe struct CpuState
 {
-    internal const int TlbGuessCount = 4096;
     internal const int WindowCount = 16;
 
     /// <summary>RAX RCX RDX RBX RSP RBP RSI RDI R8–R15.</summary>
@@ -220,11 +219,20 @@ public unsafe struct CpuState
     /// <summary>MXCSR of the engine itself.</summary>
     public uint HostMxcsr;
 
-    /// <summary>
-    /// Where in the TLB an access of emitted code last found its page, as a byte offset of an entry. Only a guess: whatever entry
-    /// it is, its tag decides.
-    /// </summary>
-    public fixed uint TlbGuesses[TlbGuessCount];
+    /// <summary>Copies of TLB entries of user code at the sites of emitted code: <see cref="Memory.TlbSites"/>.</summary>
+    public fixed ulong TlbSites[Memory.TlbSites.Count * 4];
+
+    /// <summary>Sites that copies were made at since all were last dropped, <see cref="TlbSitesUsed"/> of them.</summary>
+    public fixed ushort TlbSitesList[Memory.TlbSites.Listed];
+
+    /// <summary>How many of <see cref="TlbSitesList"/> are filled; where all are, there may be more.</summary>
+    public uint TlbSitesUsed;
+
+    /// <summary>The site that is to have a copy, and, times 65,536, how far from the start of the page its window may begin.</summary>
+    public uint TlbSiteWanted;
+
+    /// <summary>Registers that emitted code parks while it makes a copy.</summary>
+    public fixed ulong TlbSiteParked[3];
 
     /// <summary>Scratch for operands that cross pages or reach MMIO.</summary>
     public fixed ulong Scratch[8];

@@ -1,3 +1,4 @@
+using System;
 using Iced.Intel;
 using VirtShell.Cpu.Execution;
 
@@ -13,6 +14,10 @@ internal sealed unsafe class BlockReader
     public const int MaxWays = MaxSideBranches + 3;
 
     private const int MaxSideBranches = 6;
+
+    /// <summary>Jumps that a block goes on behind at most, and instructions up to which it does.</summary>
+    private const int MaxFollowed = 3;
+    private const int FollowedUpTo = MaxItems / 2;
     private const int LookAhead = 6;
     private readonly PageCodeReader _reader = new();
     private readonly Decoder[] _decoders;
@@ -28,21 +33,42 @@ internal sealed unsafe class BlockReader
 
     public int Count { get; private set; }
 
+    /// <summary>Offset of the lowest byte of its code, which is not its first one where it has followed a jump.</summary>
+    public int Low { get; private set; }
+
+    /// <summary>One past the highest.</summary>
+    public int High { get; private set; }
+
     /// <summary>Reads a block. False: its first instruction crosses the page, so that only the interpreter can execute it.</summary>
     public bool Read(byte* page, int start, int key)
     {
         int offset = start;
         int sides = 0;
+        int followed = 0;
         Count = 0;
+        Low = start;
+        High = start;
         while (Count < MaxItems && TryDecode(page, offset, key, out Item item))
         {
-            Items[Count++] = item;
             offset += item.Length;
+            Low = Math.Min(Low, item.Offset);
+            High = Math.Max(High, offset);
+            if (followed < MaxFollowed && Count < FollowedUpTo && Follows(in item, key))
+            {
+                // It only counts as an instruction: the block goes on where it leads.
+                item.Family = Family.Nothing;
+                offset = (int)item.Instruction.NearBranchTarget;
+                followed++;
+                Items[Count++] = item;
+                continue;
+            }
+
+            Items[Count++] = item;
             if (item.Family == Family.Branch)
             {
                 // A forward branch is left to one side; going on saves the block behind it its entry.
                 ulong target = item.Instruction.NearBranchTarget;
-                if (target <= (ulong)start || target >= 4096 || target <= (ulong)item.Offset || ++sides > MaxSideBranches)
+                if (target == (ulong)start || target >= 4096 || target <= (ulong)item.Offset || ++sides > MaxSideBranches)
                 {
                     break;
                 }
@@ -54,6 +80,27 @@ internal sealed unsafe class BlockReader
         }
 
         return Count > 0;
+    }
+
+    // A jump within the page, to code that the block does not have yet. Code of a system is left as it is: much of it runs once.
+    private bool Follows(in Item item, int key)
+    {
+        if ((key & TranslationKey.User) == 0 || item.Family != Family.Jump || item.Instruction.Op0Kind is not (OpKind.NearBranch64 or OpKind.NearBranch32)
+            || item.Instruction.NearBranchTarget >= 4096)
+        {
+            return false;
+        }
+
+        int target = (int)item.Instruction.NearBranchTarget;
+        for (int i = 0; i < Count; i++)
+        {
+            if (Items[i].Offset == target)
+            {
+                return false;
+            }
+        }
+
+        return target != item.Offset;
     }
 
     /// <summary>What the code at an offset does to status flags before it sets them all.</summary>

@@ -19,12 +19,14 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The site of accesses to the stack.</summary>
     private const long StackSite = ((long)Register.RSP << 16) | (long)Register.SS;
 
-    private readonly List<long> _sites = [];
-    private readonly List<int> _guesses = [];
-    private int _nextGuess;
+    private const int GuestRegisters = 16;
 
-    /// <summary>A system's own accesses go to other pages from one time to the next, and with every process: there a guess costs more than it saves.</summary>
-    private bool _guessing;
+    private readonly List<long> _sites = [];
+    private readonly List<int> _places = [];
+    private int _nextSite;
+
+    /// <summary>A system's own accesses go to other pages from one time to the next, and with every process: there a copy costs more than it saves.</summary>
+    private bool _hasSites;
     private uint _scattered;
 
     /// <summary>
@@ -53,7 +55,7 @@ internal sealed unsafe partial class BlockTranslator
             EmitCheckAligned(in item, index);
         }
 
-        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access, 0, 0, _is64 || IsFlat(item.Instruction.MemorySegment));
+        Check(in item, index, item.MemorySize, item.StoresMemory, SiteOf(in item), in access);
     }
 
     /// <summary>The same for a stack operand, <paramref name="displacement"/> bytes from what a host register holds.</summary>
@@ -65,7 +67,7 @@ internal sealed unsafe partial class BlockTranslator
             BeforeClobber(in item);
             displacement -= _operand;
             StackLea(HostRegister.Scratch, @base, displacement);
-            Check(in item, index, StackSize, write, StackSite, in access, @base, displacement, canRepeat: true);
+            Check(in item, index, StackSize, write, StackSite, in access, onStack: true);
         }
     }
 
@@ -91,82 +93,95 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>
-    /// Turns the linear address in the scratch register, where the access's window starts, into a host address. Tries the TLB entry where
-    /// accesses from the same registers last found their page before it looks for the right one. An address that is not the operand's,
-    /// such as one on the stack, was made from a host register and a displacement; 0 for others.
+    /// Turns the linear address in the scratch register, where the access's window starts, into a host address: by the copy of a TLB entry
+    /// that accesses from the same registers have left at their site, or by the entry itself.
     /// </summary>
-    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, int stackBase, int stackDisplacement, bool canRepeat)
+    private void Check(in Item item, int index, int size, bool write, long site, in WindowAccess access, bool onStack = false)
     {
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
         _exits[id].Windows = KeptSlots(access.Ordinal);
-        int guess = GuessOf(site);
+        int place = PlaceOf(site);
+        int tag = write ? TlbTagWrite : TlbTagRead;
+        int span = SpanOf(in access);
+        bool holds = Holds(place);
+        bool copied = !holds && _hasSites && (onStack || !IsScattered(in item.Instruction));
         byte* exact = null;
-        if (!Holds(guess))
+        byte* start = null;
+        if (copied)
         {
-            if (!_guessing || (stackBase == 0 && IsScattered(in item.Instruction)))
+            start = _code.At;
+            _code.AluState(CodeWriter.Sub, HostRegister.Scratch, place + tag);
+        }
+        else
+        {
+            if (!holds)
             {
                 exact = _code.At;
                 FindEntry();
             }
-            else
-            {
-                _code.LoadState32(HostRegister.Scratch2, guess);
-                _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
-            }
+
+            ScratchFromEntry(CodeWriter.Sub, tag);
         }
 
-        ScratchFromEntry(CodeWriter.Sub, write ? TlbTagWrite : TlbTagRead);
-        int span = SpanOf(in access);
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - span);
-        ref ColdPart part = ref AddCold(ColdKind.Miss, _code.JumpIf(7));
-        part.Back = _code.At;
+        ref ColdPart part = ref AddCold(copied ? ColdKind.SiteMiss : ColdKind.Miss, _code.JumpIf(7));
+        part.Back = copied ? start : _code.At;
         part.Exact = exact;
-        part.CanRepeat = canRepeat;
-        part.StackBase = stackBase;
-        part.Displacement = stackDisplacement;
         part.Span = span;
         part.Item = index;
         part.Id = id;
         part.Write = write;
-        part.Guess = guess;
+        part.Place = place;
+        part.Held = _held >= 0 && _held < GuestRegisters && Holds(_held) ? _held : -1;
         part.Operand = _operand;
         part.Owed = _count - index + _ahead;
         part.StackMoves = _stackMoves;
         part.Flags = _flags;
         part.Partial = _partial;
-        ScratchFromEntry(CodeWriter.Add, TlbPage);
-        Hold(guess);
+        if (copied)
+        {
+            _code.AluState(CodeWriter.Add, HostRegister.Scratch, place + TlbPage);
+            _held = part.Held;
+        }
+        else
+        {
+            ScratchFromEntry(CodeWriter.Add, TlbPage);
+            Hold(place);
+        }
+
         Open(in access, write);
     }
 
-    // The guess was wrong: the entry of the page itself, then whatever that lacks.
+    // Has the site copy the entry of the page, which is filled where need be, and tries again.
+    private void EmitSiteMiss(in ColdPart part)
+    {
+        _code.AluState(CodeWriter.Add, HostRegister.Scratch, part.Place + (part.Write ? TlbTagWrite : TlbTagRead));
+        byte* again = _code.At;
+        _code.StoreStateImmediate32(StateOffset.TlbSiteWanted, StateOffset.TlbSiteNumber(part.Place) | ((4096 - part.Span) << 16));
+        _code.Call(part.Write ? _stubs.CopyForWrite : _stubs.CopyForRead);
+        if (part.Held >= 0)
+        {
+            _code.LoadState(HostRegister.Scratch2, StateOffset.Gpr(part.Held));
+        }
+
+        CodeWriter.Patch(_code.JumpIf(4), part.Back);
+        EmitFill(in part, again);
+    }
+
+    // The entry at hand was another page's: that of the page itself, then whatever it lacks.
     private void EmitMiss(in ColdPart part)
     {
         int tag = part.Write ? TlbTagWrite : TlbTagRead;
+        ScratchFromEntry(CodeWriter.Add, tag);
         if (part.Exact != null)
         {
-            ScratchFromEntry(CodeWriter.Add, tag);
             EmitFill(in part, part.Exact);
             return;
         }
 
-        if (!part.CanRepeat)
-        {
-            ScratchFromEntry(CodeWriter.Add, tag);
-        }
-        else if (part.StackBase != 0)
-        {
-            // Made again, so that it need not wait for the guess.
-            StackLea(HostRegister.Scratch, part.StackBase, part.Displacement);
-        }
-        else
-        {
-            EmitLinear(in _reader.Items[part.Item], part.Item, _exits[part.Id].Size, part.Write, part.Operand);
-        }
-
         byte* again = _code.At;
-        FindEntry(_guessing ? part.Guess : 0);
+        FindEntry();
         ScratchFromEntry(CodeWriter.Sub, tag);
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - part.Span);
         CodeWriter.Patch(_code.JumpIf(6), part.Back);
@@ -223,22 +238,17 @@ internal sealed unsafe partial class BlockTranslator
         EmitLeaveTo(id);
     }
 
-    // The entry of the address in the scratch register into the second one, and word of it to the guess.
-    private void FindEntry(int guess = 0)
+    // The entry of the address in the scratch register into the second one.
+    private void FindEntry()
     {
         _code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
         _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
-        if (guess != 0)
-        {
-            _code.StoreState32(guess, HostRegister.Scratch2);
-        }
-
         _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
     }
 
     private bool IsScattered(in Instruction instruction) => (_scattered & (BaseBit(instruction.MemoryBase) | BaseBit(instruction.MemoryIndex))) != 0;
 
-    // Registers that follow a chain of pointers, or step far (or nobody knows how far): a guess of the page would often be wrong.
+    // Registers that follow a chain of pointers, or step far (or nobody knows how far): the copy at a site would often be of another page.
     private uint Scattered(Item[] items)
     {
         uint registers = 0;
@@ -283,18 +293,18 @@ internal sealed unsafe partial class BlockTranslator
         return (displacement << 24) | ((long)instruction.MemoryBase << 16) | ((long)instruction.MemoryIndex << 8) | (long)instruction.MemorySegment;
     }
 
-    /// <summary>Place in the state where a block's accesses from one site leave word of their page.</summary>
-    private int GuessOf(long site)
+    /// <summary>Place in the state where accesses from one site of the block keep a copy of their TLB entry.</summary>
+    private int PlaceOf(long site)
     {
         int known = _sites.IndexOf(site);
         if (known < 0)
         {
             known = _sites.Count;
             _sites.Add(site);
-            _guesses.Add(StateOffset.TlbGuess(_nextGuess++ & (CpuState.TlbGuessCount - 1)));
+            _places.Add(StateOffset.TlbSite((_hasSites ? _nextSite++ : known) & (TlbSites.Count - 1)));
         }
 
-        return _guesses[known];
+        return _places[known];
     }
 
     /// <summary>Linear address <paramref name="back"/> bytes before the memory operand into the scratch register, the segment's limit checked where it has one.</summary>
@@ -373,7 +383,10 @@ internal sealed unsafe partial class BlockTranslator
 
         // The base makes way where the index must pass through the second scratch register.
         bool apart = instruction.MemoryIndex != Register.None && InMemory(instruction.MemoryIndex) && !Holds(instruction.MemoryIndex.GetNumber());
-        int baseRegister = GuestOperand(@base, HostRegister.Scratch);
+
+        // The scratch register may point to a window: it is left alone where the result's own will do.
+        bool keeps = to != HostRegister.Scratch && (instruction.MemoryIndex == Register.None || !(InMemory(instruction.MemoryIndex) || HostRegister.Of(instruction.MemoryIndex.GetNumber()) == to));
+        int baseRegister = GuestOperand(@base, keeps ? to : HostRegister.Scratch);
         if (apart && baseRegister == HostRegister.Scratch2)
         {
             _code.Move(HostRegister.Scratch, HostRegister.Scratch2);

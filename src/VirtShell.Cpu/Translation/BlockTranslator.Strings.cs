@@ -100,7 +100,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         _operand = 0;
         _code.Move(HostRegister.Scratch, pointer);
-        Check(in item, index, size, write, (long)(Register.RAX + pointer) << 16, in access, pointer, 0, canRepeat: true);
+        Check(in item, index, size, write, (long)(Register.RAX + pointer) << 16, in access, onStack: true);
     }
 
     private static bool IsMoveString(in Instruction instruction) => instruction.Code is Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64;
@@ -192,7 +192,7 @@ internal sealed unsafe partial class BlockTranslator
         // and qword [parked], width - 1
         _code.AluStateImmediate(CodeWriter.And, StateOffset.Parked2, (width * 8) - 1);
         _held = -1;
-        Check(in item, index, width, item.StoresMemory, SiteOf(in item), in _operandAccesses[index], 0, 0, canRepeat: false);
+        Check(in item, index, width, item.StoresMemory, SiteOf(in item), in _operandAccesses[index]);
     }
 
     /// <summary>The bit test itself. Changes no flag but CF.</summary>

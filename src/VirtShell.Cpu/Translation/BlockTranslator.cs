@@ -50,6 +50,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         Exit,
         Miss,
+        SiteMiss,
         Vectors,
         LookUp,
         Fold,
@@ -70,9 +71,9 @@ internal sealed unsafe partial class BlockTranslator
         _lastThunk = FlagThunk.Canonical;
         _lastThunkIndex = 0;
         _sites.Clear();
-        _guesses.Clear();
+        _places.Clear();
         _held = -1;
-        _guessing = (key & TranslationKey.User) != 0;
+        _hasSites = (key & TranslationKey.User) != 0;
         Item[] items = _reader.Items;
         PlanWindows(items);
         uint live = Analyse(items);
@@ -83,7 +84,8 @@ internal sealed unsafe partial class BlockTranslator
             Entry = _code.Executable,
             PhysicalPage = physicalPage,
             Start = start,
-            End = items[_count - 1].End,
+            Low = _reader.Low,
+            End = _reader.High,
             Key = key,
             LiveFlags = live,
             Instructions = _count,
@@ -400,6 +402,10 @@ internal sealed unsafe partial class BlockTranslator
                     _stackMoves = part.StackMoves;
                     EmitMiss(in part);
                     break;
+                case ColdKind.SiteMiss:
+                    _stackMoves = part.StackMoves;
+                    EmitSiteMiss(in part);
+                    break;
                 case ColdKind.Fold:
                     EmitFold(in part);
                     break;
@@ -445,17 +451,15 @@ internal sealed unsafe partial class BlockTranslator
         public int Id;
         public int Owed;
 
-        /// <summary>Where a miss leaves word of the TLB entry.</summary>
-        public int Guess;
+        /// <summary>The site's copy of a TLB entry, as a place in the state.</summary>
+        public int Place;
 
-        /// <summary>The linear address can be made again: from the instruction's operand, or where it is set, from the stack's base.</summary>
-        public bool CanRepeat;
+        /// <summary>The guest register that the second scratch register holds, to be loaded again; -1 for none.</summary>
+        public int Held;
 
-        /// <summary>Where the entry was looked up, and need not be again; null where it was guessed, or is an earlier access's.</summary>
+        /// <summary>Where the entry was looked up, and need not be again; null where it is an earlier access's.</summary>
         public byte* Exact;
         public int Item;
-        public int StackBase;
-        public int Displacement;
 
         /// <summary>Bytes of the window that was to be checked, and where in it the access is.</summary>
         public int Span;

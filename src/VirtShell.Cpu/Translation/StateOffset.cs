@@ -47,7 +47,11 @@ internal static class StateOffset
     public static readonly int VectorsLoaded = Of(nameof(CpuState.VectorsLoaded));
     public static readonly int HostMxcsr = Of(nameof(CpuState.HostMxcsr));
     public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
-    private static readonly int Guesses = Of(nameof(CpuState.TlbGuesses));
+    public static readonly int TlbSitesList = Of(nameof(CpuState.TlbSitesList));
+    public static readonly int TlbSitesUsed = Of(nameof(CpuState.TlbSitesUsed));
+    public static readonly int TlbSiteWanted = Of(nameof(CpuState.TlbSiteWanted));
+    private static readonly int Sites = Of(nameof(CpuState.TlbSites));
+    private static readonly int SiteParked = Of(nameof(CpuState.TlbSiteParked));
     private static readonly int WindowSlots = Of(nameof(CpuState.Windows));
     private static readonly int Slots = Of(nameof(CpuState.FlagSlots));
     private static readonly int Segments = Of(nameof(CpuState.Es));
@@ -67,7 +71,12 @@ internal static class StateOffset
 
     public static int Window(int number) => WindowSlots + (number * 8);
 
-    public static int TlbGuess(int number) => Guesses + (number * 4);
+    public static int TlbSite(int number) => Sites + (number * Memory.TlbSites.Bytes);
+
+    /// <summary>The number of the site at a place.</summary>
+    public static int TlbSiteNumber(int place) => (place - Sites) / Memory.TlbSites.Bytes;
+
+    public static int TlbSiteParked(int number) => SiteParked + (number * 8);
 
     public static int SegmentBase(int index) => Segments + (index * SegmentSize);
 

@@ -1,3 +1,6 @@
+using System;
+using VirtShell.Cpu.Memory;
+
 namespace VirtShell.Cpu.Translation;
 
 /// <summary>
@@ -27,6 +30,10 @@ internal sealed unsafe class Stubs
         EmitMiss(ref code, missRead);
         MissWrite = code.Executable;
         EmitMiss(ref code, missWrite);
+        CopyForRead = code.Executable;
+        EmitCopy(ref code, 0);
+        CopyForWrite = code.Executable;
+        EmitCopy(ref code, sizeof(ulong));
         CallOut = code.Executable;
         EmitCallOut(ref code, callOut);
         LoadFlagsSlow = code.Executable;
@@ -59,6 +66,14 @@ internal sealed unsafe class Stubs
     public byte* MissRead { get; }
 
     public byte* MissWrite { get; }
+
+    /// <summary>
+    /// Called with a linear address in the scratch register: copies the TLB entry of its page to the site in <see cref="CpuState.TlbSiteWanted"/>.
+    /// ZF is clear where the entry, or the place in the page, does not serve. Changes nothing else.
+    /// </summary>
+    public byte* CopyForRead { get; }
+
+    public byte* CopyForWrite { get; }
 
     public byte* CallOut { get; }
 
@@ -174,6 +189,72 @@ internal sealed unsafe class Stubs
         code.Byte(0xC3);
         CodeWriter.Patch(exits, code.At);
         code.JumpTo(Exit);
+    }
+
+    private static void EmitCopy(ref CodeWriter code, int tag)
+    {
+        const int Parked = 3;
+        ReadOnlySpan<int> parked = [HostRegister.Rax, HostRegister.Rcx, HostRegister.Scratch2];
+        for (int i = 0; i < Parked; i++)
+        {
+            code.StoreState(StateOffset.TlbSiteParked(i), parked[i]);
+        }
+
+        code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
+        code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
+        code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
+        code.Move(HostRegister.Rax, HostRegister.Scratch);
+
+        // sub rax, [r10 + tag]
+        code.Rex(true, HostRegister.Rax, HostRegister.Scratch2);
+        code.Byte(0x2B);
+        code.ModMemory(HostRegister.Rax, HostRegister.Scratch2, tag);
+        code.LoadState32(HostRegister.Rcx, StateOffset.TlbSiteWanted);
+
+        // shr ecx, 16
+        code.Byte(0xC1);
+        code.ModRegister(5, HostRegister.Rcx);
+        code.Byte(16);
+        code.AluRegister(CodeWriter.Cmp, HostRegister.Rax, HostRegister.Rcx);
+        byte* none = code.JumpIf(7);
+        code.LoadState32(HostRegister.Rcx, StateOffset.TlbSiteWanted);
+        code.AluImmediate(CodeWriter.And, HostRegister.Rcx, TlbSites.Count - 1, wide: false);
+
+        // Listed, while there is room: mov eax, [used]; cmp eax, Listed; jae; mov [list + rax * 2], cx; inc eax; mov [used], eax
+        code.LoadState32(HostRegister.Rax, StateOffset.TlbSitesUsed);
+        code.AluImmediate(CodeWriter.Cmp, HostRegister.Rax, TlbSites.Listed, wide: false);
+        byte* full = code.JumpIf(3);
+        code.Byte(0x66);
+        code.RexIndexed(false, HostRegister.Rcx, HostRegister.Rax, HostRegister.State);
+        code.Byte(0x89);
+        code.ModIndexed(HostRegister.Rcx, HostRegister.State, HostRegister.Rax, 1, StateOffset.TlbSitesList - HostRegister.StateBias);
+        code.AluImmediate(CodeWriter.Add, HostRegister.Rax, 1, wide: false);
+        code.StoreState32(StateOffset.TlbSitesUsed, HostRegister.Rax);
+        CodeWriter.Patch(full, code.At);
+
+        // shl rcx, 5: the copy's place.
+        code.ShiftLeft(HostRegister.Rcx, 5);
+        for (int field = 0; field < 3 * sizeof(ulong); field += sizeof(ulong))
+        {
+            code.Load(HostRegister.Rax, HostRegister.Scratch2, field);
+            code.RexIndexed(true, HostRegister.Rax, HostRegister.Rcx, HostRegister.State);
+            code.Byte(0x89);
+            code.ModIndexed(HostRegister.Rax, HostRegister.State, HostRegister.Rcx, 0, StateOffset.TlbSite(0) + field - HostRegister.StateBias);
+        }
+
+        // or byte [r10 + Physical], Copied
+        code.Rex(false, 0, HostRegister.Scratch2);
+        code.Byte(0x80);
+        code.ModMemory(1, HostRegister.Scratch2, 3 * sizeof(ulong));
+        code.Byte((int)TlbSites.Copied);
+        code.AluRegister(CodeWriter.Cmp, HostRegister.Rax, HostRegister.Rax);
+        CodeWriter.Patch(none, code.At);
+        for (int i = 0; i < Parked; i++)
+        {
+            code.LoadState(parked[i], StateOffset.TlbSiteParked(i));
+        }
+
+        code.Byte(0xC3);
     }
 
     private static void EmitCallOut(ref CodeWriter code, nint target)

@@ -8,10 +8,13 @@ internal sealed unsafe class TranslatedBlock
 
     public ulong PhysicalPage { get; init; }
 
-    /// <summary>First byte of its guest code in the page.</summary>
+    /// <summary>Where in the page it is entered.</summary>
     public int Start { get; init; }
 
-    /// <summary>One past the last.</summary>
+    /// <summary>Its guest code's lowest byte in the page.</summary>
+    public int Low { get; init; }
+
+    /// <summary>One past the highest.</summary>
     public int End { get; init; }
 
     /// <summary>A <see cref="TranslationKey"/>.</summary>

@@ -33,7 +33,7 @@ internal sealed unsafe class TranslationCache
         }
 
         page.Blocks.Add(block);
-        page.Chunks |= CodeCache.ChunkMask(block.Start, block.End);
+        page.Chunks |= CodeCache.ChunkMask(block.Low, block.End);
     }
 
     /// <summary>Drops the blocks that a store overlaps.</summary>
@@ -49,7 +49,7 @@ internal sealed unsafe class TranslationCache
         for (int i = 0; i < page.Blocks.Count; i++)
         {
             TranslatedBlock block = page.Blocks[i];
-            if (block.Start < start + length && start < block.End)
+            if (block.Low < start + length && start < block.End)
             {
                 _blocks.Remove(KeyOf(physicalPage + (ulong)block.Start, block.Key));
                 page.Drops++;
@@ -58,7 +58,7 @@ internal sealed unsafe class TranslationCache
             else
             {
                 page.Blocks[kept++] = block;
-                chunks |= CodeCache.ChunkMask(block.Start, block.End);
+                chunks |= CodeCache.ChunkMask(block.Low, block.End);
             }
         }
 
