@@ -68,7 +68,7 @@ internal static class CpuFeatures
         CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.FMA, CpuidFeature.F16C,
         CpuidFeature.LZCNT, CpuidFeature.MOVBE, CpuidFeature.FSGSBASE, CpuidFeature.INVPCID, CpuidFeature.RDRAND,
         CpuidFeature.RDSEED, CpuidFeature.ADX, CpuidFeature.SHA, CpuidFeature.SMAP, CpuidFeature.XSAVEOPT, CpuidFeature.XSAVEC,
-        CpuidFeature.CLFLUSHOPT, CpuidFeature.RDPID,
+        CpuidFeature.CLFLUSHOPT, CpuidFeature.RDPID, CpuidFeature.SERIALIZE,
     ];
 
     private const ModelTraits I486Traits = ModelTraits.Vme;

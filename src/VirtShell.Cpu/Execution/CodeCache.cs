@@ -20,6 +20,9 @@ internal sealed unsafe class CodeCache : IDisposable
     /// <summary>Entry tables kept at most (16 KiB each, 128 MiB in all): a guest that runs one instruction in every page must not cost the host more.</summary>
     private const int MaxTables = 8192;
 
+    /// <summary>One more than the bound may be asked for before the next block is begun.</summary>
+    private const ulong EntryTableBytes = (MaxTables + 1UL) * EntryBytes;
+
     /// <summary>Room that a block may need at most, pseudo-operations included.</summary>
     private const uint BlockRoom = BlockBuilder.MaxInstructions + 4;
 
@@ -29,6 +32,7 @@ internal sealed unsafe class CodeCache : IDisposable
     private readonly Dictionary<ulong, PhysicalCodePage> _pages = [];
     private readonly Op* _arena;
     private readonly byte* _arenaRaw;
+    private readonly byte* _entryTables = HostMemory.Reserve(EntryTableBytes);
     private uint _next = 1;
     private int _tables;
 
@@ -76,9 +80,9 @@ internal sealed unsafe class CodeCache : IDisposable
         if (found == null)
         {
             found = (CodePage*)NativeMemory.Alloc((nuint)sizeof(CodePage));
-            found->Entries = (uint*)NativeMemory.AllocZeroed(EntryBytes);
+            found->Entries = (uint*)(_entryTables + ((nint)_tables++ * EntryBytes));
+            HostMemory.Populate((byte*)found->Entries, EntryBytes);
             page.Modes[(int)mode] = (nint)found;
-            _tables++;
         }
 
         return found;
@@ -125,6 +129,7 @@ internal sealed unsafe class CodeCache : IDisposable
         _pages.Clear();
         _mmu.FlushExec();
         _next = 1;
+        HostMemory.Discard(_entryTables, (ulong)_tables * EntryBytes);
         _tables = 0;
     }
 
@@ -137,6 +142,7 @@ internal sealed unsafe class CodeCache : IDisposable
 
         _pages.Clear();
         HostMemory.Release(_arenaRaw, ArenaOps * (ulong)sizeof(Op));
+        HostMemory.Release(_entryTables, EntryTableBytes);
     }
 
     private static void FreeModes(PhysicalCodePage page)
@@ -145,7 +151,6 @@ internal sealed unsafe class CodeCache : IDisposable
         {
             if (mode != 0)
             {
-                NativeMemory.Free(((CodePage*)mode)->Entries);
                 NativeMemory.Free((void*)mode);
             }
         }

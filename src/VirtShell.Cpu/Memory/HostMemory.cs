@@ -21,6 +21,7 @@ internal static unsafe partial class HostMemory
     private const uint PageReadWrite = 4;
     private const int MadviseDontNeed = 4;
     private const int MadviseHugePage = 14;
+    private const int MadvisePopulateRead = 22;
     private const int MadvisePopulateWrite = 23;
 
     /// <summary>What <see cref="PreferLargePages"/> leaves alone at the start of a range, so that little use takes little memory.</summary>
@@ -72,6 +73,15 @@ internal static unsafe partial class HostMemory
         if (OperatingSystem.IsLinux())
         {
             _ = Madvise((nint)address, (nuint)length, MadvisePopulateWrite);
+        }
+    }
+
+    /// <summary>The same for pages that are about to be read or executed: untouched ones all read as one page of zeros.</summary>
+    public static void PopulateForReading(byte* address, ulong length)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _ = Madvise((nint)address, (nuint)length, MadvisePopulateRead);
         }
     }
 

@@ -12,6 +12,9 @@ internal sealed unsafe class TlbContext : IDisposable
     /// <summary>Privilege views of the data TLB: <see cref="Mmu.UserView"/> and its siblings.</summary>
     private const int Views = 3;
 
+    /// <summary>Bytes of a view: its entries, and a page that unused ones lead to.</summary>
+    private static readonly ulong ViewBytes = ((ulong)Mem.TlbSize * (ulong)sizeof(TlbEntry)) + 4096;
+
     /// <summary>Pages that code was fetched from, kept for each context at most.</summary>
     private const int MaxFetches = 1 << 16;
 
@@ -141,7 +144,7 @@ internal sealed unsafe class TlbContext : IDisposable
 
     public JumpTable AddJumps(int key)
     {
-        JumpTable table = new();
+        JumpTable table = new(mostly: (key & TranslationKey.User) == 0);
         _jumps[key] = table;
         _tables.Add(table);
         return table;
@@ -224,7 +227,10 @@ internal sealed unsafe class TlbContext : IDisposable
     {
         foreach (nint view in _views)
         {
-            NativeMemory.AlignedFree((void*)view);
+            if (view != 0)
+            {
+                HostMemory.Release((byte*)view, ViewBytes);
+            }
         }
 
         NativeMemory.AlignedFree(Exec);
@@ -245,7 +251,8 @@ internal sealed unsafe class TlbContext : IDisposable
 
     private TlbEntry* Create(int view)
     {
-        _views[view] = (nint)NativeMemory.AlignedAlloc((nuint)((Mem.TlbSize * sizeof(TlbEntry)) + 4096), 64);
+        _views[view] = (nint)HostMemory.Reserve(ViewBytes);
+        HostMemory.Populate((byte*)_views[view], ViewBytes);
         for (int i = 0; i < Mem.TlbSize; i++)
         {
             Clear((view << Mem.TlbBits) + i);

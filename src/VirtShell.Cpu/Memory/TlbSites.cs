@@ -10,7 +10,7 @@ internal static unsafe class TlbSites
     /// <summary>Sites; emitted code uses them in turn.</summary>
     public const int Count = 1024;
 
-    /// <summary>Bytes of a copy: a <see cref="TlbEntry"/>, of which the last field is not used.</summary>
+    /// <summary>Bytes of a copy: a <see cref="TlbEntry"/>, whose last field says whether the site is listed.</summary>
     public const int Bytes = 32;
 
     /// <summary>Copies that are dropped one by one; where there are more, all sites are emptied.</summary>
@@ -24,8 +24,8 @@ internal static unsafe class TlbSites
     {
         for (int i = 0; i < Count; i++)
         {
-            Empty(state, i);
-            Site(state, i)->Page = (ulong)memory;
+            Empty(state, i * Bytes);
+            Site(state, i * Bytes)->Page = (ulong)memory;
         }
     }
 
@@ -50,7 +50,7 @@ internal static unsafe class TlbSites
         {
             for (int i = 0; i < Count; i++)
             {
-                Empty(state, i);
+                Empty(state, i * Bytes);
             }
         }
     }
@@ -60,7 +60,8 @@ internal static unsafe class TlbSites
         TlbEntry* copy = Site(state, site);
         copy->TagRead = TlbContext.UnusedBase;
         copy->TagWrite = TlbContext.UnusedBase;
+        copy->Physical = 0;
     }
 
-    private static TlbEntry* Site(CpuState* state, int site) => (TlbEntry*)state->TlbSites + site;
+    private static TlbEntry* Site(CpuState* state, int site) => (TlbEntry*)((byte*)state->TlbSites + site);
 }

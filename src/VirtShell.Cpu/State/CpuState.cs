@@ -222,17 +222,14 @@ public unsafe struct CpuState
     /// <summary>Copies of TLB entries of user code at the sites of emitted code: <see cref="Memory.TlbSites"/>.</summary>
     public fixed ulong TlbSites[Memory.TlbSites.Count * 4];
 
-    /// <summary>Sites that copies were made at since all were last dropped, <see cref="TlbSitesUsed"/> of them.</summary>
+    /// <summary>Sites that copies were made at since all were last dropped, as offsets among them, <see cref="TlbSitesUsed"/> of them.</summary>
     public fixed ushort TlbSitesList[Memory.TlbSites.Listed];
 
     /// <summary>How many of <see cref="TlbSitesList"/> are filled; where all are, there may be more.</summary>
     public uint TlbSitesUsed;
 
-    /// <summary>The site that is to have a copy, and, times 65,536, how far from the start of the page its window may begin.</summary>
-    public uint TlbSiteWanted;
-
     /// <summary>Registers that emitted code parks while it makes a copy.</summary>
-    public fixed ulong TlbSiteParked[3];
+    public fixed ulong TlbSiteParked[2];
 
     /// <summary>Scratch for operands that cross pages or reach MMIO.</summary>
     public fixed ulong Scratch[8];

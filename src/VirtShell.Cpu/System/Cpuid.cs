@@ -155,6 +155,7 @@ internal static class Cpuid
         uint ecx = CpuFeatures.Has(model, ModelTraits.Umip) ? 1u << 2 : 0;
         ecx |= CpuFeatures.Has(model, CpuidFeature.RDPID) ? 1u << 22 : 0;
         uint edx = CpuFeatures.Has(model, ModelTraits.ArchCapabilities) ? 1u << 29 : 0;
+        edx |= CpuFeatures.Has(model, CpuidFeature.SERIALIZE) ? 1u << 14 : 0;
         edx |= speculation ? SpeculationControls : 0;
         return new CpuidLeaf(speculation ? 2u : 0, ebx, ecx, edx);
     }

@@ -158,7 +158,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         _code.AluState(CodeWriter.Add, HostRegister.Scratch, part.Place + (part.Write ? TlbTagWrite : TlbTagRead));
         byte* again = _code.At;
-        _code.StoreStateImmediate32(StateOffset.TlbSiteWanted, StateOffset.TlbSiteNumber(part.Place) | ((4096 - part.Span) << 16));
+        _code.MoveImmediate32(HostRegister.Scratch2, (part.Place - StateOffset.TlbSite(0)) | ((4096 - part.Span) << 16));
         _code.Call(part.Write ? _stubs.CopyForWrite : _stubs.CopyForRead);
         if (part.Held >= 0)
         {

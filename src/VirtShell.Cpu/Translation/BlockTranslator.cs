@@ -57,8 +57,8 @@ internal sealed unsafe partial class BlockTranslator
         Edge,
     }
 
-    /// <summary>Emits the block that was read. Gives where the free code memory then begins.</summary>
-    public TranslatedBlock Translate(ref CodeWriter code, byte* page, ulong physicalPage, int start, int key)
+    /// <summary>Emits the block that was read, and says of it all but its place among others.</summary>
+    public void Translate(ref CodeWriter code, TranslatedBlock* block, byte* page, ulong physicalPage, int start, int key)
     {
         _code = code;
         AlignCode();
@@ -79,17 +79,14 @@ internal sealed unsafe partial class BlockTranslator
         uint live = Analyse(items);
         _loops = IsLoop(items, start, live);
         _scattered = Scattered(items);
-        TranslatedBlock block = new()
-        {
-            Entry = _code.Executable,
-            PhysicalPage = physicalPage,
-            Start = start,
-            Low = _reader.Low,
-            End = _reader.High,
-            Key = key,
-            LiveFlags = live,
-            Instructions = _count,
-        };
+        block->Entry = _code.Executable;
+        block->PhysicalPage = physicalPage;
+        block->Start = (short)start;
+        block->Low = (short)_reader.Low;
+        block->End = (short)_reader.High;
+        block->Key = (byte)key;
+        block->LiveFlags = live;
+        block->Instructions = (short)_count;
         _loopTop = null;
         FlagsAreSettled();
         _vectorsLoaded = false;
@@ -104,19 +101,18 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         EmitCold();
-        block.EntryExit = _entryExit;
-        block.Leaves = _leaves;
-        block.CodeBytes = (int)(_code.Executable - block.Entry);
+        block->EntryExit = _entryExit;
+        block->Leaves = _leaves;
+        block->CodeBytes = (int)(_code.Executable - block->Entry);
         code = _code;
-        return block;
     }
 
     /// <summary>Emits an entry for a block that wants flags in RFLAGS, for whoever has only left word of them; takes less than <see cref="FlagEntryBytes"/>.</summary>
-    public void EmitFlagEntry(ref CodeWriter code, TranslatedBlock block)
+    public void EmitFlagEntry(ref CodeWriter code, TranslatedBlock* block)
     {
-        block.FlagEntry = code.Executable;
+        block->FlagEntry = code.Executable;
         code.Call(_stubs.LoadFlags);
-        code.JumpTo(block.Entry);
+        code.JumpTo(block->Entry);
     }
 
     private void EmitBody(Item[] items)

@@ -69,6 +69,7 @@ internal sealed unsafe partial class CodeMemory : IDisposable
         {
             ulong length = Math.Min(Step, (ulong)(limit - _taken));
             HostMemory.Populate(_taken, length);
+            HostMemory.PopulateForReading(Executable + (_taken - Writable), length);
             _taken += length;
         }
     }

@@ -118,6 +118,14 @@ internal unsafe struct CodeWriter
         ModRegister(from, to);
     }
 
+    /// <summary>mov reg32, immediate: clears the upper half.</summary>
+    public void MoveImmediate32(int to, int value)
+    {
+        Rex(false, 0, to);
+        Byte(0xB8 | (to & 7));
+        Dword(value);
+    }
+
     /// <summary>mov reg64, [state + offset].</summary>
     public void LoadState(int to, int offset) => StateInstruction(true, 0x8B, to, offset);
 

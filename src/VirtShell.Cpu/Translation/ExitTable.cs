@@ -14,7 +14,11 @@ internal sealed unsafe class ExitTable : IDisposable
 
     private const int Capacity = 1 << 20;
     private const int MaxThunks = 1 << 20;
-    private readonly ExitRecord* _records = (ExitRecord*)HostMemory.Reserve((ulong)Capacity * (ulong)sizeof(ExitRecord));
+
+    /// <summary>Records and thunks that one block may take.</summary>
+    private const int BlockRoom = 1024;
+    private readonly GrowingMemory _memory = new((ulong)Capacity * (ulong)sizeof(ExitRecord), largePages: true);
+    private readonly ExitRecord* _records;
     private readonly nint* _settles = (nint*)HostMemory.Reserve((ulong)MaxThunks * (ulong)sizeof(nint));
     private FlagThunk[] _thunks = new FlagThunk[256];
 
@@ -25,12 +29,15 @@ internal sealed unsafe class ExitTable : IDisposable
 
     public ExitTable()
     {
-        HostMemory.PreferLargePages((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+        _records = (ExitRecord*)_memory.Start;
         Clear();
     }
 
     /// <summary>Whether a block's worth of records still fits.</summary>
-    public bool HasRoom => _next + 1024 < Capacity && _thunkCount + 1024 < MaxThunks;
+    public bool HasRoom => _next + BlockRoom < Capacity && _thunkCount + BlockRoom < MaxThunks;
+
+    /// <summary>Says that a block's records are about to be added.</summary>
+    public void Take() => _memory.Take(_records + _next + BlockRoom);
 
     public ref ExitRecord this[int id] => ref _records[id];
 
@@ -117,7 +124,7 @@ internal sealed unsafe class ExitTable : IDisposable
 
     public void Dispose()
     {
-        HostMemory.Release((byte*)_records, (ulong)Capacity * (ulong)sizeof(ExitRecord));
+        _memory.Dispose();
         HostMemory.Release((byte*)_settles, (ulong)MaxThunks * (ulong)sizeof(nint));
     }
 }

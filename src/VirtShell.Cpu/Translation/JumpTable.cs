@@ -27,9 +27,27 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>The same for the first two entries, as it would be looked for in the next two.</summary>
     private const ulong UnusedFirst = Unused | (2 * EntryBytes);
 
-    private ulong* _entries = Create();
+    private ulong* _entries;
     private readonly bool[] _touched = new bool[Groups];
     private bool _hasLocal;
+
+    /// <param name="mostly">Whether most of it will be used, as by a system's kernel; programs use little of theirs, but emitted code looks everywhere.</param>
+    public JumpTable(bool mostly)
+    {
+        _entries = (ulong*)HostMemory.Reserve(Bytes);
+        if (mostly)
+        {
+            HostMemory.Populate((byte*)_entries, Bytes);
+        }
+        else
+        {
+            HostMemory.PopulateForReading((byte*)_entries, Bytes);
+        }
+
+        // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first two.
+        _entries[0] = UnusedFirst;
+        _entries[2] = UnusedFirst;
+    }
 
     ~JumpTable() => Release();
 
@@ -157,15 +175,6 @@ internal sealed unsafe class JumpTable : IDisposable
     private static ulong IndexOf(ulong rip) => (rip & Mask) / EntryBytes;
 
     private static int GroupOf(ulong rip) => (int)(IndexOf(rip) / GroupEntries);
-
-    // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first two.
-    private static ulong* Create()
-    {
-        ulong* entries = (ulong*)HostMemory.Reserve(Bytes);
-        entries[0] = UnusedFirst;
-        entries[2] = UnusedFirst;
-        return entries;
-    }
 
     private ulong* Entry(ulong rip) => _entries + (IndexOf(rip) * 2);
 

@@ -49,7 +49,6 @@ internal static class StateOffset
     public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
     public static readonly int TlbSitesList = Of(nameof(CpuState.TlbSitesList));
     public static readonly int TlbSitesUsed = Of(nameof(CpuState.TlbSitesUsed));
-    public static readonly int TlbSiteWanted = Of(nameof(CpuState.TlbSiteWanted));
     private static readonly int Sites = Of(nameof(CpuState.TlbSites));
     private static readonly int SiteParked = Of(nameof(CpuState.TlbSiteParked));
     private static readonly int WindowSlots = Of(nameof(CpuState.Windows));
@@ -72,9 +71,6 @@ internal static class StateOffset
     public static int Window(int number) => WindowSlots + (number * 8);
 
     public static int TlbSite(int number) => Sites + (number * Memory.TlbSites.Bytes);
-
-    /// <summary>The number of the site at a place.</summary>
-    public static int TlbSiteNumber(int place) => (place - Sites) / Memory.TlbSites.Bytes;
 
     public static int TlbSiteParked(int number) => SiteParked + (number * 8);
 

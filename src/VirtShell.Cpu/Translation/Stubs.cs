@@ -1,4 +1,3 @@
-using System;
 using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
@@ -68,8 +67,9 @@ internal sealed unsafe class Stubs
     public byte* MissWrite { get; }
 
     /// <summary>
-    /// Called with a linear address in the scratch register: copies the TLB entry of its page to the site in <see cref="CpuState.TlbSiteWanted"/>.
-    /// ZF is clear where the entry, or the place in the page, does not serve. Changes nothing else.
+    /// Called with a linear address in the scratch register: copies the TLB entry of its page to the site whose offset among the others the second
+    /// one holds, with, times 65,536, how far from the start of the page the access's window may begin. ZF is clear where the entry, or the place
+    /// in the page, does not serve. Changes nothing else but the second scratch register.
     /// </summary>
     public byte* CopyForRead { get; }
 
@@ -193,68 +193,77 @@ internal sealed unsafe class Stubs
 
     private static void EmitCopy(ref CodeWriter code, int tag)
     {
-        const int Parked = 3;
-        ReadOnlySpan<int> parked = [HostRegister.Rax, HostRegister.Rcx, HostRegister.Scratch2];
-        for (int i = 0; i < Parked; i++)
-        {
-            code.StoreState(StateOffset.TlbSiteParked(i), parked[i]);
-        }
+        const int Page = 2 * sizeof(ulong);
+        const int Physical = 3 * sizeof(ulong);
+        int site = StateOffset.TlbSite(0) - HostRegister.StateBias;
+        code.StoreState(StateOffset.TlbSiteParked(0), HostRegister.Rax);
+        code.StoreState(StateOffset.TlbSiteParked(1), HostRegister.Rcx);
+        code.RotateRight(HostRegister.Rax, HostRegister.Scratch, 7);
+        code.AluImmediate(CodeWriter.And, HostRegister.Rax, (int)Mem.TlbMask << 5, wide: false);
+        code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.Tlb);
 
-        code.RotateRight(HostRegister.Scratch2, HostRegister.Scratch, 7);
-        code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
-        code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
-        code.Move(HostRegister.Rax, HostRegister.Scratch);
-
-        // sub rax, [r10 + tag]
-        code.Rex(true, HostRegister.Rax, HostRegister.Scratch2);
+        // mov rcx, r9; sub rcx, [rax + tag]: the place in the page, if it is the page's entry.
+        code.Move(HostRegister.Rcx, HostRegister.Scratch);
+        code.Rex(true, HostRegister.Rcx, HostRegister.Rax);
         code.Byte(0x2B);
-        code.ModMemory(HostRegister.Rax, HostRegister.Scratch2, tag);
-        code.LoadState32(HostRegister.Rcx, StateOffset.TlbSiteWanted);
+        code.ModMemory(HostRegister.Rcx, HostRegister.Rax, tag);
+        code.AluImmediate(CodeWriter.Cmp, HostRegister.Rcx, 4095);
+        byte* missing = code.JumpIf(7);
 
-        // shr ecx, 16
-        code.Byte(0xC1);
-        code.ModRegister(5, HostRegister.Rcx);
-        code.Byte(16);
-        code.AluRegister(CodeWriter.Cmp, HostRegister.Rax, HostRegister.Rcx);
-        byte* none = code.JumpIf(7);
-        code.LoadState32(HostRegister.Rcx, StateOffset.TlbSiteWanted);
-        code.AluImmediate(CodeWriter.And, HostRegister.Rcx, TlbSites.Count - 1, wide: false);
+        // shl rcx, 16; cmp rcx, r10: the lower half of what is wanted decides nothing.
+        code.ShiftLeft(HostRegister.Rcx, 16);
+        code.AluRegister(CodeWriter.Cmp, HostRegister.Rcx, HostRegister.Scratch2);
+        byte* crosses = code.JumpIf(7);
 
-        // Listed, while there is room: mov eax, [used]; cmp eax, Listed; jae; mov [list + rax * 2], cx; inc eax; mov [used], eax
-        code.LoadState32(HostRegister.Rax, StateOffset.TlbSitesUsed);
-        code.AluImmediate(CodeWriter.Cmp, HostRegister.Rax, TlbSites.Listed, wide: false);
-        byte* full = code.JumpIf(3);
-        code.Byte(0x66);
-        code.RexIndexed(false, HostRegister.Rcx, HostRegister.Rax, HostRegister.State);
-        code.Byte(0x89);
-        code.ModIndexed(HostRegister.Rcx, HostRegister.State, HostRegister.Rax, 1, StateOffset.TlbSitesList - HostRegister.StateBias);
-        code.AluImmediate(CodeWriter.Add, HostRegister.Rax, 1, wide: false);
-        code.StoreState32(StateOffset.TlbSitesUsed, HostRegister.Rax);
-        CodeWriter.Patch(full, code.At);
-
-        // shl rcx, 5: the copy's place.
-        code.ShiftLeft(HostRegister.Rcx, 5);
-        for (int field = 0; field < 3 * sizeof(ulong); field += sizeof(ulong))
+        // movzx r10d, r10w
+        code.Rex(false, HostRegister.Scratch2, HostRegister.Scratch2);
+        code.Byte(0x0F);
+        code.Byte(0xB7);
+        code.ModRegister(HostRegister.Scratch2, HostRegister.Scratch2);
+        for (int field = 0; field <= Page; field += sizeof(ulong))
         {
-            code.Load(HostRegister.Rax, HostRegister.Scratch2, field);
-            code.RexIndexed(true, HostRegister.Rax, HostRegister.Rcx, HostRegister.State);
-            code.Byte(0x89);
-            code.ModIndexed(HostRegister.Rax, HostRegister.State, HostRegister.Rcx, 0, StateOffset.TlbSite(0) + field - HostRegister.StateBias);
+            code.Load(HostRegister.Rcx, HostRegister.Rax, field);
+            SiteInstruction(ref code, true, 0x89, HostRegister.Rcx, site + field);
         }
 
-        // or byte [r10 + Physical], Copied
-        code.Rex(false, 0, HostRegister.Scratch2);
+        // or byte [rax + Physical], Copied
         code.Byte(0x80);
-        code.ModMemory(1, HostRegister.Scratch2, 3 * sizeof(ulong));
+        code.ModMemory(1, HostRegister.Rax, Physical);
         code.Byte((int)TlbSites.Copied);
-        code.AluRegister(CodeWriter.Cmp, HostRegister.Rax, HostRegister.Rax);
-        CodeWriter.Patch(none, code.At);
-        for (int i = 0; i < Parked; i++)
-        {
-            code.LoadState(parked[i], StateOffset.TlbSiteParked(i));
-        }
 
+        // Listed, where it is not and there is room: cmp dword [site], 0; jne; mov ecx, [used]; cmp ecx, Listed; jae
+        SiteInstruction(ref code, false, 0x83, 7, site + Physical);
+        code.Byte(0);
+        byte* listed = code.JumpIf(5);
+        code.LoadState32(HostRegister.Rcx, StateOffset.TlbSitesUsed);
+        code.AluImmediate(CodeWriter.Cmp, HostRegister.Rcx, TlbSites.Listed, wide: false);
+        byte* full = code.JumpIf(3);
+
+        // mov [list + rcx * 2], r10w; add dword [used], 1; mov dword [site], 1
+        code.Byte(0x66);
+        code.RexIndexed(false, HostRegister.Scratch2, HostRegister.Rcx, HostRegister.State);
+        code.Byte(0x89);
+        code.ModIndexed(HostRegister.Scratch2, HostRegister.State, HostRegister.Rcx, 1, StateOffset.TlbSitesList - HostRegister.StateBias);
+        code.AluImmediate(CodeWriter.Add, HostRegister.Rcx, 1, wide: false);
+        code.StoreState32(StateOffset.TlbSitesUsed, HostRegister.Rcx);
+        SiteInstruction(ref code, false, 0xC7, 0, site + Physical);
+        code.Dword(1);
+        CodeWriter.Patch(full, code.At);
+        CodeWriter.Patch(listed, code.At);
+        code.AluRegister(CodeWriter.Cmp, HostRegister.Rax, HostRegister.Rax);
+        CodeWriter.Patch(missing, code.At);
+        CodeWriter.Patch(crosses, code.At);
+        code.LoadState(HostRegister.Rax, StateOffset.TlbSiteParked(0));
+        code.LoadState(HostRegister.Rcx, StateOffset.TlbSiteParked(1));
         code.Byte(0xC3);
+    }
+
+    // An instruction on a register, or of a group, and a place in the site whose offset the second scratch register holds.
+    private static void SiteInstruction(ref CodeWriter code, bool wide, int opcode, int reg, int displacement)
+    {
+        code.RexIndexed(wide, reg, HostRegister.Scratch2, HostRegister.State);
+        code.Byte(opcode);
+        code.ModIndexed(reg, HostRegister.State, HostRegister.Scratch2, 0, displacement);
     }
 
     private static void EmitCallOut(ref CodeWriter code, nint target)

@@ -1,38 +1,47 @@
 namespace VirtShell.Cpu.Translation;
 
-/// <summary>One translated block.</summary>
-internal sealed unsafe class TranslatedBlock
+/// <summary>One translated block. It stays where it is until everything translated is dropped.</summary>
+internal unsafe struct TranslatedBlock
 {
     /// <summary>Where it executes from.</summary>
-    public byte* Entry { get; init; }
-
-    public ulong PhysicalPage { get; init; }
-
-    /// <summary>Where in the page it is entered.</summary>
-    public int Start { get; init; }
-
-    /// <summary>Its guest code's lowest byte in the page.</summary>
-    public int Low { get; init; }
-
-    /// <summary>One past the highest.</summary>
-    public int End { get; init; }
-
-    /// <summary>A <see cref="TranslationKey"/>.</summary>
-    public int Key { get; init; }
-
-    /// <summary>Status flags that must stand in RFLAGS at its entry.</summary>
-    public uint LiveFlags { get; init; }
+    public byte* Entry;
 
     /// <summary>Where whoever has only left word of the flags enters, once there has been one; it loads them first.</summary>
-    public byte* FlagEntry { get; set; }
+    public byte* FlagEntry;
 
-    public int Instructions { get; init; }
+    /// <summary>Executable code that takes <see cref="EntryExit"/>.</summary>
+    public byte* Leaves;
+
+    public ulong PhysicalPage;
+
+    /// <summary>Others of its hash, and of its page.</summary>
+    public TranslatedBlock* NextOfHash;
+    public TranslatedBlock* NextInPage;
 
     /// <summary>The exit taken at its entry where the budget does not cover it.</summary>
-    public int EntryExit { get; set; }
+    public int EntryExit;
 
-    /// <summary>Executable code that takes that exit.</summary>
-    public byte* Leaves { get; set; }
+    /// <summary>Status flags that must stand in RFLAGS at its entry.</summary>
+    public uint LiveFlags;
 
-    public int CodeBytes { get; set; }
+    /// <summary>Bytes of host code.</summary>
+    public int CodeBytes;
+
+    /// <summary>Where in the page it is entered.</summary>
+    public short Start;
+
+    /// <summary>Its guest code's lowest byte in the page.</summary>
+    public short Low;
+
+    /// <summary>One past the highest.</summary>
+    public short End;
+
+    /// <summary>Guest instructions.</summary>
+    public short Instructions;
+
+    /// <summary>A <see cref="TranslationKey"/>.</summary>
+    public byte Key;
+
+    /// <summary>A store has changed its code.</summary>
+    public bool IsDropped;
 }

@@ -1,39 +1,89 @@
+using System;
 using System.Collections.Generic;
 using VirtShell.Cpu.Execution;
+using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
 
-/// <summary>Translated blocks by guest-physical address and key, and which pages they cover.</summary>
-internal sealed unsafe class TranslationCache
+/// <summary>
+/// Translated blocks by guest-physical address and key, and which pages they cover. Blocks are many, small and found often: they lie in
+/// memory of their own, where no garbage collector moves them.
+/// </summary>
+internal sealed unsafe class TranslationCache : IDisposable
 {
-    private readonly Dictionary<ulong, TranslatedBlock> _blocks = [];
-    private readonly Dictionary<ulong, PageTranslations> _pages = [];
+    /// <summary>Blocks kept at most: fewer than there are exit records for.</summary>
+    private const int Capacity = 1 << 19;
 
-    /// <summary>Called for each block that a store has dropped.</summary>
-    public required System.Action<TranslatedBlock> Dropped { get; init; }
+    private const int FewestBuckets = 1 << 12;
+    private readonly GrowingMemory _memory = new((ulong)Capacity * (ulong)sizeof(TranslatedBlock), largePages: true);
+    private readonly Dictionary<ulong, PageTranslations> _pages = [];
+    private TranslatedBlock** _buckets;
+    private int _bucketCount;
+    private int _count;
+
+    public TranslationCache() => MakeBuckets(FewestBuckets);
+
+    ~TranslationCache() => ReleaseBuckets();
+
+    /// <summary>Called with each block that a store has dropped.</summary>
+    public required DropHandler Dropped { get; init; }
+
+    public delegate void DropHandler(TranslatedBlock* block);
 
     public IEnumerable<ulong> Pages => _pages.Keys;
 
+    public bool HasRoom => _count < Capacity;
+
     public static ulong KeyOf(ulong physical, int key) => (physical << 8) | (uint)key;
 
-    public TranslatedBlock? Find(ulong physical, int key) => _blocks.GetValueOrDefault(KeyOf(physical, key));
+    /// <summary>The block at an address, or null.</summary>
+    public TranslatedBlock* Find(ulong physical, int key)
+    {
+        TranslatedBlock* block = *Bucket(physical, key);
+        while (block != null && (block->PhysicalPage + (ulong)block->Start != physical || block->Key != key || block->IsDropped))
+        {
+            block = block->NextOfHash;
+        }
 
-    public bool Covers(ulong physicalPage) => _pages.TryGetValue(physicalPage, out PageTranslations? page) && page.Blocks.Count > 0;
+        return block;
+    }
+
+    public bool Covers(ulong physicalPage) => _pages.TryGetValue(physicalPage, out PageTranslations? page) && page.Blocks != null;
 
     /// <summary>How often stores have dropped blocks of a page: code that changes all the time is not worth translating.</summary>
     public int Drops(ulong physicalPage) => _pages.TryGetValue(physicalPage, out PageTranslations? page) ? page.Drops : 0;
 
-    public void Add(TranslatedBlock block)
+    /// <summary>Memory for a block, which <see cref="Add"/> then enters. There must be room.</summary>
+    public TranslatedBlock* New()
     {
-        _blocks[KeyOf(block.PhysicalPage + (ulong)block.Start, block.Key)] = block;
-        if (!_pages.TryGetValue(block.PhysicalPage, out PageTranslations? page))
+        TranslatedBlock* block = (TranslatedBlock*)_memory.Start + _count++;
+        _memory.Take(block + 1);
+        *block = default;
+        return block;
+    }
+
+    /// <summary>Enters a block. True: one of its place was dropped before.</summary>
+    public bool Add(TranslatedBlock* block)
+    {
+        if (_count > _bucketCount)
         {
-            page = new PageTranslations();
-            _pages.Add(block.PhysicalPage, page);
+            Grow();
         }
 
-        page.Blocks.Add(block);
-        page.Chunks |= CodeCache.ChunkMask(block.Low, block.End);
+        TranslatedBlock** bucket = Bucket(block->PhysicalPage + (ulong)block->Start, block->Key);
+        bool again = Unlink(bucket, block);
+        block->NextOfHash = *bucket;
+        *bucket = block;
+        if (!_pages.TryGetValue(block->PhysicalPage, out PageTranslations? page))
+        {
+            page = new PageTranslations();
+            _pages.Add(block->PhysicalPage, page);
+        }
+
+        block->NextInPage = page.Blocks;
+        page.Blocks = block;
+        page.Chunks |= CodeCache.ChunkMask(block->Low, block->End);
+        return again;
     }
 
     /// <summary>Drops the blocks that a store overlaps.</summary>
@@ -45,36 +95,103 @@ internal sealed unsafe class TranslationCache
         }
 
         ulong chunks = 0;
-        int kept = 0;
-        for (int i = 0; i < page.Blocks.Count; i++)
+        TranslatedBlock* kept = null;
+        TranslatedBlock* next;
+        for (TranslatedBlock* block = page.Blocks; block != null; block = next)
         {
-            TranslatedBlock block = page.Blocks[i];
-            if (block.Low < start + length && start < block.End)
+            next = block->NextInPage;
+            if (block->Low < start + length && start < block->End)
             {
-                _blocks.Remove(KeyOf(physicalPage + (ulong)block.Start, block.Key));
+                block->IsDropped = true;
                 page.Drops++;
                 Dropped(block);
             }
             else
             {
-                page.Blocks[kept++] = block;
-                chunks |= CodeCache.ChunkMask(block.Low, block.End);
+                block->NextInPage = kept;
+                kept = block;
+                chunks |= CodeCache.ChunkMask(block->Low, block->End);
             }
         }
 
-        page.Blocks.RemoveRange(kept, page.Blocks.Count - kept);
+        page.Blocks = kept;
         page.Chunks = chunks;
     }
 
     public void Clear()
     {
-        _blocks.Clear();
+        new Span<nint>(_buckets, _bucketCount).Clear();
         _pages.Clear();
+        _count = 0;
     }
+
+    public void Dispose()
+    {
+        ReleaseBuckets();
+        _memory.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    // Takes a dropped block of the same place out of its bucket.
+    private static bool Unlink(TranslatedBlock** link, TranslatedBlock* like)
+    {
+        for (; *link != null; link = &(*link)->NextOfHash)
+        {
+            TranslatedBlock* block = *link;
+            if (block->PhysicalPage == like->PhysicalPage && block->Start == like->Start && block->Key == like->Key)
+            {
+                *link = block->NextOfHash;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private TranslatedBlock** Bucket(ulong physical, int key) =>
+        _buckets + (((KeyOf(physical, key) * 0x9E37_79B9_7F4A_7C15) >> 40) & (uint)(_bucketCount - 1));
+
+    private void Grow()
+    {
+        TranslatedBlock** old = _buckets;
+        int count = _bucketCount;
+        MakeBuckets(count * 2);
+        for (int i = 0; i < count; i++)
+        {
+            TranslatedBlock* next;
+            for (TranslatedBlock* block = old[i]; block != null; block = next)
+            {
+                next = block->NextOfHash;
+                TranslatedBlock** bucket = Bucket(block->PhysicalPage + (ulong)block->Start, block->Key);
+                block->NextOfHash = *bucket;
+                *bucket = block;
+            }
+        }
+
+        HostMemory.Release((byte*)old, BytesOf(count));
+    }
+
+    private void MakeBuckets(int count)
+    {
+        _buckets = (TranslatedBlock**)HostMemory.Reserve(BytesOf(count));
+        HostMemory.Populate((byte*)_buckets, BytesOf(count));
+        _bucketCount = count;
+    }
+
+    private void ReleaseBuckets()
+    {
+        if (_buckets != null)
+        {
+            HostMemory.Release((byte*)_buckets, BytesOf(_bucketCount));
+            _buckets = null;
+        }
+    }
+
+    private static ulong BytesOf(int buckets) => (ulong)buckets * (ulong)sizeof(TranslatedBlock*);
 
     private sealed class PageTranslations
     {
-        public readonly List<TranslatedBlock> Blocks = [];
+        public TranslatedBlock* Blocks;
         public ulong Chunks;
         public int Drops;
     }

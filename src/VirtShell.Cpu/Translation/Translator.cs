@@ -14,8 +14,8 @@ namespace VirtShell.Cpu.Translation;
 /// that emitted code cannot do is done by the interpreter, one instruction at a time.
 /// </summary>
 /// <remarks>
-/// Unsafe code is sound here because emitted code touches guest memory only through the soft TLB, its own state through GS,
-/// and nothing else; and because no exception passes through it: its calls catch everything.
+/// Unsafe code is sound here because emitted code touches guest memory only through the soft TLB, its own state by a register
+/// that no guest sees, and nothing else; and because no exception passes through it: its calls catch everything.
 /// </remarks>
 internal sealed unsafe class Translator : IDisposable
 {
@@ -50,10 +50,9 @@ internal sealed unsafe class Translator : IDisposable
     /// <summary>Places, plus one, at which an instruction began that crossed into the next page: it is not decoded each time to see that. The code may have changed since, so now and then it is.</summary>
     private readonly ulong[] _crossings = new ulong[Crossings];
     private readonly byte* _page = HostMemory.Reserve(4096);
-    private readonly Op* _ops = (Op*)HostMemory.Reserve((ulong)MaxOps * (ulong)sizeof(Op));
+    private readonly GrowingMemory _opMemory = new((ulong)MaxOps * (ulong)sizeof(Op));
+    private readonly Op* _ops;
 
-    /// <summary>Blocks that stores have dropped, by <see cref="TranslationCache.KeyOf"/>.</summary>
-    private readonly System.Collections.Generic.HashSet<ulong> _dropped = [];
     private CodeWriter _writer;
     private byte* _start;
     private int _nextOp;
@@ -89,6 +88,7 @@ internal sealed unsafe class Translator : IDisposable
         _code = code;
         _builder = builder;
         _s->HostMxcsr = HostMxcsr;
+        _ops = (Op*)_opMemory.Start;
         _cache = new TranslationCache { Dropped = Drop };
         _writer.At = _memory.Writable;
         _writer.Delta = (nint)(_memory.Executable - _memory.Writable);
@@ -137,7 +137,6 @@ internal sealed unsafe class Translator : IDisposable
 
         _cache.Clear();
         _exits.Clear();
-        _dropped.Clear();
         _writer.At = _start;
         _nextOp = 0;
         _opsFull = false;
@@ -151,7 +150,8 @@ internal sealed unsafe class Translator : IDisposable
         _exits.Dispose();
         _returns.Dispose();
         HostMemory.Release(_page, 4096);
-        HostMemory.Release((byte*)_ops, (ulong)MaxOps * (ulong)sizeof(Op));
+        _opMemory.Dispose();
+        _cache.Dispose();
     }
 
     /// <summary>Runs until something needs the run loop.</summary>
@@ -161,7 +161,7 @@ internal sealed unsafe class Translator : IDisposable
         do
         {
             int key = TranslationKey.Of(s);
-            TranslatedBlock? block = null;
+            TranslatedBlock* block = null;
             byte* code = Find(key, ref block);
             if (code == null)
             {
@@ -175,7 +175,7 @@ internal sealed unsafe class Translator : IDisposable
     }
 
     /// <summary>Host code for RIP; null where the interpreter has done something instead.</summary>
-    private byte* Find(int key, ref TranslatedBlock? block)
+    private byte* Find(int key, ref TranslatedBlock* block)
     {
         CpuState* s = _s;
         if (_opsFull)
@@ -203,7 +203,7 @@ internal sealed unsafe class Translator : IDisposable
         }
 
         bool global = _vcpu.Mmu.IsGlobal;
-        block = _cache.Find(physical, key) ?? Translate(linear, physical, key);
+        block = Block(linear, physical, key);
         if (block == null)
         {
             Interpret();
@@ -216,24 +216,24 @@ internal sealed unsafe class Translator : IDisposable
         }
 
         s->RipBase = rip - (linear & 0xFFF);
-        return block.Entry;
+        return block->Entry;
     }
 
     /// <summary>Where emitted code enters a block that leaves some flags in RFLAGS, and word of all; null where there is no room for such an entry.</summary>
-    private byte* EntryOf(TranslatedBlock block, uint hostFlags)
+    private byte* EntryOf(TranslatedBlock* block, uint hostFlags)
     {
-        if ((block.LiveFlags & ~hostFlags) == 0)
+        if ((block->LiveFlags & ~hostFlags) == 0)
         {
-            return block.Entry;
+            return block->Entry;
         }
 
-        if (block.FlagEntry == null && _exits.HasRoom && _writer.At + BlockTranslator.FlagEntryBytes <= CodeEnd)
+        if (block->FlagEntry == null && _exits.HasRoom && _writer.At + BlockTranslator.FlagEntryBytes <= CodeEnd)
         {
             _memory.Take(_writer.At + BlockTranslator.FlagEntryBytes);
             _translator.EmitFlagEntry(ref _writer, block);
         }
 
-        return block.FlagEntry;
+        return block->FlagEntry;
     }
 
     // One block by the interpreter.
@@ -243,8 +243,15 @@ internal sealed unsafe class Translator : IDisposable
         _vcpu.Step(Math.Min(op->Remaining, _s->Budget));
     }
 
+    /// <summary>The block at an address, translated if need be; null where the interpreter is to execute it.</summary>
+    private TranslatedBlock* Block(ulong linear, ulong physical, int key)
+    {
+        TranslatedBlock* block = _cache.Find(physical, key);
+        return block != null ? block : Translate(linear, physical, key);
+    }
+
     /// <summary>Translates the block at an address if it has become warm, and its first instruction does not cross into another page.</summary>
-    private TranslatedBlock? Translate(ulong linear, ulong physical, int key)
+    private TranslatedBlock* Translate(ulong linear, ulong physical, int key)
     {
         ulong page = physical & ~0xFFFUL;
         ulong place = TranslationCache.KeyOf(physical, key);
@@ -275,27 +282,28 @@ internal sealed unsafe class Translator : IDisposable
             return null;
         }
 
-        if (_writer.At + BlockTranslator.MaxBytes > CodeEnd || !_exits.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
+        if (_writer.At + BlockTranslator.MaxBytes > CodeEnd || !_exits.HasRoom || !_cache.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
         {
             Flush();
         }
 
         _memory.Take(_writer.At + BlockTranslator.MaxBytes);
-        TranslatedBlock block = _translator.Translate(ref _writer, code, page, start, key);
-        _cache.Add(block);
+        _exits.Take();
+        TranslatedBlock* block = _cache.New();
+        _translator.Translate(ref _writer, block, code, page, start, key);
+        bool again = _cache.Add(block);
         _code.ProtectPage(page);
-        bool again = _dropped.Contains(TranslationCache.KeyOf(physical, key));
         _statistics = _statistics with
         {
             BlocksTranslated = _statistics.BlocksTranslated + 1,
             Retranslations = _statistics.Retranslations + (again ? 1 : 0),
-            TranslatedGuestInstructions = _statistics.TranslatedGuestInstructions + block.Instructions,
-            TranslatedBytes = _statistics.TranslatedBytes + block.CodeBytes,
+            TranslatedGuestInstructions = _statistics.TranslatedGuestInstructions + block->Instructions,
+            TranslatedBytes = _statistics.TranslatedBytes + block->CodeBytes,
         };
         return block;
     }
 
-    private void Enter(byte* code, int key, TranslatedBlock? block)
+    private void Enter(byte* code, int key, TranslatedBlock* block)
     {
         CpuState* s = _s;
         if (s->Budget > ReturnStack.MaxBudget)
@@ -309,7 +317,7 @@ internal sealed unsafe class Translator : IDisposable
             s->NativeMxcsr = _masked ? s->Mxcsr : HostMxcsr;
             long before = s->RunEnd - s->Budget - _calledOut;
             int result;
-            if (block != null && block.LiveFlags != 0)
+            if (block != null && block->LiveFlags != 0)
             {
                 s->FlagImage = FlagImageFixed | Flags.GetStatus(s);
                 result = _stubs.EnterWithFlags(s, code);
@@ -352,7 +360,7 @@ internal sealed unsafe class Translator : IDisposable
     }
 
     // Does what an exit asks for; gives where emitted code goes on, or null for the run loop to look around first.
-    private byte* Leave(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    private byte* Leave(ref ExitRecord exit, int key, ref TranslatedBlock* block)
     {
         CpuState* s = _s;
         if (exit.Kind == ExitKind.Arrived)
@@ -420,7 +428,7 @@ internal sealed unsafe class Translator : IDisposable
     }
 
     /// <summary>Makes a branch within the page go straight to its target from now on, and goes there.</summary>
-    private byte* Link(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    private byte* Link(ref ExitRecord exit, int key, ref TranslatedBlock* block)
     {
         CpuState* s = _s;
         if (s->StopBelow != 0 || s->Budget <= 0 || s->Rip != Flow.Mask(s, s->RipBase + (ulong)exit.PageOffset))
@@ -432,20 +440,16 @@ internal sealed unsafe class Translator : IDisposable
         byte* link = exit.Link;
         uint hostFlags = exit.HostFlags;
         int epoch = _epoch;
-        TranslatedBlock? target = _cache.Find(physical, key);
+        TranslatedBlock* target = Block((ulong)exit.PageOffset, physical, key);
         if (target == null)
         {
-            target = Translate((ulong)exit.PageOffset, physical, key);
-            if (target == null)
-            {
-                return null;
-            }
+            return null;
+        }
 
-            if (_epoch != epoch)
-            {
-                // All was dropped to make room, the branch included.
-                link = null;
-            }
+        if (_epoch != epoch)
+        {
+            // All was dropped to make room, the branch included.
+            link = null;
         }
 
         byte* entry = link != null ? EntryOf(target, hostFlags) : null;
@@ -455,16 +459,16 @@ internal sealed unsafe class Translator : IDisposable
         }
 
         block = target;
-        return target.Entry;
+        return target->Entry;
     }
 
     /// <summary>Whoever comes to a dropped block goes on to the one that has taken its place.</summary>
-    private byte* Forward(ref ExitRecord exit, int key, ref TranslatedBlock? block)
+    private byte* Forward(ref ExitRecord exit, int key, ref TranslatedBlock* block)
     {
         ulong physical = exit.PhysicalPage + (ulong)exit.PageOffset;
         byte* entry = exit.Link;
         int epoch = _epoch;
-        TranslatedBlock? target = _cache.Find(physical, key) ?? Translate((ulong)exit.PageOffset, physical, key);
+        TranslatedBlock* target = Block((ulong)exit.PageOffset, physical, key);
         if (target == null)
         {
             return null;
@@ -478,22 +482,21 @@ internal sealed unsafe class Translator : IDisposable
         }
 
         block = target;
-        return target.Entry;
+        return target->Entry;
     }
 
     /// <summary>A store has changed a block's code: whoever still jumps to it leaves.</summary>
-    private void Drop(TranslatedBlock block)
+    private void Drop(TranslatedBlock* block)
     {
         _statistics = _statistics with { BlocksInvalidated = _statistics.BlocksInvalidated + 1 };
-        _dropped.Add(TranslationCache.KeyOf(block.PhysicalPage + (ulong)block.Start, block.Key));
         // Its budget exit becomes the way out: dropping needs no room. The jump is shorter than the check that it replaces, behind
         // which code may be running.
-        ref ExitRecord exit = ref _exits[block.EntryExit];
+        ref ExitRecord exit = ref _exits[block->EntryExit];
         exit.Kind = ExitKind.Dropped;
         exit.Owed = 0;
-        exit.Link = block.Entry - _writer.Delta;
+        exit.Link = block->Entry - _writer.Delta;
         CodeWriter entry = new() { At = exit.Link, Delta = _writer.Delta };
-        entry.JumpTo(block.Leaves);
+        entry.JumpTo(block->Leaves);
         _droppedInMiss |= _missing;
         if (_calling)
         {
@@ -558,6 +561,7 @@ internal sealed unsafe class Translator : IDisposable
         {
             exit.Ops = ops;
             _nextOp += exit.OpCount + 1;
+            _opMemory.Take(_ops + _nextOp);
         }
 
         // What a call leaves of its block stays charged while the interpreter runs.

@@ -2,6 +2,8 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using Microsoft.Win32.SafeHandles;
+using VirtShell.Cpu.Memory;
 using VirtShell.Images;
 
 namespace VirtShell.Host.Running;
@@ -29,7 +31,7 @@ internal static class ImageBytes
         byte[] read;
         try
         {
-            read = File.ReadAllBytes(file.Path);
+            read = ReadFile(file.Path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -46,6 +48,32 @@ internal static class ImageBytes
             Shared[key] = new WeakReference<byte[]>(read);
             return read;
         }
+    }
+
+    private static byte[] ReadFile(string path)
+    {
+        using SafeFileHandle file = File.OpenHandle(path, options: FileOptions.SequentialScan);
+        long length = RandomAccess.GetLength(file);
+        if (length > Array.MaxLength)
+        {
+            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"The file has {length} bytes, which is more than an image to boot can have ({Array.MaxLength})."));
+        }
+
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)length);
+        HostPages.Bring(bytes);
+        Span<byte> rest = bytes;
+        while (rest.Length > 0)
+        {
+            int read = RandomAccess.Read(file, rest, length - rest.Length);
+            if (read == 0)
+            {
+                throw new EndOfStreamException("The file became shorter while it was being read.");
+            }
+
+            rest = rest[read..];
+        }
+
+        return bytes;
     }
 
     /// <summary>What stands for the content: its hash where that is known, else the file as it is now. Hashing takes longer than all else that a start does with a kernel.</summary>

@@ -315,6 +315,7 @@ internal sealed partial class BlockWriter
                 break;
             default:
                 _code.Raw(0x0F, 0xAE, 0xF0); // mfence
+                _code.Raw(0x0F, 0x01, 0xE8); // serialize
                 break;
         }
 

@@ -54,6 +54,7 @@ public sealed unsafe class CpuModelTests
         { 7, 1, 29, Code.Sha1nexte_xmm_xmmm128 },
         { 7, 2, 3, Code.Rdpkru },
         { 7, 2, 22, Code.Rdpid_r64 },
+        { 7, 3, 14, Code.Serialize },
         { 0x8000_0001, 2, 5, Code.Lzcnt_r32_rm32 },
         { 0x8000_0001, 2, 2, Code.Vmmcall },
         { 0x8000_0001, 3, 11, Code.Syscall },

@@ -4,7 +4,7 @@ using VirtShell.Cpu.Execution;
 
 namespace VirtShell.Cpu.Instructions.Privileged;
 
-/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC, RDRAND, RDSEED, CLFLUSH, and the reserved NOPs.</summary>
+/// <summary>CPUID, RDMSR, WRMSR, RDTSC, RDTSCP, RDPID, RDPMC, RDRAND, RDSEED, CLFLUSH, SERIALIZE, and the reserved NOPs.</summary>
 internal static unsafe class InformationHandlers
 {
     public static void Register()
@@ -30,6 +30,8 @@ internal static unsafe class InformationHandlers
         AddNops(Code.Lfence_E9, Code.Lfence_EF);
         AddNops(Code.Mfence_F1, Code.Mfence_F7);
         AddNops(Code.Sfence_F9, Code.Sfence_FF);
+        // Every instruction here completes before the next begins.
+        AddNops(Code.Serialize, Code.Serialize);
         AddNops(Code.Prefetchreserved3_m8, Code.Prefetchreserved7_m8);
         HandlerTable.Add(Code.Clflush_m8, null, &FlushLine<Flat>, &FlushLine<General>);
         HandlerTable.Add(Code.Clflushopt_m8, null, &FlushLine<Flat>, &FlushLine<General>);
