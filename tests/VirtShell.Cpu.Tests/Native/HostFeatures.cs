@@ -20,7 +20,7 @@ internal static class HostFeatures
         }
 
         (_, _, int c1, _) = X86Base.CpuId(1, 0);
-        (_, int b7, _, _) = X86Base.CpuId(7, 0);
+        (_, int b7, _, int d7) = X86Base.CpuId(7, 0);
         (_, _, int ce, _) = X86Base.CpuId(unchecked((int)0x8000_0001), 0);
         bool Bit(int value, int bit) => ((value >> bit) & 1) != 0;
         return new Dictionary<CpuidFeature, bool>
@@ -42,6 +42,7 @@ internal static class HostFeatures
             [CpuidFeature.ADX] = Bit(b7, 19),
             [CpuidFeature.CLFLUSHOPT] = Bit(b7, 23),
             [CpuidFeature.SHA] = Bit(b7, 29),
+            [CpuidFeature.SERIALIZE] = Bit(d7, 14),
             [CpuidFeature.LZCNT] = Bit(ce, 5),
         };
     }
