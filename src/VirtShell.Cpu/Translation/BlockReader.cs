@@ -19,6 +19,9 @@ internal sealed unsafe class BlockReader
     private const int MaxFollowed = 3;
     private const int FollowedUpTo = MaxItems / 2;
     private const int LookAhead = 6;
+
+    /// <summary>Bytes of an instruction at most (SDM Vol. 2 §2.3.11).</summary>
+    public const int LongestInstruction = 15;
     private readonly PageCodeReader _reader = new();
     private readonly Decoder[] _decoders;
     private readonly bool[] _supported;
@@ -101,6 +104,21 @@ internal sealed unsafe class BlockReader
         }
 
         return target != item.Offset;
+    }
+
+    /// <summary>
+    /// Reads an instruction that crosses into the next page, whose first bytes follow those of the page. False where it is the interpreter's anyway.
+    /// </summary>
+    public bool ReadCrossing(byte* page, int start, int key)
+    {
+        _reader.End = 4096 + LongestInstruction;
+        bool whole = TryDecode(page, start, key, out Item item);
+        _reader.End = 4096;
+        Count = 1;
+        Items[0] = item;
+        Low = start;
+        High = 4096;
+        return whole && item.End > 4096 && item.Family is not (Family.Exit or Family.CallOut or Family.Repeat);
     }
 
     /// <summary>What the code at an offset does to status flags before it sets them all.</summary>
@@ -405,6 +423,9 @@ internal sealed unsafe class BlockReader
 
         public bool Failed { get; private set; }
 
+        /// <summary>Where reading ends.</summary>
+        public int End { get; set; } = 4096;
+
         public void Open(byte* page, int offset)
         {
             _page = page;
@@ -414,7 +435,7 @@ internal sealed unsafe class BlockReader
 
         public override int ReadByte()
         {
-            if (_position >= 4096)
+            if (_position >= End)
             {
                 Failed = true;
                 return -1;

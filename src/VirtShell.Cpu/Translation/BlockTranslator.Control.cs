@@ -6,7 +6,10 @@ namespace VirtShell.Cpu.Translation;
 /// <summary>The stack, and everything that leaves the block.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private bool CanLookUp => _is64 || (_key & TranslationKey.FlatSegments) != 0;
+    private bool CanLookUp => HasLookUp(_key);
+
+    /// <summary>Whether code of a key finds targets in other pages by the jump table.</summary>
+    public static bool HasLookUp(int key) => (key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits64 || (key & TranslationKey.FlatSegments) != 0;
 
     /// <summary>R8 to R11, as bits.</summary>
     private const uint InMemoryRegisters = 0xF00;
@@ -251,12 +254,21 @@ internal sealed unsafe partial class BlockTranslator
             PassFlags(target < 4096 ? ProspectOf(target).Modified : uint.MaxValue);
         }
 
+        bool near = target < 4096;
         if (owed != 0)
         {
-            GiveBack(owed);
+            if (near && ProspectOf(target).Live != 0)
+            {
+                GiveBack(owed);
+            }
+            else
+            {
+                // Nobody wants what stands in RFLAGS.
+                _code.AluStateImmediate(CodeWriter.Add, StateOffset.Budget, owed);
+                _inHost = false;
+            }
         }
 
-        bool near = target < 4096;
         bool truncates = taken && (_key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16;
         int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _count);
         _exits[id].Owed = 0;
@@ -284,25 +296,31 @@ internal sealed unsafe partial class BlockTranslator
         }
         else if (CanLookUp)
         {
-            _code.LoadState(HostRegister.Scratch, StateOffset.RipBase);
-            AddDisplacement(HostRegister.Scratch, (int)(long)target);
-            if (!_is64)
-            {
-                _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
-            }
-
-            EmitLookUp(id);
-            EmitEnterFound();
+            EmitFarEdge((int)(long)target, id);
             return;
         }
 
         EmitLeaveTo(id);
     }
 
-    /// <summary>Finds the RIP in the scratch register in the jump table: its entry into the second one. Leaves by <paramref name="otherwise"/> where it is not there.</summary>
-    private void EmitLookUp(int otherwise)
+    // Goes on at a place of another page, or leaves.
+    private void EmitFarEdge(int target, int otherwise)
     {
-        byte* other = JumpTable.EmitLookUp(ref _code, out byte* found);
+        _code.LoadState(HostRegister.Scratch, StateOffset.RipBase);
+        AddDisplacement(HostRegister.Scratch, target);
+        if (!_is64)
+        {
+            _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
+        }
+
+        EmitLookUp(otherwise);
+        EmitEnterFound();
+    }
+
+    /// <summary>Finds the RIP in the scratch register in the jump table: its entry into the second one. Leaves by <paramref name="otherwise"/> where it is not there.</summary>
+    private void EmitLookUp(int otherwise, bool copied = false)
+    {
+        byte* other = JumpTable.EmitLookUp(ref _code, out byte* found, copied);
         ref ColdPart part = ref AddCold(ColdKind.LookUp, other);
         part.Back = found;
         part.Id = otherwise;
@@ -328,8 +346,8 @@ internal sealed unsafe partial class BlockTranslator
         if (!direct)
         {
             BeforeClobber(in item);
-            EmitTarget(in item, index);
-            EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index));
+            bool copied = EmitTarget(in item, index);
+            EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index), copied);
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
         }
 
@@ -392,7 +410,7 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private void EmitLanding(int end)
     {
-        if (end == 4096)
+        if (end >= 4096)
         {
             // What is behind the call is another page's.
             _code.Lea(HostRegister.Rsp, HostRegister.Rsp, 8);
@@ -438,19 +456,19 @@ internal sealed unsafe partial class BlockTranslator
         EmitMoveStack();
         BeforeClobber(in item);
         Spill(InMemoryRegisters);
-        EmitTarget(in item, index);
-        EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index));
+        bool copied = EmitTarget(in item, index);
+        EmitLookUp(NewExit(ExitKind.Indirect, item.Offset, index), copied);
         FinishIndirect();
     }
 
-    // The target of an indirect branch into the scratch register.
-    private void EmitTarget(in Item item, int index)
+    // The target of an indirect branch into the scratch register. True: it stands in the second one, too.
+    private bool EmitTarget(in Item item, int index)
     {
         if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
             LoadOperand(HostRegister.Scratch, item.MemorySize);
-            return;
+            return false;
         }
 
         int register = GuestOperand(item.Instruction.Op0Register, HostRegister.Scratch);
@@ -465,6 +483,8 @@ internal sealed unsafe partial class BlockTranslator
         {
             _code.Move32(HostRegister.Scratch, register);
         }
+
+        return register == HostRegister.Scratch2;
     }
 
     // The scratch registers hold RIP and code: only moves may come between.

@@ -229,7 +229,7 @@ internal sealed unsafe partial class BlockTranslator
         _inHost = false;
         EmitMoveStack();
         PassFlags(uint.MaxValue);
-        GiveBack(part.Owed);
+        _code.AluStateImmediate(CodeWriter.Add, StateOffset.Budget, part.Owed);
         int id = NewExit(ExitKind.Branch, _reader.Items[part.Item].Offset, _count);
         _exits[id].Key |= (byte)TranslationKey.Strict;
         byte* link = _code.Jump();

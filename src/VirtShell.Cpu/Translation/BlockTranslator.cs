@@ -34,6 +34,9 @@ internal sealed unsafe partial class BlockTranslator
     private byte* _leaves;
     private int _count;
 
+    /// <summary>The block is one instruction, which ends in the next page.</summary>
+    private bool _crosses;
+
     // The flag thunk that was last looked up.
     private FlagThunk _lastThunk;
     private int _lastThunkIndex;
@@ -60,16 +63,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Emits the block that was read, and says of it all but its place among others.</summary>
     public void Translate(ref CodeWriter code, TranslatedBlock* block, byte* page, ulong physicalPage, int start, int key)
     {
-        _code = code;
-        AlignCode();
-        _page = page;
-        _physicalPage = physicalPage;
-        _key = key;
-        _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
+        Begin(ref code, page, physicalPage, key);
         _count = _reader.Count;
-        _coldCount = 0;
-        _lastThunk = FlagThunk.Canonical;
-        _lastThunkIndex = 0;
+        _crosses = block->Kind == BlockKind.Crossing;
         _sites.Clear();
         _places.Clear();
         _held = -1;
@@ -79,12 +75,9 @@ internal sealed unsafe partial class BlockTranslator
         uint live = Analyse(items);
         _loops = IsLoop(items, start, live);
         _scattered = Scattered(items);
-        block->Entry = _code.Executable;
-        block->PhysicalPage = physicalPage;
-        block->Start = (short)start;
+        Describe(block, start);
         block->Low = (short)_reader.Low;
         block->End = (short)_reader.High;
-        block->Key = (byte)key;
         block->LiveFlags = live;
         block->Instructions = (short)_count;
         _loopTop = null;
@@ -105,6 +98,49 @@ internal sealed unsafe partial class BlockTranslator
         block->Leaves = _leaves;
         block->CodeBytes = (int)(_code.Executable - block->Entry);
         code = _code;
+    }
+
+    /// <summary>Emits a <see cref="BlockKind.Gateway"/>.</summary>
+    public void EmitGateway(ref CodeWriter code, TranslatedBlock* block, byte* page, ulong physicalPage, int start, int key)
+    {
+        Begin(ref code, page, physicalPage, key);
+        _count = 0;
+        _crosses = false;
+        FlagsAreSettled();
+        _stackMoves = 0;
+        _ahead = 0;
+        Describe(block, start);
+        block->Kind = BlockKind.Gateway;
+        block->Low = (short)start;
+        block->End = 4096;
+        block->EntryExit = NewExit(ExitKind.FarBranch, start, 0);
+        EmitFarEdge(start, block->EntryExit);
+        EmitCold();
+        block->Leaves = _code.Executable;
+        EmitLeaveTo(block->EntryExit);
+        block->CodeBytes = (int)(_code.Executable - block->Entry);
+        code = _code;
+    }
+
+    private void Begin(ref CodeWriter code, byte* page, ulong physicalPage, int key)
+    {
+        _code = code;
+        AlignCode();
+        _page = page;
+        _physicalPage = physicalPage;
+        _key = key;
+        _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
+        _coldCount = 0;
+        _lastThunk = FlagThunk.Canonical;
+        _lastThunkIndex = 0;
+    }
+
+    private void Describe(TranslatedBlock* block, int start)
+    {
+        block->Entry = _code.Executable;
+        block->PhysicalPage = _physicalPage;
+        block->Start = (short)start;
+        block->Key = (byte)_key;
     }
 
     /// <summary>Emits an entry for a block that wants flags in RFLAGS, for whoever has only left word of them; takes less than <see cref="FlagEntryBytes"/>.</summary>
@@ -312,6 +348,14 @@ internal sealed unsafe partial class BlockTranslator
     {
         EmitMoveStack();
         ref Item first = ref _reader.Items[index];
+        if (_crosses)
+        {
+            // Its operation can't be had from one page. What is emitted behind this is never reached.
+            EmitLeaveTo(NewExit(ExitKind.Instruction, first.Offset, index));
+            FlagsAreSettled();
+            return;
+        }
+
         int id = NewExit(ExitKind.CallOut, first.Offset, index);
         _exits[id].OpCount = (ushort)run;
         _exits[id].Owed = (short)(_count - index - run + _ahead);
@@ -353,6 +397,7 @@ internal sealed unsafe partial class BlockTranslator
         record.OpCount = 1;
         record.Key = (byte)(_key & ~TranslationKey.Strict);
         record.StackMoves = (short)_stackMoves;
+        record.Crosses = _crosses;
         return id;
     }
 

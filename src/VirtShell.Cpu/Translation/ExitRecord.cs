@@ -76,6 +76,9 @@ internal unsafe struct ExitRecord
     /// <summary>Slots of <see cref="CpuState.Windows"/> that the block goes on to use behind the access, as bits.</summary>
     public ushort Windows;
 
+    /// <summary>The instruction crosses into the next page: what it is the interpreter must see for itself.</summary>
+    public bool Crosses;
+
     /// <summary>The operation is a conditional branch, which remembers the block behind it.</summary>
     public bool Falls;
 

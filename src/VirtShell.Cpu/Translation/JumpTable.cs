@@ -97,14 +97,11 @@ internal sealed unsafe class JumpTable : IDisposable
         return code != null;
     }
 
-    /// <summary>Drops every target in the page of a linear address.</summary>
+    /// <summary>Drops every target in the page of a linear address, and in the one before: the last instruction there may end in this one.</summary>
     public void FlushPage(ulong linear)
     {
-        int group = GroupOf(linear);
-        if (_touched[group])
-        {
-            Clear(group);
-        }
+        DropGroup(GroupOf(linear));
+        DropGroup(GroupOf(linear - 4096));
     }
 
     /// <summary>Drops every target; keeps them where all are global and those may stay.</summary>
@@ -133,12 +130,16 @@ internal sealed unsafe class JumpTable : IDisposable
     }
 
     /// <summary>
-    /// Emits the search for the RIP in the scratch register: its entry into the second one, which <see cref="EmitEnter"/> then uses. Gives
+    /// Emits the search for the RIP in the scratch register (and <paramref name="copied"/> to the second one): its entry into the second one, which <see cref="EmitEnter"/> then uses. Gives
     /// the jump that is taken where it is not there, to what <see cref="EmitLookUpNeighbour"/> emits, and where that comes back to.
     /// </summary>
-    public static byte* EmitLookUp(ref CodeWriter code, out byte* found)
+    public static byte* EmitLookUp(ref CodeWriter code, out byte* found, bool copied = false)
     {
-        code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
+        if (!copied)
+        {
+            code.Move32(HostRegister.Scratch2, HostRegister.Scratch);
+        }
+
         code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, Mask, wide: false);
         code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.JumpTable);
         EmitCompare(ref code);
@@ -194,6 +195,14 @@ internal sealed unsafe class JumpTable : IDisposable
         }
 
         return entry[0] == rip && IsUsed(entry) ? entry : null;
+    }
+
+    private void DropGroup(int group)
+    {
+        if (_touched[group])
+        {
+            Clear(group);
+        }
     }
 
     private void Clear(int group)

@@ -1,5 +1,21 @@
 namespace VirtShell.Cpu.Translation;
 
+/// <summary>What a translation stands for.</summary>
+internal enum BlockKind : byte
+{
+    /// <summary>Instructions of one page.</summary>
+    Plain,
+
+    /// <summary>
+    /// The way to an instruction that crosses into the next page. It looks RIP up in the jump table: only there, by address space,
+    /// is it known which page comes next. The table never leads to it.
+    /// </summary>
+    Gateway,
+
+    /// <summary>An instruction that crosses into the next page. Only the jump tables of address spaces where that page follows lead to it.</summary>
+    Crossing,
+}
+
 /// <summary>One translated block. It stays where it is until everything translated is dropped.</summary>
 internal unsafe struct TranslatedBlock
 {
@@ -17,6 +33,12 @@ internal unsafe struct TranslatedBlock
     /// <summary>Others of its hash, and of its page.</summary>
     public TranslatedBlock* NextOfHash;
     public TranslatedBlock* NextInPage;
+
+    /// <summary>The physical page that a crossing instruction ends in.</summary>
+    public ulong SecondPage;
+
+    /// <summary>Set where this only stands in the second page's list, for a crossing instruction.</summary>
+    public TranslatedBlock* Main;
 
     /// <summary>The exit taken at its entry where the budget does not cover it.</summary>
     public int EntryExit;
@@ -41,6 +63,8 @@ internal unsafe struct TranslatedBlock
 
     /// <summary>A <see cref="TranslationKey"/>.</summary>
     public byte Key;
+
+    public BlockKind Kind;
 
     /// <summary>A store has changed its code.</summary>
     public bool IsDropped;

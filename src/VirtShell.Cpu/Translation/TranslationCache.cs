@@ -32,7 +32,8 @@ internal sealed unsafe class TranslationCache : IDisposable
 
     public IEnumerable<ulong> Pages => _pages.Keys;
 
-    public bool HasRoom => _count < Capacity;
+    /// <summary>Whether a block fits.</summary>
+    public bool HasRoom => _count + 2 <= Capacity;
 
     public static ulong KeyOf(ulong physical, int key) => (physical << 8) | (uint)key;
 
@@ -40,7 +41,20 @@ internal sealed unsafe class TranslationCache : IDisposable
     public TranslatedBlock* Find(ulong physical, int key)
     {
         TranslatedBlock* block = *Bucket(physical, key);
-        while (block != null && (block->PhysicalPage + (ulong)block->Start != physical || block->Key != key || block->IsDropped))
+        while (block != null && (block->PhysicalPage + (ulong)block->Start != physical || block->Key != key || block->IsDropped || block->Kind == BlockKind.Crossing))
+        {
+            block = block->NextOfHash;
+        }
+
+        return block;
+    }
+
+    /// <summary>The instruction at an address that crosses into a given page, or null.</summary>
+    public TranslatedBlock* FindCrossing(ulong physical, int key, ulong secondPage)
+    {
+        TranslatedBlock* block = *Bucket(physical, key);
+        while (block != null && (block->PhysicalPage + (ulong)block->Start != physical || block->Key != key || block->IsDropped
+            || block->Kind != BlockKind.Crossing || block->SecondPage != secondPage))
         {
             block = block->NextOfHash;
         }
@@ -74,16 +88,17 @@ internal sealed unsafe class TranslationCache : IDisposable
         bool again = Unlink(bucket, block);
         block->NextOfHash = *bucket;
         *bucket = block;
-        if (!_pages.TryGetValue(block->PhysicalPage, out PageTranslations? page))
-        {
-            page = new PageTranslations();
-            _pages.Add(block->PhysicalPage, page);
-        }
-
-        block->NextInPage = page.Blocks;
-        page.Blocks = block;
-        page.Chunks |= CodeCache.ChunkMask(block->Low, block->End);
+        Cover(block->PhysicalPage, block);
         return again;
+    }
+
+    /// <summary>Enters where else a crossing instruction has bytes: the first <paramref name="end"/> of its second page.</summary>
+    public void CoverSecond(TranslatedBlock* block, int end)
+    {
+        TranslatedBlock* rest = New();
+        rest->Main = block;
+        rest->End = (short)end;
+        Cover(block->SecondPage, rest);
     }
 
     /// <summary>Drops the blocks that a store overlaps.</summary>
@@ -102,9 +117,13 @@ internal sealed unsafe class TranslationCache : IDisposable
             next = block->NextInPage;
             if (block->Low < start + length && start < block->End)
             {
-                block->IsDropped = true;
                 page.Drops++;
-                Dropped(block);
+                TranslatedBlock* dropped = block->Main != null ? block->Main : block;
+                if (!dropped->IsDropped)
+                {
+                    dropped->IsDropped = true;
+                    Dropped(dropped);
+                }
             }
             else
             {
@@ -132,13 +151,27 @@ internal sealed unsafe class TranslationCache : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private void Cover(ulong physicalPage, TranslatedBlock* block)
+    {
+        if (!_pages.TryGetValue(physicalPage, out PageTranslations? page))
+        {
+            page = new PageTranslations();
+            _pages.Add(physicalPage, page);
+        }
+
+        block->NextInPage = page.Blocks;
+        page.Blocks = block;
+        page.Chunks |= CodeCache.ChunkMask(block->Low, block->End);
+    }
+
     // Takes a dropped block of the same place out of its bucket.
     private static bool Unlink(TranslatedBlock** link, TranslatedBlock* like)
     {
         for (; *link != null; link = &(*link)->NextOfHash)
         {
             TranslatedBlock* block = *link;
-            if (block->PhysicalPage == like->PhysicalPage && block->Start == like->Start && block->Key == like->Key)
+            if (block->PhysicalPage == like->PhysicalPage && block->Start == like->Start && block->Key == like->Key && block->IsDropped
+                && block->Kind == like->Kind && block->SecondPage == like->SecondPage)
             {
                 *link = block->NextOfHash;
                 return true;

@@ -28,6 +28,7 @@ internal sealed unsafe class Translator : IDisposable
 
     /// <summary>Blocks of a page whose code stores keep changing.</summary>
     private const int RestlessDrops = 64;
+    private const ulong PageBytes = 2 * 4096;
     private const int Crossings = 4096;
     private const uint CrossingsTrusted = 63;
     private const int RestlessWarm = 200;
@@ -49,7 +50,8 @@ internal sealed unsafe class Translator : IDisposable
 
     /// <summary>Places, plus one, at which an instruction began that crossed into the next page: it is not decoded each time to see that. The code may have changed since, so now and then it is.</summary>
     private readonly ulong[] _crossings = new ulong[Crossings];
-    private readonly byte* _page = HostMemory.Reserve(4096);
+    // A page, and the start of the next one.
+    private readonly byte* _page = HostMemory.Reserve(PageBytes);
     private readonly GrowingMemory _opMemory = new((ulong)MaxOps * (ulong)sizeof(Op));
     private readonly Op* _ops;
 
@@ -149,7 +151,7 @@ internal sealed unsafe class Translator : IDisposable
         _memory.Dispose();
         _exits.Dispose();
         _returns.Dispose();
-        HostMemory.Release(_page, 4096);
+        HostMemory.Release(_page, PageBytes);
         _opMemory.Dispose();
         _cache.Dispose();
     }
@@ -204,6 +206,12 @@ internal sealed unsafe class Translator : IDisposable
 
         bool global = _vcpu.Mmu.IsGlobal;
         block = Block(linear, physical, key);
+        if (block != null && block->Kind == BlockKind.Gateway)
+        {
+            block = null;
+            return FindCrossing(linear, physical, key, global);
+        }
+
         if (block == null)
         {
             Interpret();
@@ -217,6 +225,50 @@ internal sealed unsafe class Translator : IDisposable
 
         s->RipBase = rip - (linear & 0xFFF);
         return block->Entry;
+    }
+
+    // Host code for an instruction that crosses into the next page, which is known by this address space only.
+    private byte* FindCrossing(ulong linear, ulong physical, int key, bool global)
+    {
+        CpuState* s = _s;
+        ulong place = TranslationCache.KeyOf(physical, key);
+        ref ulong crossing = ref _crossings[(int)((place ^ (place >> 16)) & (Crossings - 1))];
+        ulong next = (linear | 0xFFF) + 1;
+        if ((crossing == place + 1 && (++_crossingsMet & CrossingsTrusted) != 0) || next > s->LinearMask || next == 0)
+        {
+            Interpret();
+            return null;
+        }
+
+        if (!_vcpu.Mmu.TryTranslateFetch(next, out ulong second) || (_vcpu.Memory.KindOf(second) & (PageKinds.Ram | PageKinds.Rom)) == 0)
+        {
+            _vcpu.Dispatch();
+            return null;
+        }
+
+        global &= _vcpu.Mmu.IsGlobal;
+        TranslatedBlock* block = _cache.FindCrossing(physical, key | TranslationKey.Strict, second);
+        if (block == null)
+        {
+            block = TranslateCrossing(physical, second, key | TranslationKey.Strict);
+            if (block == null)
+            {
+                crossing = place + 1;
+                Interpret();
+                return null;
+            }
+        }
+
+        byte* entry = EntryOf(block, 0);
+        if (entry == null)
+        {
+            Interpret();
+            return null;
+        }
+
+        _vcpu.Mmu.Jumps(key).Add(s->Rip, entry, global);
+        s->RipBase = s->Rip & ~0xFFFUL;
+        return entry;
     }
 
     /// <summary>Where emitted code enters a block that leaves some flags in RFLAGS, and word of all; null where there is no room for such an entry.</summary>
@@ -276,12 +328,59 @@ internal sealed unsafe class Translator : IDisposable
         byte* code = _page;
         new ReadOnlySpan<byte>(_vcpu.Memory.Base + page, 4096).CopyTo(new Span<byte>(code, 4096));
         int start = (int)(linear & 0xFFF);
-        if (!_reader.Read(code, start, key))
+        bool crosses = !_reader.Read(code, start, key);
+        if (crosses && !BlockTranslator.HasLookUp(key))
         {
             crossing = place + 1;
             return null;
         }
 
+        TranslatedBlock* block = NewBlock();
+        if (crosses)
+        {
+            _translator.EmitGateway(ref _writer, block, code, page, start, key);
+        }
+        else
+        {
+            _translator.Translate(ref _writer, block, code, page, start, key);
+        }
+
+        Register(block);
+        return block;
+    }
+
+    // The instruction at an address, which ends in another page; null where it is the interpreter's.
+    private TranslatedBlock* TranslateCrossing(ulong physical, ulong second, int key)
+    {
+        ulong page = physical & ~0xFFFUL;
+        if (_cache.Drops(page) > RestlessDrops || _cache.Drops(second) > RestlessDrops)
+        {
+            return null;
+        }
+
+        byte* code = _page;
+        new ReadOnlySpan<byte>(_vcpu.Memory.Base + page, 4096).CopyTo(new Span<byte>(code, 4096));
+        new ReadOnlySpan<byte>(_vcpu.Memory.Base + second, BlockReader.LongestInstruction).CopyTo(new Span<byte>(code + 4096, BlockReader.LongestInstruction));
+        int start = (int)(physical & 0xFFF);
+        if (!_reader.ReadCrossing(code, start, key))
+        {
+            return null;
+        }
+
+        int end = _reader.Items[0].End - 4096;
+        TranslatedBlock* block = NewBlock();
+        block->Kind = BlockKind.Crossing;
+        block->SecondPage = second;
+        _translator.Translate(ref _writer, block, code, page, start, key);
+        Register(block);
+        _cache.CoverSecond(block, end);
+        _code.ProtectPage(second);
+        return block;
+    }
+
+    // A block without content, and room for the code of one.
+    private TranslatedBlock* NewBlock()
+    {
         if (_writer.At + BlockTranslator.MaxBytes > CodeEnd || !_exits.HasRoom || !_cache.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
         {
             Flush();
@@ -289,10 +388,13 @@ internal sealed unsafe class Translator : IDisposable
 
         _memory.Take(_writer.At + BlockTranslator.MaxBytes);
         _exits.Take();
-        TranslatedBlock* block = _cache.New();
-        _translator.Translate(ref _writer, block, code, page, start, key);
+        return _cache.New();
+    }
+
+    private void Register(TranslatedBlock* block)
+    {
         bool again = _cache.Add(block);
-        _code.ProtectPage(page);
+        _code.ProtectPage(block->PhysicalPage);
         _statistics = _statistics with
         {
             BlocksTranslated = _statistics.BlocksTranslated + 1,
@@ -300,7 +402,6 @@ internal sealed unsafe class Translator : IDisposable
             TranslatedGuestInstructions = _statistics.TranslatedGuestInstructions + block->Instructions,
             TranslatedBytes = _statistics.TranslatedBytes + block->CodeBytes,
         };
-        return block;
     }
 
     private void Enter(byte* code, int key, TranslatedBlock* block)
@@ -409,10 +510,18 @@ internal sealed unsafe class Translator : IDisposable
             case ExitKind.Dropped:
                 _exitsUnlinked++;
                 _vcpu.Mmu.Jumps(key & ~TranslationKey.Strict).Remove(s->Rip);
-                return Forward(ref exit, key, ref block);
+
+                // Nothing leads to a crossing instruction but jump tables, and those of other address spaces may still.
+                return exit.Crosses ? null : Forward(ref exit, key, ref block);
             default:
                 _exitsInstruction++;
                 break;
+        }
+
+        if (exit.Crosses)
+        {
+            Interpret();
+            return null;
         }
 
         Op* op = OpsOf(ref exit);
@@ -469,8 +578,9 @@ internal sealed unsafe class Translator : IDisposable
         byte* entry = exit.Link;
         int epoch = _epoch;
         TranslatedBlock* target = Block((ulong)exit.PageOffset, physical, key);
-        if (target == null)
+        if (target == null || target->Kind == BlockKind.Gateway)
         {
+            // A gateway may find the dropped block in a jump table, which must not lead back to it.
             return null;
         }
 
@@ -671,8 +781,9 @@ internal sealed unsafe class Translator : IDisposable
         try
         {
             ref ExitRecord exit = ref self._exits[(int)s->ExitId];
-            if ((linear & 0xFFF) + exit.Size > 4096)
+            if ((linear & 0xFFF) + exit.Size > 4096 || exit.Crosses)
             {
+                // What crosses does not walk either: a walk may write to the instruction itself.
                 return 1;
             }
 
