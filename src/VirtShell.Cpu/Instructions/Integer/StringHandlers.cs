@@ -9,7 +9,7 @@ namespace VirtShell.Cpu.Instructions.Integer;
 
 /// <summary>
 /// MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS with their repeat prefixes (SDM Vol. 2). A repeated instruction runs in slices:
-/// each slice retires one instruction; MOVS and STOS go on to the end of a page, the others for <see cref="SliceElements"/>
+/// each slice retires one instruction; MOVS and STOS go on to the end of a page (backward, to its start), the others for <see cref="SliceElements"/>
 /// elements. Interrupts can be taken between slices with RIP still at the instruction and the registers showing the
 /// progress, as on hardware.
 /// </summary>
@@ -81,18 +81,21 @@ internal static unsafe class StringHandlers
 
     private static int EsOf(Op* o) => (o->Flags & OpFlags.Code64) != 0 ? SegmentIndex.Flat : SegmentIndex.Es;
 
-    /// <summary>Elements of a MOVS or STOS slice: forward, as many as lie whole in the current page on either side, at least one.</summary>
+    /// <summary>Elements of a MOVS or STOS slice: as many as lie whole in the current page on either side, in the direction they are taken, at least one.</summary>
     private static int Slice<TW>(CpuState* s, ulong count, long step, ulong source, ulong destination)
         where TW : struct, IWidth
     {
-        if (step < 0 || (s->FlagsRest & Flags.Trap) != 0)
+        if ((s->FlagsRest & Flags.Trap) != 0)
         {
-            return (int)Math.Min(count, (ulong)LongestSlice(s));
+            return 1;
         }
 
-        ulong room = Math.Min(4096 - (source & 0xFFF), 4096 - (destination & 0xFFF)) / (ulong)TW.Bytes;
+        ulong room = Math.Min(Room(source & 0xFFF, (ulong)TW.Bytes, step), Room(destination & 0xFFF, (ulong)TW.Bytes, step));
         return (int)Math.Min(count, Math.Max(room, 1));
     }
+
+    private static ulong Room(ulong offset, ulong bytes, long step) =>
+        step > 0 ? (4096 - offset) / bytes : offset + bytes > 4096 ? 0 : (offset / bytes) + 1;
 
     /// <summary>Elements between boundaries: one while single-stepping, which traps after each iteration (SDM Vol. 3B §18.3.1.4).</summary>
     private static int LongestSlice(CpuState* s) => (s->FlagsRest & Flags.Trap) != 0 ? 1 : SliceElements;
@@ -160,19 +163,25 @@ internal static unsafe class StringHandlers
         return Finish(s, o, count);
     }
 
-    /// <summary>A forward slice that lies in one page on either side and hits both TLBs: one copy instead of a loop. The element count is that of the plain slice.</summary>
+    /// <summary>A slice that lies in one page on either side and hits both TLBs: one copy instead of a loop. The element count is that of the plain slice.</summary>
     private static bool MovsBulk<TW>(CpuState* s, Op* o, ulong count, int elements, out Op* next)
         where TW : struct, IWidth
     {
         next = null;
-        if ((s->FlagsRest & Flags.Direction) != 0)
+        int bytes = elements * TW.Bytes;
+        ulong source = Pointer(s, o, Rsi);
+        ulong destination = Pointer(s, o, Rdi);
+
+        // Backward, the first element is the last in memory.
+        bool backward = (s->FlagsRest & Flags.Direction) != 0;
+        ulong first = backward ? (ulong)(bytes - TW.Bytes) : 0;
+        if (source < first || destination < first)
         {
             return false;
         }
 
-        int bytes = elements * TW.Bytes;
-        ulong source = Pointer(s, o, Rsi);
-        ulong destination = Pointer(s, o, Rdi);
+        source -= first;
+        destination -= first;
         if (Wraps(o, source, bytes) || Wraps(o, destination, bytes))
         {
             return false;
@@ -190,25 +199,26 @@ internal static unsafe class StringHandlers
         TlbEntry* read = s->Tlb + ((linearFrom >> 12) & Mem.TlbMask);
         if (linearFrom - read->TagRead > 4096 - (ulong)bytes)
         {
-            Mem.CheckRead(s, linearFrom, TW.Bytes);
+            Mem.CheckRead(s, linearFrom + first, TW.Bytes);
         }
 
-        byte* hostTo = ForWriting(s, linearTo, bytes, TW.Bytes);
+        byte* hostTo = ForWriting(s, linearTo, bytes, first, TW.Bytes);
         if (hostTo == null || linearFrom - read->TagRead > 4096 - (ulong)bytes)
         {
             return false;
         }
 
         byte* hostFrom = (byte*)(read->Page + (linearFrom - read->TagRead));
-        if (hostTo > hostFrom && hostTo < hostFrom + bytes)
+        if (backward ? hostTo < hostFrom && hostFrom < hostTo + bytes : hostTo > hostFrom && hostTo < hostFrom + bytes)
         {
-            // An overlapping forward copy repeats what it has just written.
+            // An overlapping copy repeats what it has just written.
             return false;
         }
 
         Buffer.MemoryCopy(hostFrom, hostTo, bytes, bytes);
-        SetPointer(s, o, Rsi, source + (ulong)bytes);
-        SetPointer(s, o, Rdi, destination + (ulong)bytes);
+        ulong behind = backward ? unchecked((ulong)-TW.Bytes) : (ulong)bytes;
+        SetPointer(s, o, Rsi, source + behind);
+        SetPointer(s, o, Rdi, destination + behind);
         SetPointer(s, o, Rcx, count - (ulong)elements);
         next = Finish(s, o, count - (ulong)elements);
         return true;
@@ -245,7 +255,7 @@ internal static unsafe class StringHandlers
             SegmentRegister* to = CpuState.Segment(s, es);
             if (!Wraps(o, destination, bytes) && destination + (ulong)bytes <= to->WriteEnd)
             {
-                byte* host = ForWriting(s, (to->Base + destination) & s->LinearMask, bytes, TW.Bytes);
+                byte* host = ForWriting(s, (to->Base + destination) & s->LinearMask, bytes, 0, TW.Bytes);
                 if (host != null)
                 {
                     Fill<TW>(host, elements, value);
@@ -276,12 +286,12 @@ internal static unsafe class StringHandlers
     }
 
     /// <summary>Host address of a slice to be written, or null. Where the TLB misses it is filled as the first element's store would fill it, faults included.</summary>
-    private static byte* ForWriting(CpuState* s, ulong linear, int bytes, int elementBytes)
+    private static byte* ForWriting(CpuState* s, ulong linear, int bytes, ulong first, int elementBytes)
     {
         byte* host = Mem.Rmw(s, linear, bytes);
         if (host == null)
         {
-            Mem.CheckWrite(s, linear, elementBytes);
+            Mem.CheckWrite(s, linear + first, elementBytes);
             host = Mem.Rmw(s, linear, bytes);
         }
 
