@@ -158,7 +158,7 @@ internal sealed unsafe class BlockReader
 
     /// <summary>Whether emitted code may leave at this instruction before it has changed anything.</summary>
     public static bool HasExit(in Item item) => item.HasMemory || item.Effect == FlagEffect.Settled || item.Family is Family.Divide or Family.DoubleShift or Family.SystemFlag
-        || item.Family is Family.Timestamp or Family.Repeat or Family.FaultAddress
+        || item.Family is Family.Timestamp or Family.Repeat or Family.FaultAddress or Family.SegmentBase
         || item.Family is Family.Push or Family.Pop or Family.Leave || EndsBlock(item.Family) || IsShiftByCl(in item)
         || (item.Family is Family.Shift or Family.MultiplyWide && item.Instruction.Op0Kind == OpKind.Register && IsHighByte(item.Instruction.Op0Register));
 
@@ -338,7 +338,7 @@ internal sealed unsafe class BlockReader
             Family.Rotate => CountOf(in item) != 0 && (item.Width >= 4 || CountOf(in item) is > 0 and < 8),
             Family.SystemFlag or Family.SystemCall or Family.SystemReturn when instruction.HasLockPrefix => false,
             Family.SystemFlag => instruction.Mnemonic is Mnemonic.Cld or Mnemonic.Std || IsPrivileged(key),
-            Family.Selector => memory || item.Width >= 4,
+            Family.SegmentBase => is64,
             Family.FaultAddress => is64 && IsPrivileged(key) && instruction.Op1Register == Register.CR2 && !instruction.HasLockPrefix,
             Family.SwapGs => is64 && IsPrivileged(key),
             Family.SystemCall => is64 && !IsPrivileged(key),

@@ -120,11 +120,90 @@ internal sealed unsafe partial class BlockTranslator
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
         int host = HostRegister.Of(guest);
         int to = host == HostRegister.None ? HostRegister.Scratch2 : host;
-        LoadState16(to, StateOffset.SegmentSelector(item.Instruction.Op1Register - Register.ES));
+        int selector = StateOffset.SegmentSelector(item.Instruction.Op1Register - Register.ES);
+        if (item.Width == 2)
+        {
+            // The register's upper part stays.
+            State16(0x8B, to, selector);
+            if (host == HostRegister.None)
+            {
+                State16(0x89, to, StateOffset.Gpr(guest));
+            }
+
+            return;
+        }
+
+        LoadState16(to, selector);
         if (host == HostRegister.None)
         {
             _code.StoreState(StateOffset.Gpr(guest), to);
         }
+    }
+
+    // MOV between 16 bits of a register and of the state.
+    private void State16(int opcode, int register, int offset)
+    {
+        _code.Byte(0x66);
+        _code.RexState(false, register);
+        _code.Byte(opcode);
+        _code.ModState(register, offset);
+    }
+
+    private void EmitSegmentBase(in Item item, int index)
+    {
+        const int CanonicalBits = 47;
+        ref readonly Instruction instruction = ref item.Instruction;
+        BeforeClobber(in item);
+        int exit = NewExit(ExitKind.Instruction, item.Offset, index);
+        TestState(StateOffset.Cr4, (uint)ControlBits.Cr4FsGsBase);
+        AddColdExit(_code.JumpIf(4), exit);
+        bool fs = instruction.Mnemonic is Mnemonic.Rdfsbase or Mnemonic.Wrfsbase;
+        int place = StateOffset.SegmentBase(fs ? SegmentIndex.Fs : SegmentIndex.Gs);
+        bool wide = instruction.Op0Register.GetSize() == 8;
+        if (instruction.Mnemonic is Mnemonic.Rdfsbase or Mnemonic.Rdgsbase)
+        {
+            int guest = BlockReader.GeneralNumber(instruction.Op0Register);
+            int host = HostRegister.Of(guest);
+            int to = host == HostRegister.None ? HostRegister.Scratch2 : host;
+            if (wide)
+            {
+                _code.LoadState(to, place);
+            }
+            else
+            {
+                _code.LoadState32(to, place);
+            }
+
+            if (host == HostRegister.None)
+            {
+                _code.StoreState(StateOffset.Gpr(guest), to);
+            }
+
+            return;
+        }
+
+        int value = GuestOperand(instruction.Op0Register, HostRegister.Scratch2);
+        if (wide)
+        {
+            _code.Move(HostRegister.Scratch, value);
+            _code.Move(HostRegister.Scratch2, value);
+
+            // sar r10, 47; add r10, 1; cmp r10, 1
+            _code.Rex(true, 0, HostRegister.Scratch2);
+            _code.Byte(0xC1);
+            _code.ModRegister(7, HostRegister.Scratch2);
+            _code.Byte(CanonicalBits);
+            _code.AluImmediate(CodeWriter.Add, HostRegister.Scratch2, 1);
+            _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch2, 1);
+            AddColdExit(_code.JumpIf(7), exit);
+        }
+        else
+        {
+            _code.Move32(HostRegister.Scratch, value);
+        }
+
+        _code.StoreState(place, HostRegister.Scratch);
+        _code.StoreState(StateOffset.SegmentBase(fs ? SegmentIndex.Fs64 : SegmentIndex.Gs64), HostRegister.Scratch);
     }
 
     /// <summary>RFLAGS, those bits of <paramref name="mask"/> that are no status flags, into a register. Uses the second scratch register.</summary>

@@ -64,7 +64,7 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < _count; i++)
         {
             ref Item item = ref items[i];
-            if (item.Family is Family.CallOut or Family.Exit or Family.SystemFlag or Family.SwapGs)
+            if (item.Family is Family.CallOut or Family.Exit or Family.SystemFlag or Family.SwapGs or Family.SegmentBase)
             {
                 // What these do to mappings and segments is not followed.
                 _firstOpen = _windowCount;

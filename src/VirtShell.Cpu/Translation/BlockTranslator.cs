@@ -256,6 +256,9 @@ internal sealed unsafe partial class BlockTranslator
             case Family.Repeat:
                 EmitRepeat(in item, index);
                 break;
+            case Family.SegmentBase:
+                EmitSegmentBase(in item, index);
+                break;
             case Family.FaultAddress:
                 EmitFaultAddress(in item, index);
                 break;

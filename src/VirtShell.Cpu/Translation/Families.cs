@@ -157,6 +157,8 @@ internal static class Families
                 return Family.SystemFlag;
             case Mnemonic.Swapgs:
                 return Family.SwapGs;
+            case Mnemonic.Rdfsbase or Mnemonic.Rdgsbase or Mnemonic.Wrfsbase or Mnemonic.Wrgsbase:
+                return Family.SegmentBase;
             case Mnemonic.Rdtsc or Mnemonic.Rdtscp:
                 return Family.Timestamp;
             case Mnemonic.Stosb or Mnemonic.Stosw or Mnemonic.Stosd or Mnemonic.Stosq or Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsd or Mnemonic.Movsq:

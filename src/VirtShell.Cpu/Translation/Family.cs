@@ -73,6 +73,9 @@ internal enum Family : byte
     /// <summary>MOV of a segment register to a general one or to memory.</summary>
     Selector,
 
+    /// <summary>RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE.</summary>
+    SegmentBase,
+
     /// <summary>MOV of CR2 to a general register.</summary>
     FaultAddress,
 
