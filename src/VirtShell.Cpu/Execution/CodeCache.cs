@@ -31,7 +31,7 @@ internal sealed unsafe class CodeCache : IDisposable
     private readonly Mmu _mmu;
     private readonly Dictionary<ulong, PhysicalCodePage> _pages = [];
     private readonly Op* _arena;
-    private readonly byte* _arenaRaw;
+    private readonly GrowingMemory _arenaMemory = new(ArenaOps * (ulong)sizeof(Op), largePages: true);
     private readonly byte* _entryTables = HostMemory.Reserve(EntryTableBytes);
     private uint _next = 1;
     private int _tables;
@@ -41,9 +41,7 @@ internal sealed unsafe class CodeCache : IDisposable
         _s = state;
         _memory = memory;
         _mmu = mmu;
-        _arenaRaw = HostMemory.Reserve(ArenaOps * (ulong)sizeof(Op));
-        HostMemory.PreferLargePages(_arenaRaw, ArenaOps * (ulong)sizeof(Op));
-        _arena = (Op*)_arenaRaw;
+        _arena = (Op*)_arenaMemory.Start;
         state->Arena = _arena;
     }
 
@@ -64,6 +62,7 @@ internal sealed unsafe class CodeCache : IDisposable
             Flush();
         }
 
+        _arenaMemory.Take(_arena + _next + BlockRoom);
         return _arena + _next;
     }
 
@@ -141,7 +140,7 @@ internal sealed unsafe class CodeCache : IDisposable
         }
 
         _pages.Clear();
-        HostMemory.Release(_arenaRaw, ArenaOps * (ulong)sizeof(Op));
+        _arenaMemory.Dispose();
         HostMemory.Release(_entryTables, EntryTableBytes);
     }
 

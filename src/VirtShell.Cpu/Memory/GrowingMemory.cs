@@ -11,6 +11,11 @@ internal sealed unsafe class GrowingMemory : IDisposable
     /// <summary>Taken from the host at a time.</summary>
     private const ulong Step = 64 << 10;
 
+    /// <summary>What is taken in small pages first, so that little use takes little memory.</summary>
+    private const ulong SmallPart = 128 << 10;
+
+    private readonly byte* _reserved;
+    private readonly ulong _reservedLength;
     private readonly ulong _length;
     private byte* _taken;
 
@@ -19,13 +24,18 @@ internal sealed unsafe class GrowingMemory : IDisposable
     /// <exception cref="OutOfMemoryException">The host has no such address space.</exception>
     public GrowingMemory(ulong length, bool largePages = false)
     {
-        Start = HostMemory.Reserve(length);
         _length = length;
-        _taken = Start;
+        _reservedLength = largePages ? length + HostMemory.LargePage : length;
+        _reserved = HostMemory.Reserve(_reservedLength);
+        Start = _reserved;
         if (largePages)
         {
-            HostMemory.PreferLargePages(Start, length);
+            // Large pages begin where the small part ends.
+            Start = (byte*)((((ulong)_reserved + SmallPart + HostMemory.LargePage - 1) & ~(HostMemory.LargePage - 1)) - SmallPart);
+            HostMemory.UseLargePages(Start + SmallPart, length - Math.Min(length, SmallPart));
         }
+
+        _taken = Start;
     }
 
     ~GrowingMemory() => Release();
@@ -53,7 +63,7 @@ internal sealed unsafe class GrowingMemory : IDisposable
     {
         if (Start != null)
         {
-            HostMemory.Release(Start, _length);
+            HostMemory.Release(_reserved, _reservedLength);
             Start = null;
         }
     }

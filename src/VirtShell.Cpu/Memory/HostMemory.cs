@@ -24,6 +24,9 @@ internal static unsafe partial class HostMemory
     private const int MadvisePopulateRead = 22;
     private const int MadvisePopulateWrite = 23;
 
+    /// <summary>Bytes of the host's large pages, and what they are aligned to.</summary>
+    public const ulong LargePage = 2 << 20;
+
     /// <summary>What <see cref="PreferLargePages"/> leaves alone at the start of a range, so that little use takes little memory.</summary>
     private const ulong SmallPart = 2 << 20;
 
@@ -64,6 +67,16 @@ internal static unsafe partial class HostMemory
         if (OperatingSystem.IsLinux() && length > SmallPart)
         {
             _ = Madvise((nint)(address + SmallPart), (nuint)(length - SmallPart), MadviseHugePage);
+        }
+    }
+
+    /// <summary>Asks for large pages for all of a range that holds any.</summary>
+    public static void UseLargePages(byte* address, ulong length)
+    {
+        byte* start = (byte*)(((ulong)address + LargePage - 1) & ~(LargePage - 1));
+        if (OperatingSystem.IsLinux() && start + LargePage <= address + length)
+        {
+            _ = Madvise((nint)start, (nuint)(address + length - start), MadviseHugePage);
         }
     }
 

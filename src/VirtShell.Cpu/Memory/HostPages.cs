@@ -8,8 +8,8 @@ public static unsafe class HostPages
     private const ulong PageSize = 4096;
 
     /// <summary>
-    /// Has the host bring the pages of memory that is about to be filled, all at once: new memory costs a page fault for every 4 KiB
-    /// otherwise, which takes longer than filling it. The content stays. Does nothing where a host has no such call.
+    /// Has the host bring the pages of memory that is about to be filled, large ones where it can, and all at once: new memory costs a page
+    /// fault for every 4 KiB otherwise, which takes longer than filling it. The content stays. Does nothing where a host has no such call.
     /// </summary>
     public static void Bring(Span<byte> memory)
     {
@@ -19,6 +19,7 @@ public static unsafe class HostPages
             ulong end = ((ulong)start + (ulong)memory.Length) & ~(PageSize - 1);
             if (end > first)
             {
+                HostMemory.UseLargePages((byte*)first, end - first);
                 HostMemory.Populate((byte*)first, end - first);
             }
         }

@@ -30,6 +30,7 @@ public sealed unsafe partial class Mmu : IDisposable
     private readonly CpuState* _s;
     private readonly TlbContext[] _contexts = new TlbContext[Contexts];
     private readonly TlbContext _slow;
+    private readonly JumpTableMemory _jumpMemory = new(MaxJumpTables);
     private readonly Queue<(TlbContext Context, int Key)> _jumpTables = [];
     private TlbContext _current;
     private long _useCounter;
@@ -45,10 +46,10 @@ public sealed unsafe partial class Mmu : IDisposable
         _bus = bus;
         for (int i = 0; i < Contexts; i++)
         {
-            _contexts[i] = new TlbContext(state);
+            _contexts[i] = new TlbContext(state, _jumpMemory);
         }
 
-        _slow = new TlbContext(state);
+        _slow = new TlbContext(state, _jumpMemory);
         _current = _contexts[0];
         TlbSites.Initialize(state, memory.Base);
     }
@@ -87,6 +88,7 @@ public sealed unsafe partial class Mmu : IDisposable
         }
 
         _slow.Dispose();
+        _jumpMemory.Dispose();
     }
 
     internal void SetA20(bool enabled)

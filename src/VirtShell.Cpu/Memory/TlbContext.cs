@@ -40,10 +40,12 @@ internal sealed unsafe class TlbContext : IDisposable
     private int _filledExecCount;
 
     private readonly CpuState* _state;
+    private readonly JumpTableMemory _jumpMemory;
 
-    public TlbContext(CpuState* state)
+    public TlbContext(CpuState* state, JumpTableMemory jumpMemory)
     {
         _state = state;
+        _jumpMemory = jumpMemory;
         for (int i = 0; i < Mmu.ExecSize; i++)
         {
             Exec[i].Tag = ulong.MaxValue;
@@ -144,7 +146,7 @@ internal sealed unsafe class TlbContext : IDisposable
 
     public JumpTable AddJumps(int key)
     {
-        JumpTable table = new(mostly: (key & TranslationKey.User) == 0);
+        JumpTable table = new(_jumpMemory);
         _jumps[key] = table;
         _tables.Add(table);
         return table;

@@ -1,5 +1,4 @@
 using System;
-using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
 
@@ -19,7 +18,7 @@ internal sealed unsafe class JumpTable : IDisposable
     private const int Groups = 256;
     private const int GroupEntries = 256;
     private const ulong EntryBytes = 16;
-    private const ulong Bytes = Groups * GroupEntries * EntryBytes;
+    public const ulong Bytes = Groups * GroupEntries * EntryBytes;
 
     /// <summary>Stands in unused entries but the first two: it would be looked for in those, so that no RIP matches an unused entry.</summary>
     private const ulong Unused = 1UL << 63;
@@ -27,29 +26,20 @@ internal sealed unsafe class JumpTable : IDisposable
     /// <summary>The same for the first two entries, as it would be looked for in the next two.</summary>
     private const ulong UnusedFirst = Unused | (2 * EntryBytes);
 
+    private readonly JumpTableMemory _memory;
     private ulong* _entries;
     private readonly bool[] _touched = new bool[Groups];
     private bool _hasLocal;
 
-    /// <param name="mostly">Whether most of it will be used, as by a system's kernel; programs use little of theirs, but emitted code looks everywhere.</param>
-    public JumpTable(bool mostly)
+    public JumpTable(JumpTableMemory memory)
     {
-        _entries = (ulong*)HostMemory.Reserve(Bytes);
-        if (mostly)
-        {
-            HostMemory.Populate((byte*)_entries, Bytes);
-        }
-        else
-        {
-            HostMemory.PopulateForReading((byte*)_entries, Bytes);
-        }
+        _memory = memory;
+        _entries = (ulong*)memory.Take();
 
         // An untouched entry has the tag 0, which only RIP 0 could match, and that looks at the first two.
         _entries[0] = UnusedFirst;
         _entries[2] = UnusedFirst;
     }
-
-    ~JumpTable() => Release();
 
     public nint Address => (nint)_entries;
 
@@ -123,10 +113,15 @@ internal sealed unsafe class JumpTable : IDisposable
         }
     }
 
+    /// <summary>Gives its memory back, without any target in it.</summary>
     public void Dispose()
     {
-        Release();
-        GC.SuppressFinalize(this);
+        if (_entries != null)
+        {
+            Flush(keepGlobal: false);
+            _memory.Return((byte*)_entries);
+            _entries = null;
+        }
     }
 
     /// <summary>
@@ -211,15 +206,6 @@ internal sealed unsafe class JumpTable : IDisposable
         for (int i = 0; i < GroupEntries; i++)
         {
             entry[i * 2] = UnusedTag(entry + (i * 2));
-        }
-    }
-
-    private void Release()
-    {
-        if (_entries != null)
-        {
-            HostMemory.Release((byte*)_entries, Bytes);
-            _entries = null;
         }
     }
 }
