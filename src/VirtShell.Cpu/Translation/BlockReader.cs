@@ -82,6 +82,12 @@ internal sealed unsafe class BlockReader
             }
         }
 
+        if (Count > 0 && Items[Count - 1].Instruction.FlowControl == FlowControl.UnconditionalBranch && Items[Count - 1].Family == Family.Nothing)
+        {
+            // What it leads to can't be read from here: it is a jump after all.
+            Items[Count - 1].Family = Family.Jump;
+        }
+
         return Count > 0;
     }
 

@@ -124,6 +124,29 @@ public sealed unsafe class CrossingTests
         Assert.Equal(Routine, guest.Stack(1));
     }
 
+    /// <summary>A block of user code goes on behind a jump, but not to what it cannot read.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void AJumpMayLeadToIt(EngineKind engine)
+    {
+        using SystemGuest guest = Guest(engine);
+        guest.Memory.Write(Second + 3, [0x0F, 0x0B]);
+        guest.Assemble(Second - 0x800, static c =>
+        {
+            Label again = c.CreateLabel();
+            c.mov(esi, 3);
+            c.Label(ref again);
+            c.dec(esi);
+            c.jne(again);
+            c.jmp(Routine);
+            c.int3();
+        });
+        guest.EnterUser(Second - 0x800);
+        Assert.Equal(6, guest.Continue());
+        Assert.Equal(Second + 3, guest.Stack(0));
+        Assert.Equal(InFirst, guest.State->Gpr[0]);
+    }
+
     /// <summary>Each kind of way out of a crossing instruction.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
