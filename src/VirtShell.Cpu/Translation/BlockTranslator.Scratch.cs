@@ -11,7 +11,7 @@ internal sealed unsafe partial class BlockTranslator
     private const uint ScratchBit = 1u << HostRegister.Scratch;
     private const uint Scratch2Bit = 1u << HostRegister.Scratch2;
 
-    // A guest register, the place of a TLB guess (which lies behind all of those), or nothing.
+    // A guest register, the place that stands for a TLB entry (which lies behind all of those), or nothing.
     private int _held = -1;
 
     private static bool InMemory(Register register) => register is not (Register.None or Register.RIP or Register.EIP) && HostRegister.Of(register.GetNumber()) == HostRegister.None;
