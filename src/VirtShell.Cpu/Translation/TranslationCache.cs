@@ -49,17 +49,24 @@ internal sealed unsafe class TranslationCache : IDisposable
         return block;
     }
 
-    /// <summary>The instruction at an address that crosses into a given page, or null.</summary>
-    public TranslatedBlock* FindCrossing(ulong physical, int key, ulong secondPage)
+    /// <summary>The instruction at an address that crosses into a given page, or null; then also how many there are that cross into others.</summary>
+    public TranslatedBlock* FindCrossing(ulong physical, int key, ulong secondPage, out int others)
     {
-        TranslatedBlock* block = *Bucket(physical, key);
-        while (block != null && (block->PhysicalPage + (ulong)block->Start != physical || block->Key != key || block->IsDropped
-            || block->Kind != BlockKind.Crossing || block->SecondPage != secondPage))
+        others = 0;
+        for (TranslatedBlock* block = *Bucket(physical, key); block != null; block = block->NextOfHash)
         {
-            block = block->NextOfHash;
+            if (block->PhysicalPage + (ulong)block->Start == physical && block->Key == key && block->Kind == BlockKind.Crossing)
+            {
+                if (block->SecondPage == secondPage && !block->IsDropped)
+                {
+                    return block;
+                }
+
+                others++;
+            }
         }
 
-        return block;
+        return null;
     }
 
     public bool Covers(ulong physicalPage) => _pages.TryGetValue(physicalPage, out PageTranslations? page) && page.Blocks != null;

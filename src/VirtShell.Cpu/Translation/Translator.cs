@@ -27,6 +27,9 @@ internal sealed unsafe partial class Translator : IDisposable
     /// <summary>Blocks of a page whose code stores keep changing.</summary>
     private const int RestlessDrops = 64;
     private const ulong PageBytes = 2 * 4096;
+
+    /// <summary>Pages behind one and the same page for which its last instruction is translated: there could be as many as there is memory.</summary>
+    private const int MaxSecondPages = 16;
     private const int Crossings = 4096;
     private const uint CrossingsTrusted = 63;
     private const int RestlessWarm = 200;
@@ -245,10 +248,10 @@ internal sealed unsafe partial class Translator : IDisposable
         }
 
         global &= _vcpu.Mmu.IsGlobal;
-        TranslatedBlock* block = _cache.FindCrossing(physical, key | TranslationKey.Strict, second);
+        TranslatedBlock* block = _cache.FindCrossing(physical, key | TranslationKey.Strict, second, out int others);
         if (block == null)
         {
-            block = TranslateCrossing(physical, second, key | TranslationKey.Strict);
+            block = others < MaxSecondPages ? TranslateCrossing(physical, second, key | TranslationKey.Strict) : null;
             if (block == null)
             {
                 crossing = place + 1;

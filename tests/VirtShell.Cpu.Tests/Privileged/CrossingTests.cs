@@ -65,6 +65,44 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
+    public void ManyPagesMayFollow(EngineKind engine)
+    {
+        const int Pages = 40;
+        using SystemGuest guest = Guest(engine);
+        for (byte page = 0; page < Pages; page++)
+        {
+            guest.Memory.Write(SystemGuest.TestFrame + (page * 0x1000UL), [page, 0x33, 0x44, 0xC3]);
+        }
+
+        Assert.Equal(-1, guest.Run(static c =>
+        {
+            Label again = c.CreateLabel();
+            c.mov(rdi, SystemGuest.Scratch);
+            c.mov(ebp, 2);
+            c.Label(ref again);
+            c.mov(rbx, SystemGuest.TestFrame | Rights);
+            Label next = c.CreateLabel();
+            c.Label(ref next);
+            c.mov(__[PageTable + (Second >> 12 << 3)], rbx);
+            c.invlpg(__[Second]);
+            c.call(Routine);
+            c.call(Routine);
+            c.mov(__[rdi], eax);
+            c.add(rdi, 4);
+            c.add(rbx, 0x1000);
+            c.cmp(rbx, (int)(SystemGuest.TestFrame + (Pages * 0x1000UL)));
+            c.jb(next);
+            c.dec(ebp);
+            c.jne(again);
+            c.hlt();
+        }));
+        Assert.Equal(
+            Enumerable.Range(0, 2 * Pages).Select(static i => 0x4433_0011u | ((uint)(i % Pages) << 8)),
+            Enumerable.Range(0, 2 * Pages).Select(i => guest.Memory.ReadUInt32(SystemGuest.Scratch + ((ulong)i * 4))));
+    }
+
+    [Theory]
+    [MemberData(nameof(Engines))]
     public void AnotherPageFollowsInAnotherAddressSpace(EngineKind engine) => Expect(engine, [.. Enumerable.Repeat((uint[])[InFirst, InFirst, InOther, InOther], 4).SelectMany(static r => r)], static c =>
     {
         for (int i = 0; i < 4; i++)
