@@ -43,4 +43,12 @@ public sealed class ImageBytesTests
         VmException error = Assert.Throws<VmException>(() => ImageBytes.Read(new ResolvedFile(folder.File("none"), null, "none")));
         Assert.Equal(VmErrorKind.ImageNotFound, error.Kind);
     }
+
+    /// <summary>Files that do not say how long they are: a pipe's length is 0, and so is what the kernel of the host makes up as it is read.</summary>
+    [Fact]
+    public void AFileOfUnknownLengthIsReadToItsEnd()
+    {
+        string path = OperatingSystem.IsLinux() ? "/proc/version" : Path.GetTempFileName();
+        Assert.Equal(File.ReadAllBytes(path), ImageBytes.Read(new ResolvedFile(path, null, path)));
+    }
 }

@@ -78,6 +78,11 @@ internal sealed unsafe class CodeCache : IDisposable
         CodePage* found = page.Mode(mode);
         if (found == null)
         {
+            if (_tables > MaxTables)
+            {
+                throw new InvalidOperationException("More pages of code have been asked for than may be before the next block is begun.");
+            }
+
             found = (CodePage*)NativeMemory.Alloc((nuint)sizeof(CodePage));
             found->Entries = (uint*)(_entryTables + ((nint)_tables++ * EntryBytes));
             HostMemory.Populate((byte*)found->Entries, EntryBytes);

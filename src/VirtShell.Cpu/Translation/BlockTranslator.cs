@@ -315,7 +315,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             // The whole block must lie within CS's limit.
             _code.LoadState(HostRegister.Scratch2, StateOffset.RipBase);
-            _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, _reader.Items[_count - 1].End - 1);
+            _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, _reader.High - 1);
             _code.RexState(false, HostRegister.Scratch2);
             _code.Byte(0x3B);
             _code.ModState(HostRegister.Scratch2, StateOffset.SegmentLimit(SegmentIndex.Cs));

@@ -33,6 +33,11 @@ internal sealed unsafe class JumpTableMemory : IDisposable
             return (byte*)returned;
         }
 
+        if (_next + JumpTable.Bytes > _reserved + _length)
+        {
+            throw new InvalidOperationException("There are more jump tables than may be.");
+        }
+
         byte* memory = _next;
         _next += JumpTable.Bytes;
         return memory;

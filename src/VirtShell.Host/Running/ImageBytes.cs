@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
-using Microsoft.Win32.SafeHandles;
 using VirtShell.Cpu.Memory;
 using VirtShell.Images;
 
@@ -52,27 +51,23 @@ internal static class ImageBytes
 
     private static byte[] ReadFile(string path)
     {
-        using SafeFileHandle file = File.OpenHandle(path, options: FileOptions.SequentialScan);
-        long length = RandomAccess.GetLength(file);
-        if (length > Array.MaxLength)
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan);
+        if (!file.CanSeek || file.Length == 0)
         {
-            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"The file has {length} bytes, which is more than an image to boot can have ({Array.MaxLength})."));
+            // A pipe, or a file that does not tell how long it is.
+            using MemoryStream all = new();
+            file.CopyTo(all);
+            return all.ToArray();
         }
 
-        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)length);
+        if (file.Length > Array.MaxLength)
+        {
+            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"The file has {file.Length} bytes, which is more than an image to boot can have ({Array.MaxLength})."));
+        }
+
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)file.Length);
         HostPages.Bring(bytes);
-        Span<byte> rest = bytes;
-        while (rest.Length > 0)
-        {
-            int read = RandomAccess.Read(file, rest, length - rest.Length);
-            if (read == 0)
-            {
-                throw new EndOfStreamException("The file became shorter while it was being read.");
-            }
-
-            rest = rest[read..];
-        }
-
+        file.ReadExactly(bytes);
         return bytes;
     }
 

@@ -210,16 +210,7 @@ public sealed unsafe class CrossingTests
             for (int before = 1; before < code.Length && before < 7; before++)
             {
                 ulong routine = Second - (ulong)before;
-                using SystemGuest guest = SystemGuest.Long(engine: engine);
-                guest.State->Cr4 |= ControlBits.Cr4Osfxsr;
-                guest.Memory.Write(routine, code);
-                guest.Memory.WriteUInt64(SystemGuest.Scratch, 0x1234);
-                guest.Memory.WriteUInt64(SystemGuest.Scratch + 8, SystemGuest.Code + 0x400);
-                guest.Assemble(SystemGuest.Code + 0x400, static c =>
-                {
-                    c.inc(eax);
-                    c.ret();
-                });
+                using SystemGuest guest = GuestWith(engine, routine, code);
                 ulong results = SystemGuest.Scratch + 0x100;
                 Assert.Equal(-1, guest.Run(c =>
                 {
@@ -250,17 +241,8 @@ public sealed unsafe class CrossingTests
     // The same routine where it does not cross.
     private static uint[] Expected(byte[] code, ulong routine)
     {
-        using SystemGuest guest = SystemGuest.Long(engine: EngineKind.Interpreter);
-        guest.State->Cr4 |= ControlBits.Cr4Osfxsr;
         ulong place = routine - 0x800;
-        guest.Memory.Write(place, code);
-        guest.Memory.WriteUInt64(SystemGuest.Scratch, 0x1234);
-        guest.Memory.WriteUInt64(SystemGuest.Scratch + 8, SystemGuest.Code + 0x400);
-        guest.Assemble(SystemGuest.Code + 0x400, static c =>
-        {
-            c.inc(eax);
-            c.ret();
-        });
+        using SystemGuest guest = GuestWith(EngineKind.Interpreter, place, code);
         uint[] results = new uint[5];
         for (int round = 0; round < results.Length; round++)
         {
@@ -278,6 +260,22 @@ public sealed unsafe class CrossingTests
         }
 
         return results;
+    }
+
+    // A routine somewhere, and what the ones above read and call.
+    private static SystemGuest GuestWith(EngineKind engine, ulong routine, byte[] code)
+    {
+        SystemGuest guest = SystemGuest.Long(engine: engine);
+        guest.State->Cr4 |= ControlBits.Cr4Osfxsr;
+        guest.Memory.Write(routine, code);
+        guest.Memory.WriteUInt64(SystemGuest.Scratch, 0x1234);
+        guest.Memory.WriteUInt64(SystemGuest.Scratch + 8, SystemGuest.Code + 0x400);
+        guest.Assemble(SystemGuest.Code + 0x400, static c =>
+        {
+            c.inc(eax);
+            c.ret();
+        });
+        return guest;
     }
 
     private static void Expect(EngineKind engine, uint[] expected, Action<Assembler> write)
