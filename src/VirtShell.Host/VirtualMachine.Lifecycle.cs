@@ -45,6 +45,7 @@ public sealed partial class VirtualMachine : IRunOwner
         try
         {
             VmDefinition definition = Definition;
+            PrepareThreads();
             runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
             build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
@@ -71,6 +72,11 @@ public sealed partial class VirtualMachine : IRunOwner
             if (e is VmException or OperationCanceledException or ObjectDisposedException)
             {
                 throw;
+            }
+
+            if (e is OutOfMemoryException)
+            {
+                throw new VmException(VmErrorKind.OutOfResources, $"VM '{Name}' cannot be started: the host gives no more memory. Stop other VMs, or give this one less.", e);
             }
 
             throw new VmException(VmErrorKind.EngineFailed, $"VM '{Name}' could not be built, by a fault of the engine ({e.GetType().Name}: {e.Message}). Please report it.", e);
@@ -294,6 +300,18 @@ public sealed partial class VirtualMachine : IRunOwner
 
         RaiseStateChanged(before, after);
         ended.TrySetResult();
+    }
+
+    private void PrepareThreads()
+    {
+        try
+        {
+            _host.Scheduler.Prepare();
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new VmException(VmErrorKind.OutOfResources, $"VM '{Name}' cannot be started: the host gives no more threads. End other processes of this user, or raise their limit (ulimit -u).", e);
+        }
     }
 
     private void UndoStart(MachineRun? run, MachineBuild? build, RunLock? runLock)

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -15,6 +16,11 @@ internal sealed partial class MachineRun
     /// <summary>Soft TLBs of a processor, outside of the managed heap: nine contexts of three views of 1,024 entries, and 512 execute entries each.</summary>
     private const long ProcessorBytes = 9 * ((3 * 1024 * 32) + (512 * 16));
 
+    private const int MemorySamplesPerSecond = 4;
+
+    /// <summary>Samples of memory take at most one part in this many of a VM's time.</summary>
+    private const int MemorySampleShare = 200;
+
     private readonly object _logGate = new();
     private readonly GuestTimeWaiters _waiters = new();
     private readonly SerialLog _com1 = new();
@@ -24,6 +30,7 @@ internal sealed partial class MachineRun
     private long _panicDeadline = long.MaxValue;
     private long _lastProgress;
     private long _skippedBefore;
+    private long _nextMemorySample;
     private bool _metricsFrozen;
 
     // Published for other threads.
@@ -240,7 +247,7 @@ internal sealed partial class MachineRun
         Volatile.Write(ref _guestTime, _priorGuestTime + machine.GuestTime);
         PublishEngine();
         _waiters.Reach(GuestTime);
-        if (_dispatches++ % DispatchesPerMemorySample == 0)
+        if (Stopwatch.GetTimestamp() >= _nextMemorySample)
         {
             SampleMemory();
         }
@@ -250,7 +257,11 @@ internal sealed partial class MachineRun
     {
         if (_machine is { } machine)
         {
+            // Asking takes a millisecond a gibibyte.
+            long before = Stopwatch.GetTimestamp();
             Volatile.Write(ref _peakMemory, Math.Max(_peakMemory, (long)machine.Memory.ResidentBytes()));
+            long now = Stopwatch.GetTimestamp();
+            _nextMemorySample = now + Math.Max(Stopwatch.Frequency / MemorySamplesPerSecond, (now - before) * MemorySampleShare);
         }
     }
 
