@@ -36,7 +36,7 @@ public sealed partial class Machine
         while (true)
         {
             FollowHost();
-            while (_exit is null && _clock.FireNext())
+            while (_exit is null && Volatile.Read(ref _stopRequested) == 0 && _clock.FireNext())
             {
             }
 

@@ -171,6 +171,31 @@ public sealed class MachineRunTests
     }
 
     [Fact]
+    public void AStopIsTakenBetweenEventsThatAreDue()
+    {
+        using Machine machine = Create(Spin);
+        int fired = 0;
+        void Again()
+        {
+            if (++fired == 100)
+            {
+                machine.RequestStop();
+            }
+
+            if (fired < 10_000)
+            {
+                machine.SetAlarm(machine.GuestTime, Again);
+            }
+        }
+
+        machine.SetAlarm(5_000, Again);
+        Assert.Equal(MachineExitKind.StopRequested, machine.Run(10_000_000).Kind);
+        Assert.Equal((100, 5_000L), (fired, machine.Instructions));
+        Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(10).Kind);
+        Assert.Equal((10_000, 5_010L), (fired, machine.Instructions));
+    }
+
+    [Fact]
     public void AnIdleGuestWaitsForInputAndEchoesIt()
     {
         using Machine machine = Create(Echo);
