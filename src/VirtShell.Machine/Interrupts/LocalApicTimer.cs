@@ -1,5 +1,5 @@
-using System;
 using VirtShell.Cpu;
+using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Interrupts;
@@ -22,7 +22,7 @@ public sealed partial class LocalApic
     private uint TimerMode => _lvt[LvtTimer] & TimerModeMask;
 
     // Nanoseconds of one count: bits 3, 1 and 0 of the divide register give 2, 4, 8 … 128, 1.
-    private long CountPeriod => (long)ProcessorClock.TscPerCrystal << (int)(((((_divide >> 1) & 4) | (_divide & 3)) + 1) & 7);
+    private long CountPeriod => MachineClock.NanosecondsPerSecond / ProcessorClock.CrystalHertz << (int)(((((_divide >> 1) & 4) | (_divide & 3)) + 1) & 7);
 
     private uint CurrentCount => CountIn(TimerMode);
 
@@ -137,7 +137,7 @@ public sealed partial class LocalApic
         {
             if (_tscDeadline != 0)
             {
-                _clock.Schedule(_timer, (long)Math.Min(_tscDeadline, long.MaxValue));
+                _clock.Schedule(_timer, ProcessorClock.TimeOfTsc(_tscDeadline));
             }
 
             return;
