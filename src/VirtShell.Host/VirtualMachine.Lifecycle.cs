@@ -48,6 +48,7 @@ public sealed partial class VirtualMachine : IRunOwner
             PrepareThreads();
             runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
             build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
+            build.ClockStood = _clockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
             run.PowerOn();
             starting.Token.ThrowIfCancellationRequested();
@@ -278,6 +279,12 @@ public sealed partial class VirtualMachine : IRunOwner
         if (report is not null)
         {
             _host.SaveCrashReport(Id, report);
+        }
+
+        if (run.ClockStood is { } stood)
+        {
+            // Before the lock goes: whoever starts the VM next reads it.
+            _clockStood = _host.SaveClock(Id, stood) ? null : stood;
         }
 
         if (!run.IsKept)

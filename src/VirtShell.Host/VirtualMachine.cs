@@ -32,6 +32,9 @@ public sealed partial class VirtualMachine
     private bool _shutdownRequested;
     private CancellationTokenSource? _starting;
     private TaskCompletionSource? _startDone;
+
+    // Where the VM's clock last stood, where that is not kept in the store.
+    private DateTime? _clockStood;
     private TaskCompletionSource _endSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal VirtualMachine(VmHost host, VmDefinition definition, string? error)

@@ -107,6 +107,12 @@ public sealed partial class Machine : IDisposable
     /// <summary>The port and MMIO space, for tests.</summary>
     internal IoBus Bus { get; }
 
+    /// <summary>Fires the next event that is due, for tests; false where none is.</summary>
+    internal bool FireNextEvent() => _clock.FireNext();
+
+    /// <summary>Lets guest time pass, for tests.</summary>
+    internal void Skip(long nanoseconds) => _clock.SkipTo(_clock.Now + nanoseconds);
+
     /// <summary>Queues bytes for the guest to read from a port (numbers as in <see cref="SerialOutput"/>), delivered at the line's pace as the guest takes them; none are lost.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The machine has no such port.</exception>
     public void SendSerial(int port, ReadOnlySpan<byte> bytes)

@@ -28,6 +28,7 @@ internal static class RunCommand
     private static readonly Option<string?> Clock = new("--clock") { Description = "host (paced; default on a terminal) or virtual (deterministic; default otherwise).", HelpName = "kind" };
     private static readonly Option<string?> Engine = EngineOption.Create("What executes the guest");
     private static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of the machine's random sources.", HelpName = "number" };
+    private static readonly Option<string?> Rtc = new("--rtc") { Description = "What the guest's clock shows at the start: utc (default: the host's time), localtime, or a date such as 2026-01-01, for runs that repeat.", HelpName = "time" };
     private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed, memory and the engine's counters at the end, on the error stream." };
 
     /// <summary>The options that say what runs; other commands that run a guest have the same.</summary>
@@ -37,7 +38,7 @@ internal static class RunCommand
     {
         var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
         {
-            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Engine, Seed, Stats,
+            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Rtc, Engine, Seed, Stats,
         };
         command.SetAction(RunAsync);
         return command;
@@ -140,6 +141,7 @@ internal static class RunCommand
             Clock = ReadClock(parsed.GetValue(Clock), interactive),
             Engine = EngineOption.Read(parsed.GetValue(Engine)) ?? EngineKind.Auto,
             Seed = parsed.GetValue(Seed),
+            RtcStart = ReadRtc(parsed.GetValue(Rtc)),
             BaseFolder = Directory.GetCurrentDirectory(),
         };
     }
@@ -168,6 +170,11 @@ internal static class RunCommand
         IEnumerable<(string Word, CpuModel Model)> found = CpuModels.Words.Where(w => string.Equals(w.Word, text, StringComparison.OrdinalIgnoreCase));
         return found.Any() ? found.First().Model : throw new UsageException($"--cpu knows {string.Join(", ", CpuModels.Words.Select(w => w.Word))}, not \"{text}\".");
     }
+
+    private static RtcStart ReadRtc(string? text) =>
+        text is null ? RtcStart.Utc
+        : RtcStart.TryParse(text, out RtcStart start) ? start
+        : throw new UsageException($"--rtc is utc, localtime, or a date from 1970 on such as 2026-01-01 or 2026-01-01T12:30:00, not \"{text}\".");
 
     private static ClockMode ReadClock(string? text, bool interactive) => text?.ToLowerInvariant() switch
     {

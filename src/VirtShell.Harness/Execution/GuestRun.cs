@@ -169,6 +169,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
             Clock = spec.Clock,
             Engine = engine ?? spec.Engine,
             Seed = spec.Seed,
+            RtcStart = spec.Rtc,
             Guest = spec.Guest,
             Kernel = spec.Kernel,
             KernelSha256 = spec.KernelSha256,

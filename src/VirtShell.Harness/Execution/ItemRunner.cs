@@ -157,6 +157,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         Add("clock", vm.Clock == Machine.ClockMode.Virtual ? "virtual" : "host");
         Add("engine", Engines.Word(options.Engine ?? vm.Engine));
         Add("seed", vm.Seed == 0 ? null : vm.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Add("rtc", vm.Rtc == Host.RtcStart.Repeatable ? null : vm.Rtc.ToString());
         for (int i = 0; i < vm.Disks.Count; i++)
         {
             DiskSpec disk = vm.Disks[i];

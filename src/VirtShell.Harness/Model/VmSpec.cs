@@ -33,6 +33,8 @@ internal sealed class VmSpec : IPlaced
 
     public ulong Seed { get; set; }
 
+    public RtcStart Rtc { get; set; } = RtcStart.Repeatable;
+
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
 
     public long HangAfter { get; set; }

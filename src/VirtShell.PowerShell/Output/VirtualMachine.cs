@@ -100,6 +100,9 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public ulong Seed => Vm.Definition.Seed;
 
+    /// <summary>What the VM's clock shows when it is switched on: utc, localtime, or a date.</summary>
+    public RtcStart RtcStart => Vm.Definition.RtcStart;
+
     public CrashAction CrashAction => Vm.Definition.CrashAction;
 
     public ResetAction ResetAction => Vm.Definition.ResetAction;
