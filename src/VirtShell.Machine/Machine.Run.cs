@@ -36,12 +36,18 @@ public sealed partial class Machine
         while (true)
         {
             FollowHost();
-            while (_exit is null && _clock.FireNext())
+            while (_exit is null && _stopRequested == 0 && _clock.FireNext())
             {
             }
 
             if (_exit is MachineExit asked)
             {
+                // What the guest handed to its console before it switched off is sent, as long as nobody waits for the end.
+                if (_stopRequested == 0 && _virtio.Console is { } console && console.TrySendMore())
+                {
+                    continue;
+                }
+
                 _exit = null;
                 return Leave(asked);
             }
@@ -120,6 +126,11 @@ public sealed partial class Machine
         exit = default;
         if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi)
         {
+            if (_virtio.Console is { } console && console.TrySendMore())
+            {
+                return true;
+            }
+
             exit = Leave(new MachineExit(MachineExitKind.HaltedForever));
             return false;
         }

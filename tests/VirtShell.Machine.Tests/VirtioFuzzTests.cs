@@ -136,7 +136,7 @@ public sealed class VirtioFuzzTests
             }
         }
 
-        driver.Machine.Memory.Write(0, arena);
+        driver.Memory.Write(0, arena);
         driver.Start();
     }
 

@@ -19,7 +19,7 @@ public sealed class VirtioTransportTests : IDisposable
 
     public VirtioTransportTests()
     {
-        _rng = new VirtioRng(_machine.Memory, 42);
+        _rng = new VirtioRng(_machine.Memory, _machine.Clock, 42);
         _console = new VirtioConsole(_machine.Memory, _machine.Clock, Sent);
         _machine.Pci.Attach(RngSlot, 0, new VirtioPciFunction(_rng));
         _machine.Pci.Attach(ConsoleSlot, 0, new VirtioPciFunction(_console));
@@ -31,8 +31,8 @@ public sealed class VirtioTransportTests : IDisposable
     {
         VirtioTestDriver rng = new(_machine, RngSlot);
         VirtioTestDriver console = new(_machine, ConsoleSlot);
-        Assert.Equal(0x1044_1AF4u, _machine.ReadConfig(RngSlot, 0, 0, 4));
-        Assert.Equal(0x1043_1AF4u, _machine.ReadConfig(ConsoleSlot, 0, 0, 4));
+        Assert.Equal(0x1005_1AF4u, _machine.ReadConfig(RngSlot, 0, 0, 4));
+        Assert.Equal(0x1003_1AF4u, _machine.ReadConfig(ConsoleSlot, 0, 0, 4));
         Assert.Equal([true, true, true, false], new[] { 1, 2, 3, 4 }.Select(rng.HasRegion));
         Assert.Equal([true, true, true, true], new[] { 1, 2, 3, 4 }.Select(console.HasRegion));
         Assert.Equal((56u, 4u, 1u), (rng.RegionLength(1), rng.RegionLength(2), rng.RegionLength(3)));
