@@ -289,9 +289,10 @@ public sealed class VirtioConsole : VirtioDevice
 
     private bool TryTakeInHand(Virtqueue queue)
     {
-        if (!_hasInHand && queue.TryPop(out _head))
+        if (!_hasInHand && queue.TryPop(out ushort head))
         {
             _hasInHand = true;
+            _head = head;
             _sent = 0;
         }
 
