@@ -132,10 +132,12 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Equal(0xBF6E1F784956452AUL, seeded.Next());
     }
 
-    [Fact]
-    public void TheConsoleSendsAndReceives()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheConsoleSendsAndReceives(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, ConsoleSlot);
+        VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.Negotiate(driver.DeviceFeatures);
         VirtioTestQueue receive = driver.SetUpQueue(0, 8);
         VirtioTestQueue transmit = driver.SetUpQueue(1, 8);
@@ -168,10 +170,12 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Equal("ghij", Text(driver.Fetch(buffer, (int)length)));
     }
 
-    [Fact]
-    public void AnAnswerFromWithinTheOutputWaitsForTheRequestInHand()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AnAnswerFromWithinTheOutputWaitsForTheRequestInHand(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, ConsoleSlot);
+        VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.Negotiate(driver.DeviceFeatures);
         VirtioTestQueue receive = driver.SetUpQueue(0, 8);
         VirtioTestQueue transmit = driver.SetUpQueue(1, 8);
@@ -188,19 +192,23 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Equal("ECHO", Text(driver.Fetch(buffer, (int)length)));
     }
 
-    [Fact]
-    public void TheConsoleHasAnEmergencyWrite()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheConsoleHasAnEmergencyWrite(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, ConsoleSlot);
-        _machine.Bus.WriteMmio(driver.Region(4) + 8, 4, 'X');
+        VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
+        driver.WriteDeviceConfig(8, 4, 'X');
         Assert.Equal("X"u8.ToArray(), _sent.ToArray());
     }
 
-    [Fact]
-    public void PinInterruptsFollowTheIsr()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void PinInterruptsFollowTheIsr(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, RngSlot);
-        driver.Negotiate(VirtioFeature.Version1);
+        VirtioTestDriver driver = new(_machine, RngSlot, legacy: legacy);
+        driver.Negotiate(driver.RequiredFeatures);
         VirtioTestQueue queue = driver.SetUpQueue(0, 8);
         driver.Start();
         queue.Add(new TestBuffer(driver.Allocate(8), 8, true));
@@ -218,13 +226,15 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Empty(_machine.Messages);
     }
 
-    [Fact]
-    public void EventIndexSuppressesInterruptsAndAsksForNotifications()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void EventIndexSuppressesInterruptsAndAsksForNotifications(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, RngSlot);
-        driver.Negotiate(VirtioFeature.Version1 | VirtioTestDriver.RingFeatures);
+        VirtioTestDriver driver = new(_machine, RngSlot, legacy: legacy);
+        driver.Negotiate(driver.RequiredFeatures | VirtioTestDriver.RingFeatures);
         driver.EnableMsix(2);
-        driver.Write(0x10, 2, 0);
+        driver.SetConfigVector(0);
         VirtioTestQueue queue = driver.SetUpQueue(0, 8, vector: 1);
         driver.Start();
         ulong buffer = driver.Allocate(8);
@@ -253,7 +263,7 @@ public sealed class VirtioTransportTests : IDisposable
         }
 
         Assert.Equal(0x10005, _machine.Messages.Count);
-        Assert.Equal(0x0F, driver.Status);
+        Assert.Equal(legacy ? 0x07 : 0x0F, driver.Status);
     }
 
     public static TheoryData<string> BrokenRings =>
