@@ -46,6 +46,17 @@ public sealed partial class Machine
 
             if (_exit is MachineExit wanted)
             {
+                // What the guest handed to its console before it switched off is sent, as long as nobody waits for the end.
+                if ((Volatile.Read(ref _asked) & AskedToStop) == 0 && _virtio.Console is { } console && console.TrySendMore())
+                {
+                    if ((Interlocked.And(ref _asked, ~AskedToYield) & AskedToYield) != 0)
+                    {
+                        return new MachineExit(MachineExitKind.QuantumSpent);
+                    }
+
+                    continue;
+                }
+
                 _exit = null;
                 return Leave(wanted);
             }
@@ -131,6 +142,11 @@ public sealed partial class Machine
         exit = default;
         if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi)
         {
+            if (_virtio.Console is { } console && console.TrySendMore())
+            {
+                return true;
+            }
+
             exit = Leave(new MachineExit(MachineExitKind.HaltedForever));
             return false;
         }
