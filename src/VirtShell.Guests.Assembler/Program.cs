@@ -26,6 +26,7 @@ internal static class Program
         new PageFault(),
         new BusyLoop(),
         new HaltForever(),
+        new AttackGuest(),
     ];
 
     private static int Main(string[] arguments)

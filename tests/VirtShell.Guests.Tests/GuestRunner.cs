@@ -1,6 +1,8 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Text;
+using VirtShell.Cpu;
 using VirtShell.Machine;
 using VirtShell.State;
 using Xunit;
@@ -21,12 +23,14 @@ internal sealed class GuestRunner : IDisposable
 
     private readonly StringBuilder _serial = new();
 
-    public GuestRunner(string name, ulong memory = 32 * Mebibyte, string commandLine = "")
+    public GuestRunner(string name, ulong memory = 32 * Mebibyte, string commandLine = "", EngineKind engine = EngineKind.Auto, params IReadOnlyList<DiskAttachment> disks)
     {
         Machine = new Pc(new MachineConfiguration
         {
             MemoryBytes = memory,
             Boot = new MultibootBoot(GuestCatalog.Find(name)!.Image, commandLine),
+            Engine = engine,
+            Disks = disks,
         });
         Machine.SerialOutput = (port, value) =>
         {
