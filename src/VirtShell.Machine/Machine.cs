@@ -130,6 +130,9 @@ public sealed partial class Machine : IDisposable
         }
     }
 
+    /// <summary>Whether the guest is ready to read from a port (numbers as in <see cref="SendSerial"/>): by interrupt, or asking for input again and again. A virtio console loses nothing that comes early, so it always is.</summary>
+    public bool IsListening(int port) => port is not (Com1 or Com2) || _serial[port - 1].IsListening;
+
     /// <summary>Presses the ACPI power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();
 

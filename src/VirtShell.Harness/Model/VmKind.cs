@@ -75,6 +75,39 @@ internal static class VmKind
         }
     }
 
+    /// <summary>Notes what the machine is made of, with places, so that what is missing is told before anything runs.</summary>
+    private static void AddSources(VmSpec vm, MappingNode? mapping)
+    {
+        void Add(string? source, string what, SuiteNode? node)
+        {
+            if (source is not null)
+            {
+                vm.Sources.Add(new PlacedSource(source, what, node?.Mark ?? vm.Mark));
+            }
+        }
+
+        Add(vm.Kernel, "kernel", mapping?.Find("kernel"));
+        Add(vm.Initrd, "initrd", mapping?.Find("initrd"));
+        foreach (DiskSpec disk in vm.Disks)
+        {
+            if (disk.Source is not null)
+            {
+                vm.Sources.Add(new PlacedSource(disk.Source, "disk image", disk.Mark));
+            }
+        }
+
+        if (vm.Initramfs is { } own && mapping?.Find("initramfs") is MappingNode node)
+        {
+            Add(own.Folder, "folder", node.Find("folder"));
+            Add(own.Busybox, "busybox", node.Find("busybox"));
+            Add(own.ModulesFrom, "source of modules", node.Find("modules-from"));
+            foreach ((string path, string source) in own.Files)
+            {
+                Add(source, "file", (node.Find("files") as MappingNode)?.Find(path));
+            }
+        }
+    }
+
     private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
     {
         if (vm.Guest is null && vm.Kernel is null)
@@ -93,6 +126,7 @@ internal static class VmKind
             diagnostics.Add(mapping!.Find("kernel")!.Mark, "an https: kernel needs \"kernel-sha256\", so that every run boots the same bytes");
         }
 
+        AddSources(vm, mapping);
         if (vm.MemoryBytes < MinimumMemory || vm.MemoryBytes > MaximumMemory || vm.MemoryBytes % PageSize != 0)
         {
             diagnostics.Add(mapping?.Find("memory")?.Mark ?? node.Mark, "memory is a multiple of 4K, from 64K to 64G");

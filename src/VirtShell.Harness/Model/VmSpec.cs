@@ -40,7 +40,14 @@ internal sealed class VmSpec : IPlaced
     public long HangAfter { get; set; }
 
     public ResetAction OnReset { get; set; } = ResetAction.EndRun;
+
+    /// <summary>Everything that it names outside of the suite, with its place.</summary>
+    public List<PlacedSource> Sources { get; } = [];
 }
+
+/// <summary>A source in a suite: a path, apt: or https:.</summary>
+/// <param name="What">What it is for, for messages: "kernel".</param>
+internal sealed record PlacedSource(string Source, string What, Mark Mark);
 
 /// <summary>An initramfs to build; see <see cref="Images.InitramfsDefinition"/>.</summary>
 internal sealed class InitramfsSpec
