@@ -99,6 +99,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
     }
 
+    /// <summary>What went wrong when a translation failed for the first time, with the guest's code and the stack of calls; null where none has (<see cref="EngineStatistics.TranslationFailures"/>).</summary>
+    public string? FirstTranslationFailure => _translator?.FirstFailure;
+
     /// <summary>The engine asked for; may be changed between runs, at any instruction boundary.</summary>
     public EngineKind Engine
     {

@@ -86,6 +86,7 @@ internal sealed partial class MachineRun
         _priorInstructions = Instructions;
         _priorGuestTime = GuestTime;
         _priorEngine = Engine.Counters;
+        _priorFailure = Engine.FirstTranslationFailure;
         Pc? old = _machine;
         lock (_machineGate)
         {
