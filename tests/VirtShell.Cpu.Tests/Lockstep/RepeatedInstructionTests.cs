@@ -13,7 +13,7 @@ public sealed class RepeatedInstructionTests
     /// <summary>Of each form in a row: its second block has no other instruction.</summary>
     private const int Copies = 2 * BlockReader.MaxItems;
 
-    /// <summary>In modes that others are like, every so many forms are run where not all of them are.</summary>
+    /// <summary>Every so many forms are run where not all of them are; each mode begins with another one.</summary>
     private const int Sample = 4;
     private const int PairSamples = 200;
     private const ulong DataOffset = 0x4000;
@@ -34,8 +34,7 @@ public sealed class RepeatedInstructionTests
         if (!IsLong)
         {
             // What decides is the operands' kinds, whatever the registers are.
-            int step = info.Mode is GuestMode.LongUser or GuestMode.Segmented32User ? 1 : Sample;
-            forms = [.. forms.DistinctBy(static f => KindsOf(f.Instruction)).Where((_, i) => i % step == (int)info.Mode % step)];
+            forms = [.. forms.DistinctBy(static f => KindsOf(f.Instruction)).Where((_, i) => i % Sample == (int)info.Mode % Sample)];
         }
 
         Run(info, forms.Select(static f => new[] { f }));

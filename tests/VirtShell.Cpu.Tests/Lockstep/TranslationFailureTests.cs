@@ -1,7 +1,6 @@
 using System;
 using VirtShell.Cpu.Tests.Privileged;
 using Xunit;
-using static Iced.Intel.AssemblerRegisters;
 
 namespace VirtShell.Cpu.Tests.Lockstep;
 
