@@ -20,6 +20,9 @@ public readonly record struct EngineStatistics
     /// <summary>Blocks translated again after their first translation was dropped.</summary>
     public long Retranslations { get; init; }
 
+    /// <summary>Translations that failed by a fault of the translator's own; the interpreter executes those blocks. Never anything but 0 in an engine without faults.</summary>
+    public long TranslationFailures { get; init; }
+
     /// <summary>Guest instructions in translated blocks.</summary>
     public long TranslatedGuestInstructions { get; init; }
 
@@ -70,6 +73,7 @@ public readonly record struct EngineStatistics
         BlocksDecoded = left.BlocksDecoded + right.BlocksDecoded,
         BlocksTranslated = left.BlocksTranslated + right.BlocksTranslated,
         Retranslations = left.Retranslations + right.Retranslations,
+        TranslationFailures = left.TranslationFailures + right.TranslationFailures,
         TranslatedGuestInstructions = left.TranslatedGuestInstructions + right.TranslatedGuestInstructions,
         TranslatedBytes = left.TranslatedBytes + right.TranslatedBytes,
         BlocksInvalidated = left.BlocksInvalidated + right.BlocksInvalidated,
@@ -94,6 +98,7 @@ public readonly record struct EngineStatistics
         new(nameof(BlocksDecoded), BlocksDecoded),
         new(nameof(BlocksTranslated), BlocksTranslated),
         new(nameof(Retranslations), Retranslations),
+        new(nameof(TranslationFailures), TranslationFailures),
         new(nameof(TranslatedGuestInstructions), TranslatedGuestInstructions),
         new(nameof(TranslatedBytes), TranslatedBytes),
         new(nameof(BlocksInvalidated), BlocksInvalidated),

@@ -6,6 +6,7 @@ namespace VirtShell.Cpu;
 public sealed unsafe partial class Vcpu
 {
     private const ulong Dr6SingleStep = 1 << 14;
+    private const ulong Dr6Breakpoints = 15;
 
     /// <summary>Between the delivery of an NMI and the next IRET (SDM Vol. 3A §6.7.1).</summary>
     private bool _nmiBlocked;
@@ -84,6 +85,39 @@ public sealed unsafe partial class Vcpu
         SetPending(PendingEvents.DebugTrap);
     }
 
+    /// <summary>A debug exception is about to be delivered: it takes the trap that waits with it, so that there is one and not two.</summary>
+    private void NoteDebugException(ulong dr6) => RecordDebug(TakeDebugTrap() | dr6);
+
+    /// <summary>INT1: tells nothing in DR6 but of the trap that it takes with it.</summary>
+    internal void EnterDebugHandler(ulong next)
+    {
+        ulong waiting = TakeDebugTrap();
+        EnterHandler(Vector.Debug, EventKind.PrivilegedSoftware, false, 0, next);
+        if (waiting != 0)
+        {
+            RecordDebug(waiting);
+        }
+    }
+
+    // B0 to B3 tell of this exception alone; the other bits stay until software clears them (SDM Vol. 3B §17.2.3).
+    private void RecordDebug(ulong dr6) => _s->Dr[6] = (_s->Dr[6] & ~Dr6Breakpoints) | dr6;
+
+    /// <summary>
+    /// The trap that waits is no more. Faults lose it: their instruction has not completed, so no breakpoint on its data has fired, and
+    /// they end the shadow in which MOV SS held one over.
+    /// </summary>
+    private ulong TakeDebugTrap()
+    {
+        ulong waiting = _pendingDebug;
+        if ((_s->Pending & PendingEvents.DebugTrap) != 0)
+        {
+            _pendingDebug = 0;
+            ClearPending(PendingEvents.DebugTrap);
+        }
+
+        return waiting;
+    }
+
     /// <summary>Handles what waits for a boundary. False: the run ends for <paramref name="exit"/>.</summary>
     private bool TakeEvents(out ExitReason exit)
     {
@@ -97,10 +131,8 @@ public sealed unsafe partial class Vcpu
         long retired = s->RunEnd - s->Budget;
         if ((s->Pending & PendingEvents.DebugTrap) != 0 && s->DebugShadowAt != retired)
         {
-            ClearPending(PendingEvents.DebugTrap);
             s->Halted = 0;
-            s->Dr[6] |= _pendingDebug;
-            _pendingDebug = 0;
+            NoteDebugException(0);
             Deliver(Vector.Debug, EventKind.Trap, false, 0);
             return true;
         }
@@ -167,6 +199,7 @@ public sealed unsafe partial class Vcpu
     internal void DeliverFault()
     {
         int vector = _faultVector;
+        _ = TakeDebugTrap();
         FaultRaised?.Invoke(vector, _faultError);
         EventKind kind = _faultIsBreakpoint ? EventKind.Breakpoint : EventKind.Fault;
         _faultIsBreakpoint = false;

@@ -22,6 +22,9 @@ public sealed record VmEngineMetrics(EngineKind Engine, bool IsTranslating, Engi
     /// <summary>The names of all counters, with the total <c>Exits</c>, in the order of <see cref="Values"/>.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. None.Values.Select(v => v.Key)];
 
+    /// <summary>What went wrong when the translator failed for the first time, for a report of the fault; null where it has not (<see cref="EngineStatistics.TranslationFailures"/>).</summary>
+    public string? FirstTranslationFailure { get; init; }
+
     /// <summary>Instructions retired by either engine.</summary>
     public long Instructions => Counters.InstructionsTranslated + Counters.InstructionsInterpreted;
 
@@ -57,7 +60,7 @@ public sealed record VmEngineMetrics(EngineKind Engine, bool IsTranslating, Engi
         return Spell(name, '-');
     }
 
-    /// <summary>A table for people: lines that end with a line feed, at most 60 characters wide.</summary>
+    /// <summary>A table for people: lines that end with a line feed, at most 60 characters wide. Behind it, where there is one, the first failure of the translator.</summary>
     public string ToText()
     {
         StringBuilder text = new();
@@ -80,6 +83,11 @@ public sealed record VmEngineMetrics(EngineKind Engine, bool IsTranslating, Engi
             {
                 Line(text, label, value, null);
             }
+        }
+
+        if (FirstTranslationFailure is not null)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"A fault of VirtShell's own has cost speed, and nothing else. Please report it:\n{FirstTranslationFailure}\n");
         }
 
         return text.ToString();

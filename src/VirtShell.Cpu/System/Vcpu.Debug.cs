@@ -94,7 +94,7 @@ public sealed unsafe partial class Vcpu
         CheckSupervisor();
         if ((s->Dr[7] & Dr7GeneralDetect) != 0)
         {
-            s->Dr[6] |= Dr6Detected;
+            NoteDebugException(Dr6Detected);
             s->Dr[7] &= ~Dr7GeneralDetect;
             ThrowFault(Vector.Debug, 0, false);
         }
@@ -140,7 +140,7 @@ public sealed unsafe partial class Vcpu
 
         if (hit != 0)
         {
-            s->Dr[6] |= hit;
+            NoteDebugException(hit);
             _faultIsBreakpoint = true;
             ThrowFault(Vector.Debug, 0, false);
         }

@@ -43,6 +43,7 @@ public sealed unsafe partial class Vcpu
             }
             catch (GuestFault)
             {
+                _ = TakeDebugTrap();
                 int second = _faultVector;
                 bool serious = IsContributory(second) || second == Vector.PageFault;
                 if (vector == Vector.DoubleFault && kind == EventKind.Fault && serious)

@@ -390,13 +390,17 @@ public sealed unsafe partial class Vcpu
         DropInaccessible(SegmentIndex.Gs, s->Gs.Attributes, cpl);
     }
 
+    // In IA-32e mode the bases of FS and GS stay: 64-bit code uses them whatever their selectors are.
     private void DropInaccessible(int index, uint attributes, int cpl)
     {
         const uint ConformingCode = SegmentRegister.Executable | SegmentRegister.ExpandDownOrConforming;
         int dpl = (int)(attributes >> SegmentRegister.DplShift) & 3;
         if ((attributes & SegmentRegister.Unusable) == 0 && dpl < cpl && (attributes & ConformingCode) != ConformingCode)
         {
+            ulong kept = index >= SegmentIndex.Fs && LongActive ? CpuState.Segment(_s, index)->Base : 0;
             SetNullSegment(index, 0);
+            CpuState.Segment(_s, index)->Base = kept;
+            UpdateSegmentBases();
         }
     }
 }

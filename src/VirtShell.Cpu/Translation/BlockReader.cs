@@ -10,8 +10,8 @@ internal sealed unsafe class BlockReader
     /// <summary>Instructions in a translated block at most.</summary>
     public const int MaxItems = 48;
 
-    /// <summary>Places where a block can go on: each of its side branches, and both ways of the branch at its end.</summary>
-    public const int MaxWays = MaxSideBranches + 3;
+    /// <summary>Places where a block can go on, at most: any instruction may have a target (a repeated one is its own), the last one also what follows.</summary>
+    public const int MaxWays = MaxItems + 2;
 
     private const int MaxSideBranches = 6;
 

@@ -14,7 +14,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The slot of what changed only some flags.</summary>
     private const byte PartialPlace = FlagPlace.Slot + 5;
 
-    // One for each way out that a block can have, and one for its end.
+    // One for each place where a block can go on.
     private readonly FlagProspect[] _prospects = new FlagProspect[BlockReader.MaxWays];
     private int _prospectCount;
 

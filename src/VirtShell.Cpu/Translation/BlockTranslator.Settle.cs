@@ -16,6 +16,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Emits the routine; it uses only the second scratch register. That of a thunk which changes only some flags has the others in RFLAGS.</summary>
     public void EmitSettle(ref CodeWriter code, in FlagThunk thunk)
     {
+        Emitting?.Invoke(-1);
         _code = code;
         _held = -1;
         _flags = thunk;

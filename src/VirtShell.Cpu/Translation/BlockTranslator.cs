@@ -12,6 +12,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Host code bytes that one block may take at most: cold parts included.</summary>
     public const int MaxBytes = 2 * BlockReader.MaxItems * 600;
 
+    /// <summary>Of those, what an instruction or a cold part may take.</summary>
+    private const int MaxPartBytes = 1024;
+
     public const int FlagEntryBytes = 16;
 
     /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
@@ -23,6 +26,7 @@ internal sealed unsafe partial class BlockTranslator
     private ColdPart[] _cold = new ColdPart[64];
     private int _coldCount;
     private CodeWriter _code;
+    private byte* _end;
     private byte* _page;
     private ulong _physicalPage;
     private int _key;
@@ -47,6 +51,9 @@ internal sealed unsafe partial class BlockTranslator
         _exits = exits;
         _stubs = stubs;
     }
+
+    /// <summary>Called before each instruction is translated, with its number, and before a routine is, with -1. Tests throw in here.</summary>
+    public Action<int>? Emitting { get; set; }
 
     /// <summary>Code that a block rarely runs, behind the rest of it.</summary>
     private enum ColdKind : byte
@@ -110,6 +117,7 @@ internal sealed unsafe partial class BlockTranslator
         _stackMoves = 0;
         _ahead = 0;
         Describe(block, start);
+        Emitting?.Invoke(0);
         block->Kind = BlockKind.Gateway;
         block->Low = (short)start;
         block->End = 4096;
@@ -125,6 +133,7 @@ internal sealed unsafe partial class BlockTranslator
     private void Begin(ref CodeWriter code, byte* page, ulong physicalPage, int key)
     {
         _code = code;
+        _end = code.At + MaxBytes;
         AlignCode();
         _page = page;
         _physicalPage = physicalPage;
@@ -157,6 +166,8 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < _count; i++)
         {
             ref Item item = ref items[i];
+            Emitting?.Invoke(i);
+            CheckRoom();
             if (item.Family == Family.CallOut)
             {
                 int run = 1;
@@ -345,6 +356,14 @@ internal sealed unsafe partial class BlockTranslator
         AddColdExit(_code.JumpIf(8), exit);
     }
 
+    private void CheckRoom()
+    {
+        if (_end - _code.At < MaxPartBytes)
+        {
+            throw new InvalidOperationException($"A block of {_count} instructions takes more than {MaxBytes} bytes of host code.");
+        }
+    }
+
     private void AlignCode() => _code.At = (byte*)(((nuint)_code.At + EntryAlignment - 1) & ~(nuint)(EntryAlignment - 1));
 
     private void EmitCallOut(int index, int run)
@@ -433,6 +452,7 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < _coldCount; i++)
         {
             ref readonly ColdPart part = ref _cold[i];
+            CheckRoom();
             CodeWriter.Patch(part.From, _code.At);
             _held = -1;
             _pointsTo = -1;

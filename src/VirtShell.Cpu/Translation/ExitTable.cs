@@ -25,6 +25,7 @@ internal sealed unsafe class ExitTable : IDisposable
     // Numbers of thunks, each at the first place free from its hash on; 0: none. Twice as many places as thunks.
     private int[] _thunkNumbers = new int[512];
     private int _next;
+    private int _end;
     private int _thunkCount;
 
     public ExitTable()
@@ -37,14 +38,22 @@ internal sealed unsafe class ExitTable : IDisposable
     public bool HasRoom => _next + BlockRoom < Capacity && _thunkCount + BlockRoom < MaxThunks;
 
     /// <summary>Says that a block's records are about to be added.</summary>
-    public void Take() => _memory.Take(_records + _next + BlockRoom);
+    public void Take()
+    {
+        _end = _next + BlockRoom;
+        _memory.Take(_records + _end);
+    }
+
+    /// <summary>Gives back the records from a number on: those of a block that has come to nothing.</summary>
+    public void Cut(int next) => _next = next;
 
     public ref ExitRecord this[int id] => ref _records[id];
 
     /// <summary>The number that <see cref="Add"/> gives next.</summary>
     public int Next => _next;
 
-    public int Add() => _next++;
+    /// <exception cref="InvalidOperationException">One block takes more than were said to be added.</exception>
+    public int Add() => _next < _end ? _next++ : throw new InvalidOperationException($"A block has more than {BlockRoom} exits.");
 
     /// <summary>For each thunk the routine that puts its flags into RFLAGS.</summary>
     public nint SettleTable => (nint)_settles;
@@ -73,7 +82,8 @@ internal sealed unsafe class ExitTable : IDisposable
         int index = _thunkNumbers[place];
         if (index == 0)
         {
-            index = _thunkCount++;
+            // Each is looked up for an exit or a branch of some block, so there is room as long as there is for the block's records.
+            index = _thunkCount < MaxThunks ? _thunkCount++ : throw new InvalidOperationException($"There are more than {MaxThunks} flag thunks.");
             _thunks[index] = thunk;
             _settles[index] = SlowSettle;
             _thunkNumbers[place] = index;

@@ -66,6 +66,9 @@ internal unsafe struct TranslatedBlock
 
     public BlockKind Kind;
 
+    /// <summary>It could not be translated, and has no code: the interpreter executes it.</summary>
+    public bool IsFailed;
+
     /// <summary>A store has changed its code.</summary>
     public bool IsDropped;
 }

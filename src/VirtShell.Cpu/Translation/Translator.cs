@@ -265,7 +265,7 @@ internal sealed unsafe partial class Translator : IDisposable
             }
         }
 
-        byte* entry = EntryOf(block, 0);
+        byte* entry = block->IsFailed ? null : EntryOf(block, 0);
         if (entry == null)
         {
             Interpret();
@@ -299,115 +299,6 @@ internal sealed unsafe partial class Translator : IDisposable
     {
         Op* op = _vcpu.Find();
         _vcpu.Step(Math.Min(op->Remaining, _s->Budget));
-    }
-
-    /// <summary>The block at an address, translated if need be; null where the interpreter is to execute it.</summary>
-    private TranslatedBlock* Block(ulong linear, ulong physical, int key)
-    {
-        TranslatedBlock* block = _cache.Find(physical, key);
-        return block != null ? block : Translate(linear, physical, key);
-    }
-
-    /// <summary>Translates the block at an address if it has become warm, and its first instruction does not cross into another page.</summary>
-    private TranslatedBlock* Translate(ulong linear, ulong physical, int key)
-    {
-        ulong page = physical & ~0xFFFUL;
-        ulong place = TranslationCache.KeyOf(physical, key);
-        ref ulong crossing = ref _crossings[(int)((place ^ (place >> 16)) & (Crossings - 1))];
-        if (crossing == place + 1 && (++_crossingsMet & CrossingsTrusted) != 0)
-        {
-            return null;
-        }
-
-        ref byte heat = ref _heat[(int)((physical ^ (physical >> 16)) & 0xFFFF)];
-        if (heat < byte.MaxValue)
-        {
-            heat++;
-        }
-
-        if (heat < (_cache.Drops(page) > RestlessDrops ? RestlessWarm : _vcpu.TranslationThreshold))
-        {
-            return null;
-        }
-
-        // A copy: what is emitted is what was looked at, whoever writes to the page meanwhile.
-        byte* code = _page;
-        new ReadOnlySpan<byte>(_vcpu.Memory.Base + page, 4096).CopyTo(new Span<byte>(code, 4096));
-        int start = (int)(linear & 0xFFF);
-        bool crosses = !_reader.Read(code, start, key);
-        if (crosses && !BlockTranslator.HasLookUp(key))
-        {
-            crossing = place + 1;
-            return null;
-        }
-
-        TranslatedBlock* block = NewBlock();
-        if (crosses)
-        {
-            _translator.EmitGateway(ref _writer, block, code, page, start, key);
-        }
-        else
-        {
-            _translator.Translate(ref _writer, block, code, page, start, key);
-        }
-
-        Register(block);
-        return block;
-    }
-
-    // The instruction at an address, which ends in another page; null where it is the interpreter's.
-    private TranslatedBlock* TranslateCrossing(ulong physical, ulong second, int key)
-    {
-        ulong page = physical & ~0xFFFUL;
-        if (_cache.Drops(page) > RestlessDrops || _cache.Drops(second) > RestlessDrops)
-        {
-            return null;
-        }
-
-        byte* code = _page;
-        new ReadOnlySpan<byte>(_vcpu.Memory.Base + page, 4096).CopyTo(new Span<byte>(code, 4096));
-        new ReadOnlySpan<byte>(_vcpu.Memory.Base + second, BlockReader.LongestInstruction).CopyTo(new Span<byte>(code + 4096, BlockReader.LongestInstruction));
-        int start = (int)(physical & 0xFFF);
-        if (!_reader.ReadCrossing(code, start, key))
-        {
-            return null;
-        }
-
-        int end = _reader.Items[0].End - 4096;
-        TranslatedBlock* block = NewBlock();
-        block->Kind = BlockKind.Crossing;
-        block->SecondPage = second;
-        _translator.Translate(ref _writer, block, code, page, start, key);
-        Register(block);
-        _cache.CoverSecond(block, end);
-        _code.ProtectPage(second);
-        return block;
-    }
-
-    // A block without content, and room for the code of one.
-    private TranslatedBlock* NewBlock()
-    {
-        if (_writer.At + BlockTranslator.MaxBytes > CodeEnd || !_exits.HasRoom || !_cache.HasRoom || _nextOp + 1024 > MaxOps - SpareOps)
-        {
-            Flush();
-        }
-
-        _memory.Take(_writer.At + BlockTranslator.MaxBytes);
-        _exits.Take();
-        return _cache.New();
-    }
-
-    private void Register(TranslatedBlock* block)
-    {
-        bool again = _cache.Add(block);
-        _code.ProtectPage(block->PhysicalPage);
-        _statistics = _statistics with
-        {
-            BlocksTranslated = _statistics.BlocksTranslated + 1,
-            Retranslations = _statistics.Retranslations + (again ? 1 : 0),
-            TranslatedGuestInstructions = _statistics.TranslatedGuestInstructions + block->Instructions,
-            TranslatedBytes = _statistics.TranslatedBytes + block->CodeBytes,
-        };
     }
 
     private void Enter(byte* code, int key, TranslatedBlock* block)
@@ -558,6 +449,12 @@ internal sealed unsafe partial class Translator : IDisposable
         TranslatedBlock* target = Block((ulong)exit.PageOffset, physical, key);
         if (target == null)
         {
+            if ((key & TranslationKey.Strict) != 0)
+            {
+                // The block that has come here would only come here again.
+                Interpret();
+            }
+
             return null;
         }
 
@@ -604,6 +501,11 @@ internal sealed unsafe partial class Translator : IDisposable
     /// <summary>A store has changed a block's code: whoever still jumps to it leaves.</summary>
     private void Drop(TranslatedBlock* block)
     {
+        if (block->IsFailed)
+        {
+            return;
+        }
+
         _statistics = _statistics with { BlocksInvalidated = _statistics.BlocksInvalidated + 1 };
         // Its budget exit becomes the way out: dropping needs no room. The jump is shorter than the check that it replaces, behind
         // which code may be running.
@@ -648,15 +550,25 @@ internal sealed unsafe partial class Translator : IDisposable
     private void EmitSettle(int thunk)
     {
         ref readonly FlagThunk flags = ref _exits.Thunk(thunk);
-        if (_exits.HasSettle(thunk) || !_translator.CanSettle(in flags) || _writer.At + BlockTranslator.SettleBytes > CodeEnd)
+        if (!_emitsSettle || _exits.HasSettle(thunk) || !_translator.CanSettle(in flags) || _writer.At + BlockTranslator.SettleBytes > CodeEnd)
         {
             return;
         }
 
         _memory.Take(_writer.At + BlockTranslator.SettleBytes);
         nint routine = (nint)_writer.Executable;
-        _translator.EmitSettle(ref _writer, in flags);
-        _exits.SetSettle(thunk, routine);
+        try
+        {
+            _translator.EmitSettle(ref _writer, in flags);
+            _exits.SetSettle(thunk, routine);
+        }
+#pragma warning disable CA1031 // Whatever is wrong with the translator is no fault of the guest.
+        catch (Exception e) when (e is not OutOfMemoryException)
+#pragma warning restore CA1031
+        {
+            _emitsSettle = false;
+            NoteFailure(e, $"a routine for flags ({flags})");
+        }
     }
 
     private Op* OpsOf(ref ExitRecord exit)

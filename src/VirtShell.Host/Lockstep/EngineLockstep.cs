@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 using System.Threading;
 using VirtShell.Machine;
@@ -73,6 +74,12 @@ public sealed class EngineLockstep
 
             _chunks.Add(Math.Max(1, chunk));
             pair.Run(_chunks[^1], _options.Disturb);
+            if (pair.Translator.Cpu.FirstTranslationFailure is string failure)
+            {
+                // The guest has not noticed, so nothing differs; but the engine has a fault.
+                return Result(pair, string.Create(CultureInfo.InvariantCulture, $"By instruction {pair.Translator.Instructions} the translator has failed, and the interpreter has taken the block over.\n{failure}"));
+            }
+
             bool full = !pair.IsRunning || _chunks.Count % _options.MemoryInterval == 0;
             if (!(full ? pair.AgreeFully() : pair.Agree()))
             {

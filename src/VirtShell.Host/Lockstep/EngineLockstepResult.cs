@@ -21,6 +21,6 @@ public sealed record EngineLockstepResult
     /// <summary>Hash of the memory at the end.</summary>
     public required ulong MemoryHash { get; init; }
 
-    /// <summary>The first difference, described; null where there was none.</summary>
+    /// <summary>The first difference, or a failure of the translator, described; null where there was none.</summary>
     public string? Report { get; init; }
 }

@@ -89,6 +89,7 @@ internal sealed partial class MachineRun
         _priorInstructions = Instructions;
         _priorGuestTime = GuestTime;
         _priorEngine = Engine.Counters;
+        _priorFailure = Engine.FirstTranslationFailure;
         Pc? old = _machine;
         NoteClock();
         lock (_machineGate)

@@ -7,6 +7,7 @@ internal sealed partial class MachineRun
 {
     private readonly object _engineGate = new();
     private EngineStatistics _priorEngine;
+    private string? _priorFailure;
     private VmEngineMetrics? _publishedEngine;
 
     /// <summary>The engine's counters as of the end of the last dispatch, those before a restart included.</summary>
@@ -29,7 +30,10 @@ internal sealed partial class MachineRun
             return;
         }
 
-        VmEngineMetrics now = new(_engine, machine.Cpu.IsTranslating, _priorEngine + machine.Cpu.Statistics);
+        VmEngineMetrics now = new(_engine, machine.Cpu.IsTranslating, _priorEngine + machine.Cpu.Statistics)
+        {
+            FirstTranslationFailure = _priorFailure ?? machine.Cpu.FirstTranslationFailure,
+        };
         lock (_engineGate)
         {
             _publishedEngine = now;

@@ -34,6 +34,9 @@ public sealed class VMEngineReport
     /// <summary>The share of instructions that translated code retired, from 0 to 1.</summary>
     public double TranslatedShare => _metrics.TranslatedShare;
 
+    /// <summary>What went wrong when the translator failed for the first time, for a report of the fault; null where it has not.</summary>
+    public string? FirstTranslationFailure => _metrics.FirstTranslationFailure;
+
     /// <summary>A table of all counters.</summary>
     public string ToText() => $"VM '{VMName}'\n{_metrics.ToText()}";
 

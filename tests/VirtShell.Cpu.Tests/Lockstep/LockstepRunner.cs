@@ -40,6 +40,12 @@ internal static unsafe class LockstepRunner
         {
             steps.Add(NextStep(program, pair, random, reason, events));
             (reason, EngineDifference? difference) = pair.Run(steps[^1]);
+            if (pair.Translator.Processor.FirstTranslationFailure is string failure)
+            {
+                // The interpreter has taken over, so nothing differs; but the engine has a fault.
+                return Result(pair, $"{program}: {failure}", reason);
+            }
+
             bool full = i % MemoryInterval == MemoryInterval - 1 || reason == ExitReason.Shutdown;
             bool agrees = difference is null && (full ? StateComparison.AgreesFully(pair.Interpreter, pair.Translator) : StateComparison.Agrees(pair.Interpreter, pair.Translator));
             if (!agrees)

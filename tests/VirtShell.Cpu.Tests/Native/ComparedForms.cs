@@ -49,9 +49,9 @@ internal static class ComparedForms
         instruction.IsInvalid || (All.Contains(instruction.Code) && !IsRelative(instruction) && !IsUnsettled(instruction)
             && !(instruction.CodeSize == CodeSize.Code64 && MakersDiffer(instruction.Code)));
 
-    /// <summary>Undefined, or different by maker: long 16-bit double shifts, 66h on indirect branches, the alignment of SHA's memory, ARPL to a segment that it cannot write and need not.</summary>
+    /// <summary>Undefined, or different by maker: long 16-bit double shifts, 66h on indirect branches, the alignment of SHA's memory.</summary>
     private static bool IsUnsettled(in Instruction instruction) =>
-        instruction.Mnemonic is Mnemonic.Shld or Mnemonic.Shrd or Mnemonic.Arpl
+        instruction.Mnemonic is Mnemonic.Shld or Mnemonic.Shrd
         || DifferentialForms.IsIndirect(instruction.Code)
         || instruction.CpuidFeatures.Contains(CpuidFeature.SHA);
 

@@ -123,10 +123,15 @@ internal sealed unsafe class SystemGuest : IDisposable
         return guest;
     }
 
+    /// <summary>The test has the translator fail; otherwise it must not, in any of them.</summary>
+    public bool ExpectsTranslationFailures { get; set; }
+
     public void Dispose()
     {
+        string? failure = ExpectsTranslationFailures ? null : Processor.FirstTranslationFailure;
         Processor.Dispose();
         Memory.Dispose();
+        Assert.Null(failure);
     }
 
     /// <summary>Writes a segment or system descriptor; attributes as bytes 5 and 6 of a descriptor with the limit nibble clear.</summary>

@@ -115,7 +115,7 @@ internal static unsafe class FarHandlers
 
     private static Op* Int1(CpuState* s, Op* o)
     {
-        CpuState.Of(s).EnterHandler(Vector.Debug, EventKind.PrivilegedSoftware, false, 0, Flow.NextRip(s, o));
+        CpuState.Of(s).EnterDebugHandler(Flow.NextRip(s, o));
         return Flow.Exit(s, o, s->Rip);
     }
 }

@@ -174,10 +174,18 @@ internal static unsafe class SegmentHandlers
         return o + 1;
     }
 
-    /// <summary>MOV SS and POP SS hold interrupts and debug traps off until after the next instruction (SDM Vol. 3A §6.8.3).</summary>
+    /// <summary>
+    /// MOV SS and POP SS hold interrupts and debug exceptions off until after the next instruction; of several in a row, only the first
+    /// does (SDM Vol. 3A §6.8.3), so that no program holds them off for longer.
+    /// </summary>
     private static void Shadow(CpuState* s, Op* o)
     {
         long after = Flow.RetiredBefore(s, o) + 1;
+        if (s->DebugShadowAt == after - 1)
+        {
+            return;
+        }
+
         s->ShadowAt = after;
         s->DebugShadowAt = after;
     }

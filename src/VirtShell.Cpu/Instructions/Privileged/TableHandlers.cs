@@ -279,13 +279,13 @@ internal static unsafe class TableHandlers
     private static Op* ArplMem(CpuState* s, Op* o)
     {
         NeedDescriptors(s);
-        ulong linear = General.Write(s, o, 2);
-        ushort value = Mem.ReadForWrite<ushort>(s, linear);
+        ushort value = Mem.Read<ushort>(s, General.Read(s, o, 2));
         ushort source = *(ushort*)((byte*)s + o->Src);
         bool adjust = (value & 3) < (source & 3);
         if (adjust)
         {
-            Mem.Write(s, linear, (ushort)((value & ~3) | (source & 3)));
+            // Only now must the destination be writable.
+            Mem.Write(s, General.Write(s, o, 2), (ushort)((value & ~3) | (source & 3)));
         }
 
         SetZero(s, adjust);
