@@ -18,6 +18,9 @@ public sealed partial class Machine
     // Guest time may run ahead of the host's by this much before the run pauses.
     private const long HostLead = 2_000_000;
 
+    // What an access to a port takes on a PC's ISA bus, about.
+    private const long PortCycle = 1_000;
+
     private bool _running;
     private MachineExit? _exit;
     private int _stopRequested;
@@ -167,6 +170,16 @@ public sealed partial class Machine
         if (_running)
         {
             Cpu.LimitRun(Cpu.InstructionsRetired);
+        }
+    }
+
+    // Under the virtual clock, a guest that waits by reading ports has waited after as many accesses as on a PC. Under the host's,
+    // an access has taken its time already.
+    private void PassPortCycle()
+    {
+        if (!IsHostClock)
+        {
+            _clock.StallInstruction(PortCycle);
         }
     }
 
