@@ -166,7 +166,17 @@ public sealed unsafe partial class Vcpu : IDisposable
         {
             _s->RunEnd -= cut;
             _s->Budget -= cut;
+        }
+
+        if (retired <= boundary)
+        {
+            // Also where the run ends there anyway: a repeated instruction is cut by what is due, not by the host's budget.
             _s->StopBelow = ulong.MaxValue;
+        }
+        else if (_s->Budget < 0)
+        {
+            // Not all of what was charged may run. That cuts no repeated instruction: where blocks end is each engine's own.
+            _s->StopBelow |= CpuState.CodeChanged;
         }
     }
 

@@ -22,6 +22,9 @@ public sealed partial class Machine
     private const int AskedToStop = 1;
     private const int AskedToYield = 2;
 
+    // What an access to a port takes on a PC's ISA bus, about.
+    private const long PortCycle = 1_000;
+
     private bool _running;
     private MachineExit? _exit;
     private int _asked;
@@ -194,6 +197,16 @@ public sealed partial class Machine
         if (_running)
         {
             Cpu.LimitRun(Cpu.InstructionsRetired);
+        }
+    }
+
+    // Under the virtual clock, a guest that waits by reading ports has waited after as many accesses as on a PC. Under the host's,
+    // an access has taken its time already.
+    private void PassPortCycle()
+    {
+        if (!IsHostClock)
+        {
+            _clock.StallInstruction(PortCycle);
         }
     }
 

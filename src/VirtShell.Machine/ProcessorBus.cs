@@ -19,9 +19,17 @@ public sealed partial class Machine
 
         public void SetFloatingPointError(bool asserted) => machine._coprocessor.SetError(asserted);
 
-        public uint ReadPort(ushort port, int size) => machine.Bus.ReadPort(port, size);
+        public uint ReadPort(ushort port, int size)
+        {
+            machine.PassPortCycle();
+            return machine.Bus.ReadPort(port, size);
+        }
 
-        public void WritePort(ushort port, int size, uint value) => machine.Bus.WritePort(port, size, value);
+        public void WritePort(ushort port, int size, uint value)
+        {
+            machine.PassPortCycle();
+            machine.Bus.WritePort(port, size, value);
+        }
 
         public ulong ReadMmio(ulong physicalAddress, int size) => machine.Bus.ReadMmio(physicalAddress, size);
 

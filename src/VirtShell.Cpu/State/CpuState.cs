@@ -71,7 +71,7 @@ public unsafe struct CpuState
     /// <summary>Operations run while their address is above this: 0 normally, all ones to stop at the next boundary.</summary>
     public ulong StopBelow;
 
-    /// <summary>In <see cref="StopBelow"/>: stop because the running block's code has changed, which cuts no repeated instruction short.</summary>
+    /// <summary>In <see cref="StopBelow"/>: stop because the running block's code has changed, or not all of it may run, which cuts no repeated instruction short.</summary>
     public const ulong CodeChanged = ulong.MaxValue - 1;
 
     /// <summary>The operation being executed; null outside of dispatch.</summary>

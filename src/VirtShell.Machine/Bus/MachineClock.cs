@@ -118,6 +118,23 @@ public sealed class MachineClock
         }
     }
 
+    /// <summary>Has the running instruction take <paramref name="nanoseconds"/> in all, its own one included, or less where the next event comes earlier, which then fires at its time behind it.</summary>
+    public void StallInstruction(long nanoseconds)
+    {
+        long now = Now;
+        long next = NextDue;
+        long until = Math.Min(now + nanoseconds, next) - 1;
+        if (until > now)
+        {
+            SetSkipped(_skipped + until - now);
+        }
+
+        if (_count > 0)
+        {
+            DeadlineMoved?.Invoke(next);
+        }
+    }
+
     public void Save(StateWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);

@@ -16,8 +16,8 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
     public const int Com2Irq = 3;
     private const int FifoSize = 16;
 
-    // A byte on an unpaced line. Short enough that a driver's buffer of 4 KiB is out within a millisecond, and so before a
-    // system that does not wait for it can switch off; long enough that a driver's interrupt handler sees the FIFO full and returns.
+    // A byte on an unpaced line. Short enough that what a driver has written is out before a system that does not wait for it can
+    // switch off: under the virtual clock within the next access. Under the host's, a driver's interrupt handler sees the FIFO full.
     private const long UnpacedCharacter = 250;
 
     // The crystal of 1.8432 MHz, divided by 16: nanoseconds of a bit at divisor 1 are 10^9 / 115200.
