@@ -35,7 +35,7 @@ public sealed class InventoryTests
                 ModulesFrom = "apt:linux-image-cloud-amd64",
             },
             CommandLine = "console=ttyS0 quiet",
-            Disks = [new VmDisk("a.img", DiskAccess.ReadOnly), new VmDisk("b.img")],
+            Disks = [new VmDisk("a.img", DiskAccess.ReadOnly), new VmDisk("b.img"), new VmDisk("c.img", OverlayLimit: 1 << 30)],
             BaseFolder = "/srv/vms",
             CrashAction = CrashAction.Restart,
             CrashRestartLimit = 2,
