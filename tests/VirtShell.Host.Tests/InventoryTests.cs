@@ -57,6 +57,25 @@ public sealed class InventoryTests
         Assert.Equal(written with { Initramfs = null, Disks = [] }, read with { Initramfs = null, Disks = [] });
     }
 
+    /// <summary>A definition from before overlays had a limit.</summary>
+    [Fact]
+    public void A_disk_without_a_limit_has_the_default()
+    {
+        using TemporaryFolder home = new();
+        using (VmHost host = new(home.Path))
+        {
+            host.Create(Vm.Guest("hello") with { Disks = [new VmDisk("b.img", OverlayLimit: 1 << 30)] });
+        }
+
+        string path = Assert.Single(Directory.GetFiles(home.File("vms"), "*.json"));
+        string[] lines = File.ReadAllLines(path);
+        string[] old = [.. lines.Where(line => !line.Contains("overlayLimit", StringComparison.Ordinal))];
+        Assert.Equal(lines.Length - 1, old.Length);
+        File.WriteAllLines(path, old);
+        using VmHost again = new(home.Path);
+        Assert.Equal(new VmDisk("b.img"), Assert.Single(Assert.Single(again.VirtualMachines).Definition.Disks));
+    }
+
     [Fact]
     public void Names_are_found_and_taken_without_case()
     {
