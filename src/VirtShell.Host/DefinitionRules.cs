@@ -109,6 +109,11 @@ internal static class DefinitionRules
             {
                 return "Every disk names its image.";
             }
+
+            if (disk.OverlayLimit is < VmDisk.LeastOverlayLimit or > VmDisk.MostOverlayLimit)
+            {
+                return $"The overlay limit of the disk '{disk.Source}' is {disk.OverlayLimit} bytes; 1 MiB to 512 GiB can be.";
+            }
         }
 
         if (!Enum.IsDefined(definition.Engine))

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Host.Inventory;
@@ -126,6 +127,9 @@ public sealed partial class VirtualMachine
 
     /// <summary>Bytes of the disks of the current or last run together.</summary>
     public long DiskBytes => Run?.DiskBytes ?? 0;
+
+    /// <summary>What the current or last run had to refuse its guest for want of room on the host, with what to do; each once.</summary>
+    public IReadOnlyList<string> Warnings => Run?.Warnings ?? [];
 
     /// <summary>When the last run ended; null before the first and while one goes on.</summary>
     public DateTimeOffset? EndedAt => Run?.EndedAt;

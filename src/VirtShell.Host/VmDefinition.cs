@@ -90,12 +90,22 @@ public enum DiskAccess
     /// <summary>The guest sees a read-only disk.</summary>
     ReadOnly,
 
-    /// <summary>Guest writes go to memory and are thrown away when the VM is switched off.</summary>
+    /// <summary>Guest writes go to memory, many of them to a file of the host, and are thrown away when the VM is switched off.</summary>
     Overlay,
 }
 
 /// <summary>A raw image on virtio-blk.</summary>
-public sealed record VmDisk(string Source, DiskAccess Access = DiskAccess.Overlay);
+/// <param name="Source">The image: path, apt: or https:.</param>
+/// <param name="Access">How it is used.</param>
+/// <param name="OverlayLimit">Bytes of changes that <see cref="DiskAccess.Overlay"/> takes, 1 MiB to 512 GiB; writes beyond them fail.</param>
+public sealed record VmDisk(string Source, DiskAccess Access = DiskAccess.Overlay, long OverlayLimit = VmDisk.DefaultOverlayLimit)
+{
+    /// <summary>16 GiB.</summary>
+    public const long DefaultOverlayLimit = Storage.MemoryOverlay.DefaultLimit;
+
+    internal const long LeastOverlayLimit = 1L << 20;
+    internal const long MostOverlayLimit = 512L << 30;
+}
 
 /// <summary>What the host does when a guest crashes.</summary>
 public enum CrashAction

@@ -22,10 +22,14 @@ public sealed class ImageResolver
     {
         ArgumentException.ThrowIfNullOrEmpty(cacheFolder);
         var cache = new ImageCache(cacheFolder);
+        CacheFolder = cache.Folder;
         _https = new HttpsFetcher(cache);
         _apt = new AptSource(cache);
         _initramfs = new InitramfsBuilder(cache, _apt, this);
     }
+
+    /// <summary>The cache's full path.</summary>
+    public string CacheFolder { get; }
 
     /// <summary>Resolves <paramref name="source"/>; relative paths stand below <paramref name="baseFolder"/>.</summary>
     /// <exception cref="ImageException">No such file, package or match, no network, or a wrong hash; the message says what to do.</exception>

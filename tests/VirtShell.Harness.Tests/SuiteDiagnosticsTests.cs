@@ -71,6 +71,7 @@ public sealed class SuiteDiagnosticsTests
     [InlineData(Frame + "    vm: {guest: hello, clock: host}\n    neighbours: hello\n", "4:9", "needs \"clock: virtual\"")]
     [InlineData(Frame + "    vm: {guest: hello, disks: [{}]}\n", "4:32", "a disk needs \"source\"")]
     [InlineData(Frame + "    vm: {guest: hello, disks: [{generate: 100}]}\n", "4:43", "multiple of 512")]
+    [InlineData(Frame + "    vm: {guest: hello, disks: [{generate: 1M, overlay-limit: 4K}]}\n", "4:62", "1M to 512G")]
     public void Says_where_and_what(string yaml, string place, string message)
     {
         SuiteException error = Assert.Throws<SuiteException>(() => SuiteLoader.Parse(yaml, "suite.yaml"));

@@ -36,7 +36,7 @@ public sealed class InventoryTests
                 ModulesFrom = "apt:linux-image-cloud-amd64",
             },
             CommandLine = "console=ttyS0 quiet",
-            Disks = [new VmDisk("a.img", DiskAccess.ReadOnly), new VmDisk("b.img")],
+            Disks = [new VmDisk("a.img", DiskAccess.ReadOnly), new VmDisk("b.img"), new VmDisk("c.img", OverlayLimit: 1 << 30)],
             BaseFolder = "/srv/vms",
             CrashAction = CrashAction.Restart,
             CrashRestartLimit = 2,
@@ -56,6 +56,25 @@ public sealed class InventoryTests
         Assert.Equal(written.Initramfs.Busybox, read.Initramfs.Busybox);
         Assert.Equal(written.Disks, read.Disks);
         Assert.Equal(written with { Initramfs = null, Disks = [] }, read with { Initramfs = null, Disks = [] });
+    }
+
+    /// <summary>A definition from before overlays had a limit.</summary>
+    [Fact]
+    public void A_disk_without_a_limit_has_the_default()
+    {
+        using TemporaryFolder home = new();
+        using (VmHost host = new(home.Path))
+        {
+            host.Create(Vm.Guest("hello") with { Disks = [new VmDisk("b.img", OverlayLimit: 1 << 30)] });
+        }
+
+        string path = Assert.Single(Directory.GetFiles(home.File("vms"), "*.json"));
+        string[] lines = File.ReadAllLines(path);
+        string[] old = [.. lines.Where(line => !line.Contains("overlayLimit", StringComparison.Ordinal))];
+        Assert.Equal(lines.Length - 1, old.Length);
+        File.WriteAllLines(path, old);
+        using VmHost again = new(home.Path);
+        Assert.Equal(new VmDisk("b.img"), Assert.Single(Assert.Single(again.VirtualMachines).Definition.Disks));
     }
 
     [Fact]

@@ -141,8 +141,8 @@ public sealed class DefinitionTests : IDisposable
     {
         File.WriteAllBytes(Path.Combine(_host.Home, "a.img"), new byte[4096]);
         string disk = Path.Combine(_host.Home, "a.img");
-        Outcome outcome = _host.Ok("(New-VM a -Guest hello -Disk $args[0], @{ Source = $args[0]; Access = 'ReadOnly' }).Disks | ForEach-Object { \"$($_.Access) $($_.Source)\" }", disk);
-        Assert.Equal([$"Overlay {disk}", $"ReadOnly {disk}"], outcome.Texts);
+        Outcome outcome = _host.Ok("(New-VM a -Guest hello -Disk $args[0], @{ Source = $args[0]; Access = 'ReadOnly' }, @{ Source = $args[0]; OverlayLimit = 8GB }).Disks | ForEach-Object { \"$($_.Access) $($_.Source) $($_.OverlayLimit / 1GB)\" }", disk);
+        Assert.Equal([$"Overlay {disk} 16", $"ReadOnly {disk} 16", $"Overlay {disk} 8"], outcome.Texts);
     }
 
     [Theory]

@@ -106,6 +106,11 @@ internal static class RunCommand
 
     private static int Conclude(VirtualMachine vm, bool left, bool stats, CancellationToken cancellation)
     {
+        foreach (string warning in vm.Warnings)
+        {
+            Console.Error.WriteLine($"virtshell: warning: {warning}");
+        }
+
         VmMetrics used = vm.Metrics;
         if (stats)
         {

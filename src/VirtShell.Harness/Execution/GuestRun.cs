@@ -163,7 +163,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
         var disks = new List<VmDisk>();
         foreach (DiskSpec disk in spec.Disks)
         {
-            disks.Add(new VmDisk(disk.Source ?? generated.PathOf(disk.Generate, disk.Seed, disk.Access), disk.Access));
+            disks.Add(new VmDisk(disk.Source ?? generated.PathOf(disk.Generate, disk.Seed, disk.Access), disk.Access, disk.OverlayLimit));
         }
 
         return new VmDefinition

@@ -35,6 +35,7 @@ internal static class VmKind
         .With("generate", "Size of a disk with pseudo-random content; ${{ disk.vda.sha256 }} is its checksum.", Kinds.Size, (t, v) => t.Generate = v)
         .With("seed", "Seed of the generated content.", Kinds.Seed, (t, v) => t.Seed = v)
         .With("access", "overlay (default: writes are thrown away), read-only, or read-write.", new ChoiceKind<DiskAccess>(("overlay", DiskAccess.Overlay), ("read-only", DiskAccess.ReadOnly), ("read-write", DiskAccess.ReadWrite)), (t, v) => t.Access = v)
+        .With("overlay-limit", "Bytes of changes that an overlay takes: 1M to 512G. Default 16G. Writes beyond them fail for the guest.", Kinds.Size, (t, v) => t.OverlayLimit = v)
         .AtMostOne("source", "generate")
         .Check(CheckDisk);
 
@@ -72,6 +73,11 @@ internal static class VmKind
         else if (disk.Source is null && (disk.Generate % SectorSize != 0 || disk.Generate > MaximumGeneratedDisk))
         {
             diagnostics.Add(mapping!.Find("generate")!.Mark, "a generated disk is a multiple of 512 bytes and at most 1G");
+        }
+
+        if (mapping?.Find("overlay-limit") is { } limit && disk.OverlayLimit is < 1L << 20 or > 512L << 30)
+        {
+            diagnostics.Add(limit.Mark, "an overlay's limit is 1M to 512G");
         }
     }
 

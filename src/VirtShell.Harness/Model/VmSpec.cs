@@ -82,4 +82,6 @@ internal sealed class DiskSpec : IPlaced
     public ulong Seed { get; set; }
 
     public DiskAccess Access { get; set; } = DiskAccess.Overlay;
+
+    public long OverlayLimit { get; set; } = VmDisk.DefaultOverlayLimit;
 }

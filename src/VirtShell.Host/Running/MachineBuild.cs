@@ -179,7 +179,7 @@ internal sealed class MachineBuild : IDisposable
             {
                 DiskAccess.ReadWrite => RawImage.Open(path, readOnly: false),
                 DiskAccess.ReadOnly => RawImage.Open(path, readOnly: true),
-                _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true),
+                _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, limit: disk.OverlayLimit, spillFolder: Path.Combine(resolver.CacheFolder, "overlays")),
             };
             return new GuardedDisk(device, disk.Source);
         }

@@ -1,6 +1,8 @@
 using System;
 using System.Collections.Concurrent;
+using System.Collections.Generic;
 using System.Diagnostics;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Cpu;
@@ -85,6 +87,9 @@ internal sealed partial class MachineRun : IRunnable
 
     /// <summary>When the run ended; null while it goes on.</summary>
     public DateTimeOffset? EndedAt { get; private set; }
+
+    /// <summary>What the run had to refuse its guest, in words, each kind once.</summary>
+    public IReadOnlyList<string> Warnings => [.. _build.Disks.Select(disk => disk.Warning).OfType<string>()];
 
     /// <summary>Whether the calling thread is inside this run's dispatch, so that it must not wait for it.</summary>
     public bool IsOnThisThread => Volatile.Read(ref _dispatchThread) == Environment.CurrentManagedThreadId;

@@ -1,5 +1,6 @@
 using System;
 using System.Collections;
+using System.Globalization;
 using System.Linq;
 using System.Management.Automation;
 using VirtShell.Host;
@@ -8,7 +9,8 @@ namespace VirtShell.PowerShell.Binding;
 
 /// <summary>
 /// Lets a disk be given as a path (the guest's writes are then thrown away at power-off) or as a table with the access:
-/// <c>@{ Source = 'root.img'; Access = 'ReadWrite' }</c>.
+/// <c>@{ Source = 'root.img'; Access = 'ReadWrite' }</c>, and for an overlay the bytes of changes that it takes
+/// (<c>OverlayLimit = 8GB</c>).
 /// </summary>
 public sealed class DiskTransformationAttribute : ArgumentTransformationAttribute
 {
@@ -43,6 +45,7 @@ public sealed class DiskTransformationAttribute : ArgumentTransformationAttribut
     {
         string? source = null;
         DiskAccess access = DiskAccess.Overlay;
+        long limit = VmDisk.DefaultOverlayLimit;
         foreach (DictionaryEntry entry in table)
         {
             string key = entry.Key.ToString() ?? string.Empty;
@@ -57,13 +60,17 @@ public sealed class DiskTransformationAttribute : ArgumentTransformationAttribut
                     ? parsed
                     : throw Bad($"'{text}' is no disk access; there are {string.Join(", ", Enum.GetNames<DiskAccess>())}.");
             }
+            else if (key.Equals("OverlayLimit", StringComparison.OrdinalIgnoreCase))
+            {
+                limit = LanguagePrimitives.TryConvertTo(entry.Value, CultureInfo.InvariantCulture, out long bytes) ? bytes : throw Bad($"'{text}' is no number of bytes; write 8GB, for example.");
+            }
             else
             {
                 throw Bad($"A disk has no '{key}'.");
             }
         }
 
-        return string.IsNullOrEmpty(source) ? throw Bad("A disk needs a Source.") : new VmDisk(source, access);
+        return string.IsNullOrEmpty(source) ? throw Bad("A disk needs a Source.") : new VmDisk(source, access, limit);
     }
 
     private static ArgumentTransformationMetadataException Bad(string message) =>

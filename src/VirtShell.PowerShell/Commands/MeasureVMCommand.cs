@@ -21,6 +21,11 @@ public sealed class MeasureVMCommand : VmTargetCmdlet
             WriteVerbose($"'{vm.Name}' has not run in this session: its figures are zero.");
         }
 
+        foreach (string warning in vm.Vm.Warnings)
+        {
+            WriteWarning($"'{vm.Name}': {warning}");
+        }
+
         WriteObject(Engine ? new VMEngineReport(vm).WithCounters() : new VMMeteringReport(vm));
     }
 }
