@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Yaml;
+using VirtShell.Storage;
 
 namespace VirtShell.Harness.Loading;
 
@@ -19,6 +20,9 @@ internal sealed record LoadedItem(string Name, string TestName, IReadOnlyList<Ke
 /// <summary>Reads suite files: YAML, defaults, matrix, expressions, model. Everything wrong with a file is reported at once.</summary>
 internal static class SuiteLoader
 {
+    /// <summary>The most bytes of a suite file.</summary>
+    private const int LargestFile = 16 << 20;
+
     /// <exception cref="SuiteException">Any of the files is broken.</exception>
     public static IReadOnlyList<LoadedSuite> LoadAll(IEnumerable<string> files)
     {
@@ -44,7 +48,7 @@ internal static class SuiteLoader
         string text;
         try
         {
-            text = File.ReadAllText(file);
+            text = TextOf(FileContent.Read(file, LargestFile, allowPipe: true));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
@@ -58,6 +62,13 @@ internal static class SuiteLoader
         }
 
         return Parse(text, file);
+    }
+
+    /// <summary>UTF-8, or what a byte order mark says.</summary>
+    private static string TextOf(byte[] bytes)
+    {
+        using var reader = new StreamReader(new MemoryStream(bytes, writable: false));
+        return reader.ReadToEnd();
     }
 
     public static LoadedSuite Parse(string text, string file)
