@@ -1,6 +1,8 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
-using VirtShell.Cpu;
+using System.Linq;
+using VirtShell.Images;
 
 namespace VirtShell.Host;
 
@@ -16,12 +18,36 @@ internal static class DefinitionRules
     public static void Check(VmDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        string? problem = NameProblem(definition.Name) ?? MemoryProblem(definition.MemoryBytes) ?? BootProblem(definition) ?? OtherProblem(definition);
+        string? problem = MissingProblem(definition) ?? NameProblem(definition.Name) ?? MemoryProblem(definition.MemoryBytes) ?? BootProblem(definition) ?? OtherProblem(definition);
         if (problem is not null)
         {
             throw new VmException(VmErrorKind.InvalidDefinition, problem);
         }
     }
+
+    /// <summary>Nulls where there are none by the types: JSON and careless callers bring them all the same.</summary>
+    private static string? MissingProblem(VmDefinition definition)
+    {
+        string? part =
+            definition.Name is null ? "name"
+            : definition.Notes is null ? "notes"
+            : definition.CommandLine is null ? "commandLine"
+            : definition.BaseFolder is null ? "baseFolder"
+            : definition.Disks is null || HoldsNull(definition.Disks) ? "disks"
+            : definition.Initramfs is { } parts ? MissingPart(parts)
+            : null;
+        return part is null ? null : $"'{part}' is null or holds a null where a value is needed. Give it a value, or leave it out.";
+    }
+
+    private static string? MissingPart(InitramfsDefinition parts) =>
+        parts.Files is null || HoldsNull(parts.Files.Values) ? "initramfs.files"
+        : parts.Text is null || HoldsNull(parts.Text.Values) ? "initramfs.text"
+        : parts.Links is null || HoldsNull(parts.Links.Values) ? "initramfs.links"
+        : parts.Nodes is null || HoldsNull(parts.Nodes.Values) ? "initramfs.nodes"
+        : parts.Modules is null || HoldsNull(parts.Modules) ? "initramfs.modules"
+        : null;
+
+    private static bool HoldsNull<T>(IEnumerable<T> values) => values.Any(value => value is null);
 
     private static string? NameProblem(string name)
     {
@@ -116,9 +142,15 @@ internal static class DefinitionRules
             }
         }
 
-        if (!Enum.IsDefined(definition.Engine))
+        string? unknown = UnknownValue(definition.Engine, "engine")
+            ?? UnknownValue(definition.CpuModel, "processor model")
+            ?? UnknownValue(definition.Clock, "clock")
+            ?? UnknownValue(definition.CrashAction, "crash action")
+            ?? UnknownValue(definition.ResetAction, "reset action")
+            ?? definition.Disks.Select(disk => UnknownValue(disk.Access, "access of a disk")).FirstOrDefault(problem => problem is not null);
+        if (unknown is not null)
         {
-            return $"The engine is {string.Join(", ", Enum.GetNames<EngineKind>())}; {definition.Engine} is not.";
+            return unknown;
         }
 
         if (definition.HangInstructions < 0)
@@ -128,6 +160,10 @@ internal static class DefinitionRules
 
         return definition.CrashRestartLimit < 0 ? "The limit of restarts after crashes is 0 or more." : null;
     }
+
+    private static string? UnknownValue<T>(T value, string what)
+        where T : struct, Enum =>
+        Enum.IsDefined(value) ? null : $"The {what} is {string.Join(", ", Enum.GetNames<T>())}; {value} is not.";
 
     private static string Bytes(ulong bytes) => bytes.ToString("N0", CultureInfo.InvariantCulture) + " bytes";
 }

@@ -2,10 +2,12 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Text;
 using System.Text.Json;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Scheduling;
 using VirtShell.Images;
+using VirtShell.Storage;
 
 namespace VirtShell.Host;
 
@@ -17,6 +19,8 @@ public sealed class VmHost : IDisposable
 {
     /// <summary>The environment variable that names the home folder.</summary>
     public const string HomeVariable = "VIRTSHELL_HOME";
+
+    private const int LargestCrashReport = 16 << 20;
 
     private readonly object _gate = new();
     private readonly Dictionary<Guid, VirtualMachine> _machines = [];
@@ -35,7 +39,8 @@ public sealed class VmHost : IDisposable
         Scheduler = new Scheduler(workers);
     }
 
-    /// <summary>VIRTSHELL_HOME, or a folder in the user's data folder.</summary>
+    /// <summary>VIRTSHELL_HOME, or a folder in the user's data folder; for a user without one, a folder of this user's alone in the temporary folder.</summary>
+    /// <exception cref="VmException">The folder in the temporary folder is not this user's alone.</exception>
     public static string DefaultHomeFolder
     {
         get
@@ -46,7 +51,7 @@ public sealed class VmHost : IDisposable
             }
 
             string data = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-            return data.Length > 0 ? Path.Combine(data, "virtshell") : Path.Combine(Path.GetTempPath(), "virtshell-" + Environment.UserName);
+            return data.Length > 0 ? Path.Combine(data, "virtshell") : TemporaryHomeFolder(Path.GetTempPath());
         }
     }
 
@@ -122,7 +127,9 @@ public sealed class VmHost : IDisposable
         lock (_gate)
         {
             Refresh();
-            return _machines.Values.FirstOrDefault(vm => vm.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+            // A damaged definition may still show the name of a good one.
+            return _machines.Values.Where(vm => vm.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).MinBy(vm => vm.DefinitionError is null ? 0 : 1);
         }
     }
 
@@ -180,6 +187,21 @@ public sealed class VmHost : IDisposable
         Scheduler.Dispose();
     }
 
+    /// <summary>Others could have made a folder of that name, so it is looked at closely.</summary>
+    internal static string TemporaryHomeFolder(string temporaryFolder)
+    {
+        string path = Path.Combine(temporaryFolder, "virtshell-" + PrivateFile.UserTag);
+        try
+        {
+            PrivateFile.CreateFolderInPublicPlace(path);
+            return path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new VmException(VmErrorKind.StorageFailed, $"There is no home folder to use: {HostError.Reason(e)} Set {HomeVariable} to a folder of your own.", e);
+        }
+    }
+
     internal void Configure(VirtualMachine vm, VmDefinition definition)
     {
         DefinitionRules.Check(definition);
@@ -207,7 +229,7 @@ public sealed class VmHost : IDisposable
     {
         try
         {
-            return Store is not null && File.Exists(Store.CrashPathOf(id)) ? CrashReport.FromJson(File.ReadAllText(Store.CrashPathOf(id))) : null;
+            return Store is not null && File.Exists(Store.CrashPathOf(id)) ? CrashReport.FromJson(Encoding.UTF8.GetString(FileContent.Read(Store.CrashPathOf(id), LargestCrashReport))) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -221,7 +243,7 @@ public sealed class VmHost : IDisposable
         {
             if (Store is not null)
             {
-                AtomicFile.Replace(Store.CrashPathOf(id), System.Text.Encoding.UTF8.GetBytes(report.ToJson()));
+                PrivateFile.Replace(Store.CrashPathOf(id), Encoding.UTF8.GetBytes(report.ToJson()));
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,8 +1,10 @@
 using System;
 using System.IO;
+using System.Text.RegularExpressions;
 using System.Threading;
 using VirtShell.Images.Apt;
 using VirtShell.Images.Initramfs;
+using VirtShell.Storage;
 
 namespace VirtShell.Images;
 
@@ -13,6 +15,9 @@ namespace VirtShell.Images;
 /// </summary>
 public sealed class ImageResolver
 {
+    /// <summary>The most bytes that are read of a pipe.</summary>
+    internal const int LargestPipe = 1 << 30;
+
     private readonly HttpsFetcher _https;
     private readonly AptSource _apt;
     private readonly InitramfsBuilder _initramfs;
@@ -42,7 +47,7 @@ public sealed class ImageResolver
             var parsed = ImageSource.Parse(source, baseFolder);
             var file = parsed switch
             {
-                LocalFile local => ResolveLocal(source, local.Path),
+                LocalFile local => ResolveLocal(source, local.Path, progress, cancellation),
                 HttpsFile https => _https.Fetch(https.Address, sha256 ?? https.Sha256, progress, cancellation),
                 AptFile { Glob: null } apt => throw new ImageException($"'{source}' names a package but no file of it: append #GLOB, for example {apt.PackageText}#boot/vmlinuz-*."),
                 AptFile apt => _apt.ResolveFile(apt, progress, cancellation),
@@ -66,26 +71,36 @@ public sealed class ImageResolver
         return Guard("initramfs", () => _initramfs.Build(definition, baseFolder, progress, cancellation));
     }
 
-    private static ResolvedFile ResolveLocal(string source, string path)
+    private static ResolvedFile ResolveLocal(string source, string path, IProgress<string>? progress, CancellationToken cancellation)
     {
-        if (Directory.Exists(path))
+        switch (FileContent.KindOf(path))
         {
-            throw new ImageException($"{path} is a folder; a file is needed.");
+            case FileKind.Regular:
+                return new ResolvedFile(path, sha256: null, source);
+            case FileKind.Pipe:
+                progress?.Report($"Reading the pipe {source}");
+                return new ResolvedFile(path, FileContent.Read(path, LargestPipe, allowPipe: true, cancellation), source);
+            case FileKind.Folder:
+                throw new ImageException($"{path} is a folder; a file is needed.");
+            case FileKind.Device:
+                throw new ImageException($"{path} is a device or socket; a file is needed. Copy what is wanted of it into a file, and give that.");
+            default:
+                throw new ImageException($"There is no file {path}.");
         }
-
-        return File.Exists(path)
-            ? new ResolvedFile(path, null, source)
-            : throw new ImageException($"There is no file {path}.");
     }
 
     /// <summary>What the file system refuses is the user's to mend, so it is told as such.</summary>
-    private static ResolvedFile Guard(string what, Func<ResolvedFile> work)
+    private ResolvedFile Guard(string what, Func<ResolvedFile> work)
     {
         try
         {
             return work();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        catch (IOException e) when (HostError.IsDiskFull(e))
+        {
+            throw new ImageException($"{what}: the file system of the cache folder '{CacheFolder}' (or your quota) is full. Free space on it, or delete the cache, then try again.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException or RegexMatchTimeoutException)
         {
             throw new ImageException($"{what}: {e.Message}", e);
         }

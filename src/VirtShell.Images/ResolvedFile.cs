@@ -19,7 +19,15 @@ public sealed class ResolvedFile
         Origin = origin;
     }
 
+    /// <summary>A pipe, which can be read once only and so was.</summary>
+    internal ResolvedFile(string path, byte[] content, string origin)
+        : this(path, Convert.ToHexStringLower(SHA256.HashData(content)), origin) => Content = content;
+
+    /// <summary>The file's path; where <see cref="Content"/> is there, nothing more can be read from it.</summary>
     public string Path { get; }
+
+    /// <summary>All bytes of what can be read once only, else null.</summary>
+    public byte[]? Content { get; }
 
     public string Origin { get; }
 

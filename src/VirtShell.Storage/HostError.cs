@@ -4,7 +4,7 @@ using System.IO;
 namespace VirtShell.Storage;
 
 /// <summary>What an I/O exception of the host means. On Linux and macOS its HResult is the errno, on Windows a Win32 code.</summary>
-internal static class HostError
+public static class HostError
 {
     private const int Enospc = 28;
     private const int EdquotLinux = 122;
@@ -16,10 +16,12 @@ internal static class HostError
     private const int ErrorHandleDiskFull = unchecked((int)0x80070027);
     private const int ErrorDiskFull = unchecked((int)0x80070070);
 
+    /// <summary>The file system, or the user's share of it, is full.</summary>
     public static bool IsDiskFull(Exception e) => e is IOException && (OperatingSystem.IsWindows()
         ? e.HResult is ErrorDiskFull or ErrorHandleDiskFull
         : e.HResult is Enospc or ErrorDiskFull || e.HResult == (OperatingSystem.IsMacOS() ? EdquotMac : EdquotLinux));
 
+    /// <summary>Another holder has the file open exclusively.</summary>
     public static bool IsInUse(Exception e) => e is IOException && (OperatingSystem.IsWindows()
         ? e.HResult is ErrorSharingViolation or ErrorLockViolation
         : e.HResult is ErrorSharingViolation || e.HResult == (OperatingSystem.IsMacOS() ? EwouldblockMac : EwouldblockLinux));

@@ -15,29 +15,30 @@ internal static unsafe partial class HostFile
 {
     private const int AtFdCwd = -100;
     private const int AtEmptyPath = 0x1000;
-    private const uint StatxTypeInoSize = 0x1 | 0x100 | 0x200;
+    private const int AtSymlinkNoFollow = 0x100;
+    private const uint StatxWanted = 0x1 | 0x2 | 0x8 | 0x100 | 0x200; // type, mode, owner, inode, size
     private const int FileTypeMask = 0xF000;
     private const int RegularFile = 0x8000;
     private const int FallocKeepSizePunchHole = 0x01 | 0x02;
     private const uint FsctlSetSparse = 0x900C4;
 
     /// <summary>What a path or a handle leads to.</summary>
-    internal readonly record struct Status(bool Exists, bool IsRegular, ulong Inode, ulong Device, long Size)
+    internal readonly record struct Status(bool Exists, bool IsRegular, ulong Inode, ulong Device, long Size, ushort Mode = 0, uint Owner = 0)
     {
         public bool IsSameFile(Status other) => Exists && other.Exists && Inode == other.Inode && Device == other.Device;
     }
 
-    /// <summary>The path with a terminating zero, as <see cref="StatusOf(byte[], string)"/> takes it on every access.</summary>
+    /// <summary>The path with a terminating zero, as <see cref="StatusOf(byte[], string, bool)"/> takes it on every access.</summary>
     public static byte[] EncodePath(string path) => Encoding.UTF8.GetBytes(path + "\0");
 
-    public static Status StatusOf(byte[] encodedPath, string path)
+    public static Status StatusOf(byte[] encodedPath, string path, bool followLink = true)
     {
         if (OperatingSystem.IsLinux())
         {
             fixed (byte* name = encodedPath)
             {
                 StatxBuffer buffer;
-                return Statx(AtFdCwd, name, 0, StatxTypeInoSize, &buffer) == 0 ? From(buffer) : default;
+                return Statx(AtFdCwd, name, followLink ? 0 : AtSymlinkNoFollow, StatxWanted, &buffer) == 0 ? From(buffer) : default;
             }
         }
 
@@ -51,7 +52,7 @@ internal static unsafe partial class HostFile
         {
             byte empty = 0;
             StatxBuffer buffer;
-            return Statx((int)handle.DangerousGetHandle(), &empty, AtEmptyPath, StatxTypeInoSize, &buffer) == 0 ? From(buffer) : default;
+            return Statx((int)handle.DangerousGetHandle(), &empty, AtEmptyPath, StatxWanted, &buffer) == 0 ? From(buffer) : default;
         }
 
         return new Status(true, true, 0, 0, RandomAccess.GetLength(handle));
@@ -73,12 +74,21 @@ internal static unsafe partial class HostFile
         (buffer.Mode & FileTypeMask) == RegularFile,
         buffer.Inode,
         ((ulong)buffer.DeviceMajor << 32) | buffer.DeviceMinor,
-        (long)buffer.Size);
+        (long)buffer.Size,
+        buffer.Mode,
+        buffer.Owner);
+
+    /// <summary>The user that the process acts as.</summary>
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    internal static partial uint EffectiveUser();
 
     // stat(2) differs by architecture; statx(2) has one layout everywhere.
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct StatxBuffer
     {
+        [FieldOffset(20)]
+        public uint Owner;
+
         [FieldOffset(28)]
         public ushort Mode;
 

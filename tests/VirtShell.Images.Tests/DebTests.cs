@@ -1,9 +1,6 @@
 using System;
 using System.Collections.Generic;
-using System.Formats.Tar;
 using System.IO;
-using System.IO.Compression;
-using System.Text;
 using System.Threading;
 using VirtShell.Images.Apt;
 using VirtShell.Images.Packages;
@@ -25,7 +22,7 @@ public sealed class DebTests : IDisposable
     public void Files_are_listed_and_unpacked(string compression, bool byHostTool)
     {
         Skip.If(byHostTool && HostCommand.Find("dpkg-deb") is null, "dpkg-deb is not installed.");
-        var deb = _folder.Write("p.deb", Deb(compression, Sample()));
+        var deb = _folder.Write("p.deb", DebFiles.Sample(compression));
         Dictionary<string, string> files = [];
         DebArchive.ReadFiles(deb, entry => files[entry.Name] = entry.DataStream is null ? entry.LinkName : new StreamReader(entry.DataStream).ReadToEnd(), CancellationToken.None, byHostTool);
         Assert.Equal("kernel", files["./boot/vmlinuz-1"]);
@@ -36,7 +33,7 @@ public sealed class DebTests : IDisposable
     [Fact]
     public void Contents_follow_links_within_the_package_and_nothing_leaves_it()
     {
-        var contents = Open(Deb(".gz", Sample()));
+        var contents = Open(DebFiles.Sample(".gz"));
         Assert.Equal("kernel", File.ReadAllText(Extract(contents, "boot/vmlinuz-*")));
         Assert.Equal("kernel", File.ReadAllText(Extract(contents, "boot/link")));
         Assert.Equal("tool", File.ReadAllText(Extract(contents, "bin/tool"))); // found below usr/
@@ -65,7 +62,7 @@ public sealed class DebTests : IDisposable
     [InlineData(250)]
     public void Damaged_packages_are_told_as_such(int length)
     {
-        var deb = _folder.Write("p.deb", Deb(".gz", Sample())[..length]);
+        var deb = _folder.Write("p.deb", DebFiles.Sample(".gz")[..length]);
         var error = Assert.Throws<ImageException>(() => DebArchive.ReadFiles(deb, _ => { }, CancellationToken.None, useHostTool: false));
         Assert.Contains("is damaged", error.Message, StringComparison.Ordinal);
     }
@@ -92,70 +89,7 @@ public sealed class DebTests : IDisposable
     }
 
     private PackageContents Open(byte[] deb) =>
-        PackageContents.Open(new ImageCache(Path.Combine(_folder.Path, "cache")), _folder.Write("p.deb", deb), "hash", "p 1", null, CancellationToken.None);
+        PackageContents.Open(new ImageCache(Path.Combine(_folder.Path, "cache")), DebFiles.OnDisk(_folder, deb), DebFiles.Hash(deb), "p 1", null, CancellationToken.None);
 
     private static string Extract(PackageContents contents, string glob) => Assert.Single(contents.Extract(contents.Match(glob), null, CancellationToken.None));
-
-    private static TarEntry[] Sample()
-    {
-        static TarEntry Regular(string name, string text) => new GnuTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) };
-        static TarEntry Link(string name, string target) => new GnuTarEntry(TarEntryType.SymbolicLink, name) { LinkName = target };
-        return
-        [
-            Regular("./boot/vmlinuz-1", "kernel"),
-            Link("./boot/link", "vmlinuz-1"),
-            Link("./boot/outside", "../../../etc/passwd"),
-            Link("./boot/loop", "loop"),
-            Regular("../escape", "no"),
-            new GnuTarEntry(TarEntryType.Directory, "./usr/"),
-            Regular("./usr/bin/tool", "tool"),
-        ];
-    }
-
-    private static byte[] Deb(string compression, IEnumerable<TarEntry> entries)
-    {
-        using var tar = new MemoryStream();
-        using (var writer = new TarWriter(tar, TarEntryFormat.Gnu, leaveOpen: true))
-        {
-            foreach (var entry in entries)
-            {
-                writer.WriteEntry(entry);
-            }
-        }
-
-        using var deb = new MemoryStream();
-        deb.Write("!<arch>\n"u8);
-        Member("debian-binary", "2.0\n"u8.ToArray());
-        Member("control.tar.gz", Pack(new byte[1024], ".gz"));
-        Member("data.tar" + compression, Pack(tar.ToArray(), compression));
-        return deb.ToArray();
-
-        void Member(string name, byte[] content)
-        {
-            deb.Write(Encoding.ASCII.GetBytes($"{name,-16}{0,-12}{0,-6}{0,-6}{100644,-8}{content.Length,-10}`\n"));
-            deb.Write(content);
-            if (content.Length % 2 != 0)
-            {
-                deb.WriteByte((byte)'\n');
-            }
-        }
-    }
-
-    private static byte[] Pack(byte[] content, string compression)
-    {
-        using var packed = new MemoryStream();
-        Stream stream = compression switch
-        {
-            ".gz" => new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true),
-            ".zst" => new ZstdSharp.CompressionStream(packed, leaveOpen: true),
-            _ => packed,
-        };
-        stream.Write(content);
-        if (!ReferenceEquals(stream, packed))
-        {
-            stream.Dispose();
-        }
-
-        return packed.ToArray();
-    }
 }

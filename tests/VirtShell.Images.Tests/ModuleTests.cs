@@ -1,8 +1,10 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Text;
+using VirtShell.Images.Initramfs;
 using Xunit;
 
 namespace VirtShell.Images.Tests;
@@ -35,7 +37,7 @@ public sealed class ModuleTests : IDisposable
     {
         Module("a.ko", "b", true, "softdep=pre: c missing post: d\0");
         Module("d.ko", string.Empty, true);
-        Packed("b.ko.gz", Elf("depends=\0", true));
+        Packed("b.ko.gz", ModuleFiles.Elf("depends=\0", true));
         Module("c.ko", string.Empty, true);
 
         Assert.Equal(["b.ko", "c.ko", "a.ko"], Load("a"));
@@ -49,6 +51,62 @@ public sealed class ModuleTests : IDisposable
         Module("c.ko", string.Empty, true);
         _folder.Write("lib/modules/6.1.0/modules.dep", "kernel/a.ko: kernel/b.ko kernel/c.ko\nkernel/b.ko: kernel/c.ko\nkernel/c.ko:\n");
         Assert.Equal(["c.ko", "b.ko", "a.ko"], Load("a"));
+    }
+
+    /// <summary>How long a chain is, a file says: it must not be the length of our stack.</summary>
+    [Fact]
+    public void A_chain_of_dependencies_of_any_length_ends_in_an_answer()
+    {
+        const int length = 5_000;
+        var dependencies = new StringBuilder();
+        for (var i = 0; i < length; i++)
+        {
+            Module($"m{i}.ko", string.Empty, true);
+            dependencies.Append($"kernel/m{i}.ko: {(i + 1 < length ? $"kernel/m{i + 1}.ko" : string.Empty)}\n");
+        }
+
+        _folder.Write("lib/modules/6.1.0/modules.dep", dependencies.ToString());
+        Assert.Equal(length, Load("m0").Length);
+    }
+
+    /// <summary>Names without files are as good as any for overflowing a stack.</summary>
+    [Fact]
+    public void A_chain_that_is_far_too_long_is_refused()
+    {
+        const int length = 200_000;
+        var store = new LongChain(_folder.Write("modules.dep", string.Empty), length);
+        var error = Assert.Throws<ImageException>(() => new KernelModules(store).Select(["m0"]));
+        Assert.Contains("more than 20000 modules", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("kernel/a.ko: kernel/a.ko\n", "a -> a")]
+    [InlineData("kernel/a.ko: kernel/b.ko\nkernel/b.ko: kernel/c.ko\nkernel/c.ko: kernel/a.ko\n", "a -> b -> c -> a")]
+    public void Modules_that_need_each_other_are_told(string dependencies, string circle)
+    {
+        Module("a.ko", string.Empty, true);
+        Module("b.ko", string.Empty, true);
+        Module("c.ko", string.Empty, true);
+        _folder.Write("lib/modules/6.1.0/modules.dep", dependencies);
+        Assert.Contains(circle, Assert.Throws<ImageException>(() => Load("a")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_section_whose_place_overflows_is_damage()
+    {
+        var elf = ModuleFiles.Elf("depends=\0", true);
+        BinaryPrimitives.WriteUInt64LittleEndian(elf.AsSpan(40), int.MaxValue);
+        _folder.Write("lib/modules/6.1.0/kernel/a.ko", elf);
+        Assert.Contains("a.ko is not a kernel module", Assert.Throws<ImageException>(() => Load("a")).Message, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void Links_to_folders_are_not_followed()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "Links need a privilege on Windows.");
+        Module("a.ko", string.Empty, true);
+        Directory.CreateSymbolicLink(Path.Combine(_folder.Path, "lib/modules/6.1.0/build"), _folder.Path);
+        Assert.Equal(["a.ko"], Load("a"));
     }
 
     [Fact]
@@ -97,7 +155,7 @@ public sealed class ModuleTests : IDisposable
     }
 
     private void Module(string path, string depends, bool is64, string more = "") =>
-        _folder.Write("lib/modules/6.1.0/kernel/" + path, Elf($"license=GPL\0depends={depends}\0{more}", is64));
+        _folder.Write("lib/modules/6.1.0/kernel/" + path, ModuleFiles.Elf($"license=GPL\0depends={depends}\0{more}", is64));
 
     private void Packed(string path, byte[] content)
     {
@@ -110,47 +168,22 @@ public sealed class ModuleTests : IDisposable
         _folder.Write("lib/modules/6.1.0/kernel/" + path, memory.ToArray());
     }
 
-    /// <summary>An object file with the sections that matter: null, .modinfo, .shstrtab.</summary>
-    private static byte[] Elf(string modinfo, bool is64)
+    /// <summary>A modules.dep in which each module needs the next.</summary>
+    private sealed class LongChain : ModuleStore
     {
-        const string names = "\0.modinfo\0.shstrtab\0";
-        var (headerSize, sectionSize) = is64 ? (64, 64) : (52, 40);
-        var info = Encoding.ASCII.GetBytes(modinfo);
-        var infoAt = headerSize;
-        var namesAt = infoAt + info.Length;
-        var tableAt = namesAt + names.Length;
-        var file = new byte[tableAt + (3 * sectionSize) + 64];
-        "\u007FELF"u8.CopyTo(file);
-        file[4] = (byte)(is64 ? 2 : 1);
-        file[5] = 1;
-        Address(file.AsSpan(is64 ? 40 : 32), tableAt);
-        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(is64 ? 58 : 46), (ushort)sectionSize);
-        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(is64 ? 60 : 48), 3);
-        BinaryPrimitives.WriteUInt16LittleEndian(file.AsSpan(is64 ? 62 : 50), 2);
-        info.CopyTo(file, infoAt);
-        Encoding.ASCII.GetBytes(names).CopyTo(file, namesAt);
-        Section(1, 1, infoAt, info.Length);
-        Section(2, 10, namesAt, names.Length);
-        return file;
+        private readonly string _file;
 
-        void Section(int index, int name, int at, int size)
+        public LongChain(string file, int length)
         {
-            var header = file.AsSpan(tableAt + (index * sectionSize));
-            BinaryPrimitives.WriteInt32LittleEndian(header, name);
-            Address(header[(is64 ? 24 : 16)..], at);
-            Address(header[(is64 ? 32 : 20)..], size);
+            _file = file;
+            Paths = ["lib/modules/1/modules.dep", .. Enumerable.Range(0, length).Select(i => $"lib/modules/1/m{i}.ko")];
+            File.WriteAllLines(_file, Enumerable.Range(0, length - 1).Select(i => $"m{i}.ko: m{i + 1}.ko"));
         }
 
-        void Address(Span<byte> where, int value)
-        {
-            if (is64)
-            {
-                BinaryPrimitives.WriteInt64LittleEndian(where, value);
-            }
-            else
-            {
-                BinaryPrimitives.WriteInt32LittleEndian(where, value);
-            }
-        }
+        public override IReadOnlyList<string> Paths { get; }
+
+        public override string Title => "the chain";
+
+        public override IReadOnlyList<string> Fetch(IReadOnlyList<string> paths) => [.. paths.Select(_ => _file)];
     }
 }

@@ -1,9 +1,11 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using VirtShell.Storage;
 
 namespace VirtShell.Harness.Execution;
 
@@ -16,6 +18,7 @@ internal sealed class BaselineFile
     private const string VersionKey = "version";
     private const string ItemsKey = "items";
     private const int Version = 1;
+    private const int LargestFile = 64 << 20;
 
     private static readonly JsonSerializerOptions Options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -39,7 +42,7 @@ internal sealed class BaselineFile
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using JsonDocument document = JsonDocument.Parse(FileContent.Read(path, LargestFile));
             JsonElement root = document.RootElement;
             if (root.GetProperty(VersionKey).GetInt32() != Version)
             {
@@ -97,8 +100,6 @@ internal sealed class BaselineFile
         }
 
         var root = new JsonObject { [VersionKey] = Version, [ItemsKey] = all };
-        string temporary = Path + ".new";
-        File.WriteAllText(temporary, root.ToJsonString(Options) + "\n");
-        File.Move(temporary, Path, overwrite: true);
+        PrivateFile.Replace(Path, Encoding.UTF8.GetBytes(root.ToJsonString(Options) + "\n"), isPrivate: false);
     }
 }

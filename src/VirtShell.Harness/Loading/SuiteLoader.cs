@@ -5,6 +5,7 @@ using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
+using VirtShell.Storage;
 
 namespace VirtShell.Harness.Loading;
 
@@ -20,6 +21,9 @@ internal sealed record LoadedItem(string Name, string TestName, IReadOnlyList<Ke
 /// <summary>Reads suite files: YAML, defaults, matrix, expressions, model. Everything wrong with a file is reported at once.</summary>
 internal static class SuiteLoader
 {
+    /// <summary>The most bytes of a suite file.</summary>
+    private const int LargestFile = 16 << 20;
+
     /// <exception cref="SuiteException">Any of the files is broken.</exception>
     public static IReadOnlyList<LoadedSuite> LoadAll(IEnumerable<string> files)
     {
@@ -45,7 +49,7 @@ internal static class SuiteLoader
         byte[] bytes;
         try
         {
-            bytes = File.ReadAllBytes(file);
+            bytes = FileContent.Read(file, LargestFile, allowPipe: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

@@ -55,7 +55,7 @@ internal sealed class NodeReader
             Yaml.Mark place = Place(e.End.Line > e.Start.Line ? e.End : e.Start);
             diagnostics.Add(TabIndentation(text, e) ?? place, Explain(e));
         }
-        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException)
+        catch (Exception e) when (e is InvalidOperationException or InvalidCastException or ArgumentException or IndexOutOfRangeException or NullReferenceException or FormatException or OverflowException)
         {
             // The parser's scanner gives up in this way on some malformed flow collections.
             Yaml.Mark place = reader.parser.Current is { } last ? Place(last.End) : new Yaml.Mark(1, 1);

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
+using System.Text;
 using System.Text.Json;
 using VirtShell.Host.Inventory;
 
@@ -38,7 +39,8 @@ internal sealed record CrashReportJson
 
     public string? FaultAddress { get; init; }
 
-    public IReadOnlyList<string> PageWalk { get; init; } = [];
+    /// <summary>Null in reports of before it was written.</summary>
+    public IReadOnlyList<string>? PageWalk { get; init; }
 
     public static string Format(CrashReport report) => JsonSerializer.Serialize(
         new CrashReportJson
@@ -63,7 +65,12 @@ internal sealed record CrashReportJson
 
     public static CrashReport Parse(string text)
     {
-        CrashReportJson json = JsonSerializer.Deserialize(text, HostJson.Default.CrashReportJson) ?? throw new JsonException("The crash report is empty.");
+        CrashReportJson json = HostJson.Read(Encoding.UTF8.GetBytes(text), HostJson.Default.CrashReportJson) ?? throw new JsonException("The crash report is empty.");
+        if (!Enum.IsDefined(json.Kind) || HoldsNull(json.Registers.Values) || HoldsNull(json.Disassembly) || HoldsNull(json.SerialTail) || HoldsNull(json.PageWalk ?? []))
+        {
+            throw new JsonException("The crash report holds a null or an unknown kind where a value is needed.");
+        }
+
         try
         {
             return new CrashReport
@@ -82,7 +89,7 @@ internal sealed record CrashReportJson
                 SerialTail = json.SerialTail,
                 EngineError = json.EngineError,
                 FaultAddress = json.FaultAddress is { } address ? Number(address) : null,
-                PageWalk = json.PageWalk,
+                PageWalk = json.PageWalk ?? [],
             };
         }
         catch (Exception e) when (e is FormatException or OverflowException)
@@ -90,6 +97,8 @@ internal sealed record CrashReportJson
             throw new JsonException("The crash report holds a number that is none: " + e.Message, e);
         }
     }
+
+    private static bool HoldsNull(IEnumerable<string> values) => values.Any(value => value is null);
 
     private static string Hex(ulong value) => "0x" + value.ToString("x16", CultureInfo.InvariantCulture);
 

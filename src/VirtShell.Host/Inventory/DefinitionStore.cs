@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Threading;
+using VirtShell.Storage;
 
 namespace VirtShell.Host.Inventory;
 
@@ -21,6 +22,9 @@ internal readonly record struct FileStamp(DateTime WrittenAt, long Length);
 /// </summary>
 internal sealed partial class DefinitionStore
 {
+    /// <summary>The most bytes of a definition, inline text of its initramfs included.</summary>
+    internal const int LargestDefinition = 16 << 20;
+
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(10);
     private readonly string _folder;
 
@@ -29,11 +33,18 @@ internal sealed partial class DefinitionStore
         _folder = Path.Combine(homeFolder, "vms");
         try
         {
-            Directory.CreateDirectory(_folder);
+            if (!Directory.Exists(homeFolder))
+            {
+                // One that is there already may hold other things, which are none of our business.
+                PrivateFile.CreateFolder(homeFolder);
+            }
+
+            PrivateFile.CreateFolder(_folder);
+            PrivateFile.DeleteLeftovers(_folder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{homeFolder}' for VM definitions cannot be made: {e.Message} Set VIRTSHELL_HOME to a folder that you can write to.", e);
+            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{homeFolder}' for VM definitions cannot be made: {HostError.Reason(e)} Set {VmHost.HomeVariable} to a folder that you can write to.", e);
         }
     }
 
@@ -67,25 +78,32 @@ internal sealed partial class DefinitionStore
     public Dictionary<Guid, FileStamp> Scan()
     {
         Dictionary<Guid, FileStamp> found = [];
-        foreach (FileInfo file in new DirectoryInfo(_folder).EnumerateFiles("*.json"))
+        try
         {
-            if (Guid.TryParseExact(Path.GetFileNameWithoutExtension(file.Name), "D", out Guid id))
+            foreach (FileInfo file in new DirectoryInfo(_folder).EnumerateFiles("*.json"))
             {
-                found[id] = new FileStamp(file.LastWriteTimeUtc, file.Length);
+                if (Guid.TryParseExact(Path.GetFileNameWithoutExtension(file.Name), "D", out Guid id) && TryStamp(file) is { } stamp)
+                {
+                    found[id] = stamp;
+                }
             }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{_folder}' for VM definitions cannot be read: {HostError.Reason(e)} Mend that, or set {VmHost.HomeVariable} to another folder.", e);
         }
 
         return found;
     }
 
-    /// <summary>Reads one definition; null where the file has gone.</summary>
+    /// <summary>Reads one definition; null where the file has gone. Whatever is wrong with it is told in the result.</summary>
     public StoredVm? Read(Guid id, FileStamp stamp)
     {
         string path = PathOf(id);
-        string text;
+        byte[] bytes;
         try
         {
-            text = File.ReadAllText(path);
+            bytes = FileContent.Read(path, LargestDefinition);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -93,20 +111,20 @@ internal sealed partial class DefinitionStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Damaged(id, string.Empty, stamp, $"The definition '{path}' cannot be read: {e.Message}");
+            return Damaged(id, [], stamp, $"The definition '{path}' cannot be read: {HostError.Reason(e)} Mend that, or remove the VM and create it again.");
         }
 
         try
         {
-            StoredDefinition? stored = JsonSerializer.Deserialize(text, HostJson.Default.StoredDefinition);
+            StoredDefinition? stored = StoredDefinition.Read(bytes);
             if (stored is null)
             {
-                return Damaged(id, text, stamp, $"The definition '{path}' is empty. Remove the VM, or restore the file from a backup.");
+                return Damaged(id, bytes, stamp, $"The definition '{path}' is empty. Remove the VM, or restore the file from a backup.");
             }
 
             if (stored.Format > StoredDefinition.CurrentFormat)
             {
-                return Damaged(id, text, stamp, $"The definition '{path}' has format {stored.Format}; this VirtShell reads up to {StoredDefinition.CurrentFormat}. Use the newer VirtShell that wrote it.");
+                return Damaged(id, bytes, stamp, $"The definition '{path}' has format {stored.Format}; this VirtShell reads up to {StoredDefinition.CurrentFormat}. Use the newer VirtShell that wrote it.");
             }
 
             VmDefinition definition = stored.Vm with { Id = id };
@@ -116,11 +134,11 @@ internal sealed partial class DefinitionStore
         catch (JsonException e)
         {
             string where = e.LineNumber is { } line ? $" (line {line + 1})" : string.Empty;
-            return Damaged(id, text, stamp, $"The definition '{path}' is damaged{where}: {FirstSentence(e.Message)} Mend the file, or remove the VM and create it again.");
+            return Damaged(id, bytes, stamp, $"The definition '{path}' is damaged{where}: {FirstSentence(e.Message)} Mend the file, or remove the VM and create it again.");
         }
         catch (VmException e)
         {
-            return Damaged(id, text, stamp, $"The definition '{path}' is not valid: {e.Message}");
+            return Damaged(id, bytes, stamp, $"The definition '{path}' is not valid: {e.Message}");
         }
     }
 
@@ -129,15 +147,20 @@ internal sealed partial class DefinitionStore
     {
         string path = PathOf(definition.Id);
         byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(new StoredDefinition { Vm = definition }, HostJson.Default.StoredDefinition);
+        if (bytes.Length > LargestDefinition)
+        {
+            throw new VmException(VmErrorKind.InvalidDefinition, $"The definition of '{definition.Name}' has {bytes.Length:N0} bytes; {LargestDefinition:N0} are the most. Put long texts into files of their own.");
+        }
+
         try
         {
-            AtomicFile.Replace(path, bytes);
+            PrivateFile.Replace(path, bytes);
             FileInfo file = new(path);
             return new FileStamp(file.LastWriteTimeUtc, file.Length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new VmException(VmErrorKind.StorageFailed, $"The definition of '{definition.Name}' cannot be written to '{path}': {e.Message}", e);
+            throw CannotWrite($"The definition of '{definition.Name}'", path, e);
         }
     }
 
@@ -153,7 +176,7 @@ internal sealed partial class DefinitionStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new VmException(VmErrorKind.StorageFailed, $"The definition of '{name}' cannot be deleted: {e.Message}", e);
+            throw new VmException(VmErrorKind.StorageFailed, $"The definition of '{name}' cannot be deleted: {HostError.Reason(e)}", e);
         }
     }
 
@@ -166,23 +189,48 @@ internal sealed partial class DefinitionStore
         {
             try
             {
-                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1);
+                return PrivateFile.OpenLock(path);
             }
-            catch (IOException) when (DateTime.UtcNow < end)
+            catch (IOException e) when (HostError.IsInUse(e) && DateTime.UtcNow < end)
             {
                 Thread.Sleep(10);
             }
+            catch (IOException e) when (HostError.IsInUse(e))
+            {
+                throw new VmException(VmErrorKind.StorageFailed, $"The VM inventory '{_folder}' stays locked by another process: {HostError.Reason(e)} Wait for it, or end it.", e);
+            }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                throw new VmException(VmErrorKind.StorageFailed, $"The VM inventory '{_folder}' stays locked by another process: {e.Message}", e);
+                throw CannotWrite("The lock of the VM inventory", path, e);
             }
         }
     }
 
-    private static StoredVm Damaged(Guid id, string text, FileStamp stamp, string error)
+    /// <summary>Why a file of the home folder is not written, and what to do.</summary>
+    public static VmException CannotWrite(string what, string path, Exception e) => new(
+        VmErrorKind.StorageFailed,
+        HostError.IsDiskFull(e)
+            ? $"{what} cannot be written to '{path}': the host's file system (or its quota) is full. Free space on it, then try again."
+            : $"{what} cannot be written to '{path}': {HostError.Reason(e)}",
+        e);
+
+    private static FileStamp? TryStamp(FileInfo file)
+    {
+        try
+        {
+            return new FileStamp(file.LastWriteTimeUtc, file.Length);
+        }
+        catch (FileNotFoundException)
+        {
+            // Removed by another process meanwhile.
+            return null;
+        }
+    }
+
+    private static StoredVm Damaged(Guid id, ReadOnlySpan<byte> bytes, FileStamp stamp, string error)
     {
         // The name is worth having even where the rest is not, so that people can name what they remove.
-        Match name = NameInText().Match(text);
+        Match name = NameInText().Match(Encoding.UTF8.GetString(bytes));
         string shown = name.Success ? name.Groups[1].Value : id.ToString("D");
         return new StoredVm(id, new VmDefinition { Name = shown, Id = id }, error, stamp);
     }

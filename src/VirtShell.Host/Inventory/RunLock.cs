@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Text.Json;
 using System.Threading;
+using VirtShell.Storage;
 
 namespace VirtShell.Host.Inventory;
 
@@ -11,6 +12,9 @@ namespace VirtShell.Host.Inventory;
 /// </summary>
 internal sealed class RunLock : IDisposable
 {
+    private const int Attempts = 20;
+    private const int LargestOwner = 64 << 10;
+
     private readonly FileStream _lock;
     private readonly string _ownerPath;
 
@@ -20,32 +24,25 @@ internal sealed class RunLock : IDisposable
         _ownerPath = ownerPath;
     }
 
-    /// <exception cref="VmException">Another process (or another host in this one) runs the VM.</exception>
+    /// <exception cref="VmException">Another process (or another host in this one) runs the VM, or the lock cannot be written.</exception>
     public static RunLock Take(DefinitionStore store, Guid id, string name)
     {
-        // A reader that looks who holds the lock takes it for a moment: hence several tries.
-        for (int attempt = 0; ; attempt++)
+        FileStream held = OpenFree(store, id, name);
+        try
         {
-            try
+            PrivateFile.Replace(store.OwnerPathOf(id), JsonSerializer.SerializeToUtf8Bytes(new RunOwner(Environment.ProcessId, DateTimeOffset.UtcNow), HostJson.Default.RunOwner));
+            return new RunLock(held, store.OwnerPathOf(id));
+        }
+        catch (Exception e)
+        {
+            // A lock that stayed open would say for ever that the VM runs.
+            held.Dispose();
+            if (e is IOException or UnauthorizedAccessException)
             {
-                FileStream held = Open(store.LockPathOf(id), FileMode.OpenOrCreate);
-                RunLock taken = new(held, store.OwnerPathOf(id));
-                AtomicFile.Replace(taken._ownerPath, JsonSerializer.SerializeToUtf8Bytes(new RunOwner(Environment.ProcessId, DateTimeOffset.UtcNow), HostJson.Default.RunOwner));
-                return taken;
+                throw DefinitionStore.CannotWrite($"Who runs VM '{name}'", store.OwnerPathOf(id), e);
             }
-            catch (IOException) when (attempt < 20)
-            {
-                Thread.Sleep(10);
-            }
-            catch (IOException e)
-            {
-                string owner = ReadOwner(store, id) is { } process ? $"process {process.ProcessId}" : "another process";
-                throw new VmException(VmErrorKind.InvalidState, $"VM '{name}' runs in {owner}; stop it there first.", e);
-            }
-            catch (UnauthorizedAccessException e)
-            {
-                throw new VmException(VmErrorKind.StorageFailed, $"The lock of VM '{name}' cannot be made: {e.Message}", e);
-            }
+
+            throw;
         }
     }
 
@@ -60,16 +57,17 @@ internal sealed class RunLock : IDisposable
 
         try
         {
-            using FileStream free = Open(store.LockPathOf(id), FileMode.Open);
+            using FileStream free = PrivateFile.OpenLock(store.LockPathOf(id), create: false);
             return null;
         }
-        catch (FileNotFoundException)
+        catch (IOException e) when (HostError.IsInUse(e))
         {
-            return null;
+            return owner;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return owner;
+            // Gone, or not to be opened (by a process without free descriptors, for example): nothing says that it is held.
+            return null;
         }
     }
 
@@ -87,13 +85,36 @@ internal sealed class RunLock : IDisposable
         _lock.Dispose();
     }
 
-    private static FileStream Open(string path, FileMode mode) => new(path, mode, FileAccess.ReadWrite, FileShare.None, 1);
+    private static FileStream OpenFree(DefinitionStore store, Guid id, string name)
+    {
+        // A reader that looks who holds the lock takes it for a moment: hence several tries.
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return PrivateFile.OpenLock(store.LockPathOf(id));
+            }
+            catch (IOException e) when (HostError.IsInUse(e) && attempt < Attempts)
+            {
+                Thread.Sleep(10);
+            }
+            catch (IOException e) when (HostError.IsInUse(e))
+            {
+                string owner = ReadOwner(store, id) is { } process ? $"process {process.ProcessId}" : "another process";
+                throw new VmException(VmErrorKind.InvalidState, $"VM '{name}' runs in {owner}; stop it there first.", e);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw DefinitionStore.CannotWrite($"The lock of VM '{name}'", store.LockPathOf(id), e);
+            }
+        }
+    }
 
     private static RunOwner? ReadOwner(DefinitionStore store, Guid id)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllText(store.OwnerPathOf(id)), HostJson.Default.RunOwner);
+            return HostJson.Read(FileContent.Read(store.OwnerPathOf(id), LargestOwner), HostJson.Default.RunOwner) is { ProcessId: > 0 } owner ? owner : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {

@@ -2,8 +2,10 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Threading;
 using VirtShell.Cpu.Memory;
 using VirtShell.Images;
+using VirtShell.Storage;
 
 namespace VirtShell.Host.Running;
 
@@ -18,6 +20,11 @@ internal static class ImageBytes
     /// <exception cref="VmException">The file cannot be read.</exception>
     public static byte[] Read(ResolvedFile file)
     {
+        if (file.Content is { } content)
+        {
+            return content;
+        }
+
         string key = Key(file);
         lock (Shared)
         {
@@ -51,13 +58,16 @@ internal static class ImageBytes
 
     private static byte[] ReadFile(string path)
     {
+        if (FileContent.KindOf(path) is FileKind.Pipe or FileKind.Device)
+        {
+            throw new IOException("It is a pipe, device or socket; a file is needed.");
+        }
+
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.SequentialScan);
         if (!file.CanSeek || file.Length == 0)
         {
-            // A pipe, or a file that does not tell how long it is.
-            using MemoryStream all = new();
-            file.CopyTo(all);
-            return all.ToArray();
+            // A file that does not tell how long it is.
+            return FileContent.ReadToEnd(file, path, Array.MaxLength, CancellationToken.None);
         }
 
         if (file.Length > Array.MaxLength)

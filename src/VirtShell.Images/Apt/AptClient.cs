@@ -43,29 +43,48 @@ internal sealed class AptClient(ImageCache cache)
                 return found;
             }
 
-            var complaint = string.Empty;
-            foreach (var attempt in Attempts(architecture))
+            return Look(name, version, architecture, anew: false, progress, cancellation, out var complaint) is { } package
+                ? _known[key] = package
+                : Remembered(name, version, architecture) ?? throw Explain(name, version, architecture, complaint);
+        }
+    }
+
+    /// <summary>Downloads a package once more whose deb in the cache turned out to be damaged.</summary>
+    /// <returns>The path of the deb.</returns>
+    public string FetchAnew(AptPackage package, string architecture, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        using (cache.Lock("apt", progress, cancellation))
+        {
+            return Look(package.Name, package.Version, architecture, anew: true, progress, cancellation, out var complaint) is { } found && found.Package.Sha256 == package.Sha256
+                ? found.DebPath
+                : throw Explain(package.Name, package.Version, architecture, complaint);
+        }
+    }
+
+    private (AptPackage Package, string DebPath)? Look(string name, string? version, string architecture, bool anew, IProgress<string>? progress, CancellationToken cancellation, out string complaint)
+    {
+        complaint = string.Empty;
+        foreach (var attempt in Attempts(architecture))
+        {
+            if (attempt.Update && !Update(architecture, progress, cancellation))
             {
-                if (attempt.Update && !Update(architecture, progress, cancellation))
-                {
-                    continue;
-                }
-
-                if (Show(name, version, attempt.Environment, cancellation) is not { } package)
-                {
-                    continue;
-                }
-
-                if (TryDownload(package, attempt.Environment, progress, cancellation, out var deb, out var problem))
-                {
-                    return _known[key] = (package, deb);
-                }
-
-                complaint = problem;
+                continue;
             }
 
-            return Remembered(name, version, architecture) ?? throw Explain(name, version, architecture, complaint);
+            if (Show(name, version, attempt.Environment, cancellation) is not { } package)
+            {
+                continue;
+            }
+
+            if (TryDownload(package, attempt.Environment, anew, progress, cancellation, out var deb, out var problem))
+            {
+                return (package, deb);
+            }
+
+            complaint = problem;
         }
+
+        return null;
     }
 
     /// <summary>The lists to ask, in order.</summary>
@@ -102,11 +121,11 @@ internal sealed class AptClient(ImageCache cache)
         return result.ExitCode == 0 && AptPackage.Parse(result.Output) is { } package && package.Name == name ? package : null;
     }
 
-    private bool TryDownload(AptPackage package, KeyValuePair<string, string>[] environment, IProgress<string>? progress, CancellationToken cancellation, out string deb, out string problem)
+    private bool TryDownload(AptPackage package, KeyValuePair<string, string>[] environment, bool anew, IProgress<string>? progress, CancellationToken cancellation, out string deb, out string problem)
     {
         problem = string.Empty;
         deb = DebPath(package.Sha256);
-        if (!File.Exists(deb))
+        if (anew || !File.Exists(deb))
         {
             progress?.Report($"Downloading {package.Name} {package.Version} ({Math.Max(1, package.Size >> 10)} KiB)");
             var folder = cache.NewTemporaryFolder();
@@ -140,7 +159,7 @@ internal sealed class AptClient(ImageCache cache)
         return true;
     }
 
-    private string DebPath(string sha256) => Path.Combine(cache.Sub("debs"), sha256 + ".deb");
+    private string DebPath(string sha256) => Path.Combine(cache.Sub("debs"), HttpsFetcher.CheckHash(sha256) + ".deb");
 
     /// <summary>What a name meant last time, for a host that has lost its lists and its network.</summary>
     private void Remember(AptPackage package)
@@ -157,7 +176,7 @@ internal sealed class AptClient(ImageCache cache)
         foreach (var suffix in (string[])[architecture, "all"])
         {
             var record = RecordPath(version is null ? $"{name}_{suffix}" : $"{name}={version}_{suffix}");
-            if (File.Exists(record) && AptPackage.Parse(File.ReadAllText(record)) is { } package && File.Exists(DebPath(package.Sha256)))
+            if (cache.Find(record) is not null && AptPackage.Parse(File.ReadAllText(record)) is { } package && File.Exists(DebPath(package.Sha256)))
             {
                 return (package, DebPath(package.Sha256));
             }

@@ -26,7 +26,7 @@ internal sealed class AptSource(ImageCache cache)
         }
 
         var path = found.Contents.Extract(matches, progress, cancellation)[0];
-        return new ResolvedFile(path, null, $"apt:{found.Package.Name} {found.Package.Version} {found.Package.Architecture} {matches[0].Path}");
+        return new ResolvedFile(path, cache.Find(path), $"apt:{found.Package.Name} {found.Package.Version} {found.Package.Architecture} {matches[0].Path}");
     }
 
     /// <summary>The package, or the first behind it, with a file that matches.</summary>
@@ -45,7 +45,7 @@ internal sealed class AptSource(ImageCache cache)
 
             searched.Add(next.Name);
             var (package, deb) = _client.Get(next.Name, next.Version, source.Architecture, progress, cancellation);
-            var contents = PackageContents.Open(cache, deb, package.Sha256, $"{package.Name} {package.Version}", progress, cancellation);
+            var contents = PackageContents.Open(cache, new PackageFile(deb, package.Sha256, () => _client.FetchAnew(package, source.Architecture, progress, cancellation)), package.Sha256, $"{package.Name} {package.Version}", progress, cancellation);
             if (contents.Match(glob).Count > 0)
             {
                 return (package, contents);

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.IO.Compression;
@@ -6,6 +7,8 @@ using System.Linq;
 using System.Text;
 using System.Threading;
 using VirtShell.Images.Apt;
+using VirtShell.Images.Packages;
+using VirtShell.Storage;
 
 namespace VirtShell.Images.Initramfs;
 
@@ -52,7 +55,7 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
 
         if (definition.Busybox is { } busybox)
         {
-            AddBusybox(tree, resolver.Resolve(busybox, baseFolder, null, progress, cancellation).Path);
+            AddBusybox(tree, resolver.Resolve(busybox, baseFolder, null, progress, cancellation));
         }
 
         if (definition.Modules.Count > 0)
@@ -62,7 +65,15 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
 
         foreach (var (path, source) in definition.Files)
         {
-            tree.AddHostFile(path, resolver.Resolve(source, baseFolder, null, progress, cancellation).Path);
+            var file = resolver.Resolve(source, baseFolder, null, progress, cancellation);
+            if (file.Content is { } bytes)
+            {
+                tree.AddFile(path, bytes);
+            }
+            else
+            {
+                tree.AddHostFile(path, file.Path);
+            }
         }
 
         foreach (var (path, text) in definition.Text)
@@ -88,9 +99,11 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
     {
         var name = tree.Fingerprint() + (gzip ? ".cpio.gz" : ".cpio");
         var path = Path.Combine(cache.Sub("initramfs"), name);
+        string? hash;
         using (cache.Lock(name, progress, cancellation))
         {
-            if (!File.Exists(path))
+            hash = cache.Find(path);
+            if (hash is null)
             {
                 progress?.Report("Building the initramfs");
                 cache.WriteWhole(path, stream =>
@@ -108,7 +121,7 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
             }
         }
 
-        return new ResolvedFile(path, null, "initramfs " + name[..12]);
+        return new ResolvedFile(path, hash, "initramfs " + name[..12]);
     }
 
     private static void CopyFolder(InitramfsTree tree, string folder, CancellationToken cancellation)
@@ -118,13 +131,12 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
             throw new ImageException($"There is no folder {folder} to take the initramfs' content from.");
         }
 
-        var root = new DirectoryInfo(folder);
-        CopyInto(root);
-
-        void CopyInto(DirectoryInfo directory)
+        var options = new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false };
+        Stack<DirectoryInfo> left = new([new DirectoryInfo(folder)]);
+        while (left.TryPop(out var directory))
         {
             cancellation.ThrowIfCancellationRequested();
-            foreach (var item in directory.EnumerateFileSystemInfos("*", new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }).OrderBy(item => item.Name, StringComparer.Ordinal))
+            foreach (var item in directory.EnumerateFileSystemInfos("*", options))
             {
                 var path = Path.GetRelativePath(folder, item.FullName).Replace('\\', '/');
                 if (item.LinkTarget is { } target)
@@ -134,11 +146,11 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
                 else if (item is DirectoryInfo inner)
                 {
                     tree.AddFolder(path);
-                    CopyInto(inner);
+                    left.Push(inner);
                 }
-                else if (item.Attributes.HasFlag(FileAttributes.Device))
+                else if (FileContent.KindOf(item.FullName) != FileKind.Regular)
                 {
-                    throw new ImageException($"{item.FullName} is a device or socket, which is not copied; give device nodes by themselves.");
+                    throw new ImageException($"{item.FullName} is a device, pipe or socket, which is not copied; give device nodes by themselves.");
                 }
                 else
                 {
@@ -149,10 +161,11 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
         }
     }
 
-    private static void AddBusybox(InitramfsTree tree, string file)
+    private static void AddBusybox(InitramfsTree tree, ResolvedFile file)
     {
-        tree.AddHostFile("bin/busybox", file, isExecutable: true);
-        var applets = BusyboxApplets.Read(File.ReadAllBytes(file));
+        var binary = file.Content ?? FileContent.Read(file.Path, UnpackingStream.LargestFile);
+        tree.AddFile("bin/busybox", binary, isExecutable: true);
+        var applets = BusyboxApplets.Read(binary);
         foreach (var applet in applets)
         {
             var path = "bin/" + applet;

@@ -20,6 +20,7 @@ internal sealed class InitramfsTree
 {
     private const int MaximumLinks = 8;
 
+    private readonly Dictionary<string, string> _hashes = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, TreeNode> _nodes = new(StringComparer.Ordinal);
 
     public bool Contains(string path) => _nodes.ContainsKey(Place(path));
@@ -73,7 +74,7 @@ internal sealed class InitramfsTree
         var text = new StringBuilder();
         foreach (var (path, node) in _nodes)
         {
-            var content = node.SourceFile is { } file ? ResolvedFile.Hash(file)
+            var content = node.SourceFile is { } file ? _hashes[file] = ResolvedFile.Hash(file)
                 : node.Bytes is { } bytes ? Convert.ToHexStringLower(SHA256.HashData(bytes))
                 : string.Empty;
             text.Append(path).Append('\0').Append(node.Mode).Append('\0').Append(content).Append('\0').Append(node.Major).Append(':').Append(node.Minor).Append('\n');
@@ -82,6 +83,7 @@ internal sealed class InitramfsTree
         return ImageCache.HashText(text.ToString());
     }
 
+    /// <summary>Writes what <see cref="Fingerprint"/> told of.</summary>
     public void Write(Stream output)
     {
         var writer = new CpioWriter(output);
@@ -90,7 +92,15 @@ internal sealed class InitramfsTree
             if (node.SourceFile is { } file)
             {
                 using var data = File.OpenRead(file);
-                writer.Write(path, node.Mode, data, data.Length);
+                using var sha = SHA256.Create();
+                using var hashed = new CryptoStream(data, sha, CryptoStreamMode.Read);
+                writer.Write(path, node.Mode, hashed, data.Length);
+
+                // The archive is kept by what the files were; one that changed since must not be kept under that name.
+                if (_hashes.TryGetValue(file, out var expected) && (sha.Hash is not { } actual || Convert.ToHexStringLower(actual) != expected))
+                {
+                    throw new ImageException($"{file} changed while it was read. Try again.");
+                }
             }
             else if (node.Bytes is { } bytes)
             {

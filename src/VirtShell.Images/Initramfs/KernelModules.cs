@@ -7,7 +7,19 @@ namespace VirtShell.Images.Initramfs;
 /// <summary>Picks modules with what they depend on, in load order.</summary>
 internal sealed class KernelModules
 {
+    private enum VisitState
+    {
+        Open,
+        Done,
+    }
+
+    private readonly record struct Dependency(string Name, bool IsOptional);
+
     private static readonly string[] Extensions = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
+
+    /// <summary>A whole distribution has some seven thousand.</summary>
+    private const int MostModules = 20_000;
+    private const int MostNamed = 5;
 
     private readonly ModuleStore _store;
     private readonly Dictionary<string, string> _pathByName = new(StringComparer.Ordinal);
@@ -38,58 +50,80 @@ internal sealed class KernelModules
     /// <summary>Module files, decompressed, with their paths (without leading slash), each after what it depends on.</summary>
     public IReadOnlyList<(string Path, byte[] Content)> Select(IEnumerable<string> names)
     {
-        List<string> order = [];
-        HashSet<string> seen = [];
+        var order = new List<string>();
+        var seen = new Dictionary<string, VisitState>(StringComparer.Ordinal);
         List<string> canonical = [.. names.Select(Canonical)];
         _store.Fetch([.. canonical.Select(name => _pathByName.GetValueOrDefault(name)).OfType<string>()]);
         foreach (var name in canonical)
         {
-            Visit(name, isOptional: false, order, seen);
+            Visit(name, order, seen);
         }
 
         return [.. order.Select(path => (Uncompressed(path), Content(path)))];
     }
 
-    private void Visit(string name, bool isOptional, List<string> order, HashSet<string> seen)
+    /// <summary>Depth first, on a stack of our own: how long a chain of dependencies is, a file says.</summary>
+    private void Visit(string first, List<string> order, Dictionary<string, VisitState> seen)
     {
-        if (!seen.Add(name))
+        Stack<(string Name, IEnumerator<Dependency> Needs)> open = new();
+        Enter(new Dependency(first, IsOptional: false));
+        while (open.TryPeek(out var at))
         {
-            return;
-        }
-
-        if (!_pathByName.TryGetValue(name, out var path))
-        {
-            // Built into the kernel, so already there; a soft dependency may be missing altogether.
-            if (!isOptional && !_builtIn.Contains(name))
+            if (at.Needs.MoveNext())
             {
-                throw Unknown(name);
+                Enter(at.Needs.Current);
             }
-
-            return;
+            else
+            {
+                open.Pop();
+                seen[at.Name] = VisitState.Done;
+                order.Add(_pathByName[at.Name]);
+            }
         }
 
+        void Enter(Dependency wanted)
+        {
+            if (seen.TryGetValue(wanted.Name, out var state))
+            {
+                if (state == VisitState.Open && !wanted.IsOptional)
+                {
+                    throw Circle(wanted.Name, open.Select(one => one.Name));
+                }
+            }
+            else if (_pathByName.TryGetValue(wanted.Name, out var path))
+            {
+                if (seen.Count >= MostModules)
+                {
+                    throw new ImageException($"{first} in {_store.Title} needs more than {MostModules} modules: its modules.dep is damaged. Name another folder or package.");
+                }
+
+                seen.Add(wanted.Name, VisitState.Open);
+                open.Push((wanted.Name, Dependencies(path).GetEnumerator()));
+            }
+            else if (!wanted.IsOptional && !_builtIn.Contains(wanted.Name))
+            {
+                // What is built into the kernel is there already; a soft dependency may be missing altogether.
+                throw Unknown(wanted.Name);
+            }
+        }
+    }
+
+    private IEnumerable<Dependency> Dependencies(string path)
+    {
         if (_dependsByPath.TryGetValue(path, out var known))
         {
-            foreach (var dependency in known)
-            {
-                Visit(dependency, isOptional: false, order, seen);
-            }
-        }
-        else
-        {
-            var info = ModuleInfo.Read(Content(path), path);
-            foreach (var dependency in info.Depends)
-            {
-                Visit(Canonical(dependency), isOptional: false, order, seen);
-            }
-
-            foreach (var dependency in info.SoftDepends)
-            {
-                Visit(Canonical(dependency), isOptional: true, order, seen);
-            }
+            return known.Select(name => new Dependency(name, IsOptional: false));
         }
 
-        order.Add(path);
+        var info = ModuleInfo.Read(Content(path), path);
+        return info.Depends.Select(name => new Dependency(Canonical(name), IsOptional: false))
+            .Concat(info.SoftDepends.Select(name => new Dependency(Canonical(name), IsOptional: true)));
+    }
+
+    private ImageException Circle(string name, IEnumerable<string> innermostFirst)
+    {
+        List<string> circle = [.. innermostFirst.TakeWhile(other => other != name).Reverse().Take(MostNamed)];
+        return new ImageException($"Modules in {_store.Title} depend on each other in a circle: {string.Join(" -> ", [name, .. circle])} -> {name}. Its modules.dep is damaged.");
     }
 
     private byte[] Content(string path)

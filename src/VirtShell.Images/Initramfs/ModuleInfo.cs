@@ -35,7 +35,7 @@ internal sealed record ModuleInfo(IReadOnlyList<string> Depends, IReadOnlyList<s
                 }
             }
         }
-        catch (ArgumentOutOfRangeException)
+        catch (Exception e) when (e is ArgumentOutOfRangeException or OverflowException)
         {
             throw NotModule(name);
         }

@@ -2,11 +2,13 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.IO.Compression;
+using System.IO.Enumeration;
 using System.Linq;
 using System.Text;
 using System.Threading;
 using SharpCompress.Compressors.Xz;
 using VirtShell.Images.Packages;
+using VirtShell.Storage;
 
 namespace VirtShell.Images.Initramfs;
 
@@ -25,19 +27,22 @@ internal abstract class ModuleStore
     /// <summary>The file's content, decompressed where its name says that it is compressed.</summary>
     public byte[] Read(string path)
     {
-        using var file = File.OpenRead(Fetch([path])[0]);
-        using var data = Decompress(file, path);
-        using var memory = new MemoryStream();
+        var local = Fetch([path])[0];
+        if (FileContent.KindOf(local) is not FileKind.Regular)
+        {
+            throw new ImageException($"{path} in {Title} is not a file, or has gone.");
+        }
+
         try
         {
-            data.CopyTo(memory);
+            using var file = File.OpenRead(local);
+            using var data = new UnpackingStream(Decompress(file, path), UnpackingStream.LargestFile);
+            return FileContent.ReadToEnd(data, path, UnpackingStream.LargestFile, CancellationToken.None);
         }
-        catch (Exception e) when (e is InvalidDataException or SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
         {
             throw new ImageException($"{path} in {Title} is damaged: {e.Message}", e);
         }
-
-        return memory.ToArray();
     }
 
     public string? ReadText(string name) =>
@@ -121,7 +126,16 @@ internal sealed class FolderModuleStore : ModuleStore
         _root = full;
         var start = isVersion ? "lib/modules/" + Path.GetFileName(full) + "/" : "lib/modules/";
         Start = start;
-        Paths = [.. Directory.EnumerateFiles(full, "*", SearchOption.AllDirectories)
+
+        // Links to folders are not followed: "build" and "source" lead to the kernel's sources, others may lead in a circle.
+        Paths = [.. new FileSystemEnumerable<string>(
+                full,
+                static (ref FileSystemEntry entry) => entry.ToFullPath(),
+                new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+            {
+                ShouldIncludePredicate = static (ref FileSystemEntry entry) => !entry.IsDirectory,
+                ShouldRecursePredicate = static (ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) == 0,
+            }
             .Select(path => start + Path.GetRelativePath(full, path).Replace('\\', '/'))
             .Order(StringComparer.Ordinal)];
     }

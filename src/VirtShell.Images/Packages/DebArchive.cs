@@ -19,6 +19,7 @@ internal static class DebArchive
     private const int ArHeaderSize = 60;
     private const int ArSizeOffset = 48;
     private const int ArSizeLength = 10;
+    private const int MostEntries = 1_000_000;
 
     private static ReadOnlySpan<byte> ArMagic => "!<arch>\n"u8;
 
@@ -34,11 +35,11 @@ internal static class DebArchive
             else
             {
                 using var file = File.OpenRead(path);
-                using var tar = OpenData(file, path);
+                using var tar = new UnpackingStream(OpenData(file, path), UnpackingStream.PackageLimit(file.Length));
                 ReadTar(tar, visit, cancellation);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or FormatException or EndOfStreamException or SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
             throw new ImageException($"The package {path} is damaged ({e.Message}): delete it to have it downloaded again.", e);
         }
@@ -53,8 +54,9 @@ internal static class DebArchive
         var done = false;
         try
         {
-            ReadTar(process.StandardOutput.BaseStream, visit, cancellation);
-            process.StandardOutput.BaseStream.CopyTo(Stream.Null);
+            using var tar = new UnpackingStream(process.StandardOutput.BaseStream, UnpackingStream.PackageLimit(new FileInfo(path).Length));
+            ReadTar(tar, visit, cancellation);
+            tar.CopyTo(Stream.Null);
             process.WaitForExit();
             done = true;
         }
@@ -74,11 +76,29 @@ internal static class DebArchive
 
     private static void ReadTar(Stream stream, Action<TarEntry> visit, CancellationToken cancellation)
     {
-        using var reader = new TarReader(stream, leaveOpen: true);
-        while (reader.GetNextEntry() is { } entry)
+        using var reader = new TarReader(new TarGuard(stream), leaveOpen: true);
+        for (var count = 0; Next(reader) is { } entry; count++)
         {
             cancellation.ThrowIfCancellationRequested();
+            if (count >= MostEntries)
+            {
+                throw new InvalidDataException($"it holds more than {MostEntries} files");
+            }
+
             visit(entry);
+        }
+    }
+
+    /// <summary>The reader's complaints about an archive, as one kind of exception.</summary>
+    private static TarEntry? Next(TarReader reader)
+    {
+        try
+        {
+            return reader.GetNextEntry();
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException or InvalidOperationException or OverflowException or NotSupportedException)
+        {
+            throw new InvalidDataException(e.Message, e);
         }
     }
 
@@ -95,7 +115,11 @@ internal static class DebArchive
         {
             file.ReadExactly(header);
             var name = Encoding.ASCII.GetString(header[..16]).TrimEnd(' ', '/');
-            var size = long.Parse(Encoding.ASCII.GetString(header.Slice(ArSizeOffset, ArSizeLength)).Trim(), NumberStyles.None, CultureInfo.InvariantCulture);
+            if (!long.TryParse(Encoding.ASCII.GetString(header.Slice(ArSizeOffset, ArSizeLength)).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var size))
+            {
+                throw new InvalidDataException("the size of one of its members is no number");
+            }
+
             if (name.StartsWith("data.tar", StringComparison.Ordinal))
             {
                 // data.tar is the last member, so the rest of the file is it (and at most one byte of padding).
@@ -106,12 +130,22 @@ internal static class DebArchive
         }
     }
 
-    private static Stream Decompress(Stream data, string extension, string path) => extension switch
+    private static Stream Decompress(Stream data, string extension, string path)
     {
-        "" => data,
-        ".gz" => new GZipStream(data, CompressionMode.Decompress),
-        ".xz" => new XZStream(data),
-        ".zst" => new ZstdSharp.DecompressionStream(data),
-        _ => throw new ImageException($"{path} is compressed as {extension}, which is not supported without dpkg-deb."),
-    };
+        try
+        {
+            return extension switch
+            {
+                "" => data,
+                ".gz" => new GZipStream(data, CompressionMode.Decompress),
+                ".xz" => new XZStream(data),
+                ".zst" => new ZstdSharp.DecompressionStream(data),
+                _ => throw new ImageException($"{path} is compressed as {extension}, which is not supported without dpkg-deb."),
+            };
+        }
+        catch (Exception e) when (e is SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
+        {
+            throw new InvalidDataException(e.Message, e);
+        }
+    }
 }

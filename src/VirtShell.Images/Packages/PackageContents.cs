@@ -9,6 +9,29 @@ using System.Threading;
 
 namespace VirtShell.Images.Packages;
 
+/// <summary>Where a package's own file lies; it is only looked for, checked and fetched again when its content is needed.</summary>
+internal sealed class PackageFile(string path, string sha256, Func<string> fetch)
+{
+    /// <summary>The file, with just the content that its hash says.</summary>
+    /// <exception cref="ImageException">It is damaged or has gone, and cannot be fetched anew.</exception>
+    public string Path()
+    {
+        if (ImageCache.Holds(path, sha256))
+        {
+            return path;
+        }
+
+        try
+        {
+            return fetch();
+        }
+        catch (ImageException e)
+        {
+            throw ImageCache.Damaged(path, e);
+        }
+    }
+}
+
 internal enum PackageEntryKind
 {
     File,
@@ -40,12 +63,12 @@ internal sealed class PackageContents
     private const int SmallPackage = 4 << 20;
 
     private readonly ImageCache _cache;
-    private readonly string _deb;
+    private readonly PackageFile _deb;
     private readonly string _hash;
     private readonly string _title;
     private readonly Dictionary<string, PackageEntry> _byPath;
 
-    private PackageContents(ImageCache cache, string deb, string hash, string title, List<PackageEntry> entries)
+    private PackageContents(ImageCache cache, PackageFile deb, string hash, string title, List<PackageEntry> entries)
     {
         _cache = cache;
         _deb = deb;
@@ -63,19 +86,20 @@ internal sealed class PackageContents
 
     private string Folder => _cache.Sub("packages", _hash);
 
-    public static PackageContents Open(ImageCache cache, string deb, string hash, string title, IProgress<string>? progress, CancellationToken cancellation)
+    public static PackageContents Open(ImageCache cache, PackageFile deb, string hash, string title, IProgress<string>? progress, CancellationToken cancellation)
     {
         using (cache.Lock(hash, progress, cancellation))
         {
             var index = Path.Combine(cache.Sub("packages", hash), IndexName);
-            if (!File.Exists(index))
+            if (cache.Find(index) is null)
             {
                 progress?.Report($"Unpacking {title}");
                 var contents = new PackageContents(cache, deb, hash, title, []);
                 List<PackageEntry> entries = [];
-                var isSmall = new FileInfo(deb).Length < SmallPackage;
+                var path = deb.Path();
+                var isSmall = new FileInfo(path).Length < SmallPackage;
                 DebArchive.ReadFiles(
-                    deb,
+                    path,
                     entry =>
                     {
                         if (ToEntry(entry) is { } known)
@@ -131,21 +155,21 @@ internal sealed class PackageContents
 
     public PackageEntry? Find(string path) => _byPath.GetValueOrDefault(path);
 
-    /// <summary>Whether all of these are unpacked already.</summary>
-    public bool HasAll(IEnumerable<PackageEntry> entries) => entries.All(entry => File.Exists(LocalPath(FollowLinks(entry))));
+    /// <summary>Whether all of these are unpacked already, undamaged.</summary>
+    public bool HasAll(IEnumerable<PackageEntry> entries) => entries.All(entry => _cache.Find(LocalPath(FollowLinks(entry))) is not null);
 
-    /// <summary>Unpacks what is not yet there; the local paths, in the same order.</summary>
+    /// <summary>Unpacks what is not yet there, or damaged; the local paths, in the same order.</summary>
     public List<string> Extract(IReadOnlyList<PackageEntry> entries, IProgress<string>? progress, CancellationToken cancellation)
     {
         List<PackageEntry> files = [.. entries.Select(FollowLinks)];
         using (_cache.Lock(_hash, progress, cancellation))
         {
-            var missing = files.Where(entry => !File.Exists(LocalPath(entry))).ToDictionary(entry => entry.Path, StringComparer.Ordinal);
+            var missing = files.Where(entry => _cache.Find(LocalPath(entry)) is null).DistinctBy(entry => entry.Path).ToDictionary(entry => entry.Path, StringComparer.Ordinal);
             if (missing.Count > 0)
             {
                 progress?.Report($"Unpacking {_title}");
                 DebArchive.ReadFiles(
-                    _deb,
+                    _deb.Path(),
                     entry =>
                     {
                         if (ConfinedPath.Normalize(entry.Name) is { } path && missing.Remove(path, out var wanted))

@@ -207,7 +207,7 @@ public sealed class LinuxLoaderTests
         new() { MemoryBytes = mebibytes * MiB, CpuModel = model, Boot = new LinuxBoot(kernel, initrd, line) };
 
     // A bzImage of one setup sector and two kilobytes of kernel, protocol 2.15, preferring 16 MiB, needing 8 MiB.
-    private static byte[] Kernel()
+    internal static byte[] Kernel()
     {
         byte[] image = new byte[1024 + 2048];
         image[0x1F1] = 1;
