@@ -47,7 +47,7 @@ internal static class Errors
             await Console.Error.WriteLineAsync(Describe(e)).ConfigureAwait(false);
             if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(DebugVariable)))
             {
-                await Console.Error.WriteLineAsync(e.ToString()).ConfigureAwait(false);
+                await Console.Error.WriteLineAsync(Printable.Log(e.ToString())).ConfigureAwait(false);
             }
 
             return ExitCodes.CannotRun;
@@ -57,10 +57,10 @@ internal static class Errors
     public static string Describe(Exception e) => e switch
     {
         // Diagnostics begin with the file's name, as compilers write them and editors read them.
-        SuiteException { Diagnostics.Count: > 0 } suite => suite.Message,
-        SuiteException or UsageException or VmException or ImageException or StorageException or BenchException => $"virtshell: {e.Message}",
-        IOException or UnauthorizedAccessException => $"virtshell: {e.Message}",
+        SuiteException { Diagnostics.Count: > 0 } suite => string.Join(Environment.NewLine, suite.Diagnostics),
+        SuiteException or UsageException or VmException or ImageException or StorageException or BenchException => $"virtshell: {Printable.Escape(e.Message)}",
+        IOException or UnauthorizedAccessException => $"virtshell: {Printable.Escape(e.Message)}",
         AggregateException { InnerException: { } inner } => Describe(inner),
-        _ => $"virtshell: internal error: {e.GetType().Name}: {e.Message} This is a defect in VirtShell; please report it with the command line and, from a second try with {DebugVariable}=1, the details.",
+        _ => $"virtshell: internal error: {e.GetType().Name}: {Printable.Escape(e.Message)} This is a defect in VirtShell; please report it with the command line and, from a second try with {DebugVariable}=1, the details.",
     };
 }

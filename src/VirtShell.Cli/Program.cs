@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Threading.Tasks;
 using VirtShell.Cli.Commands;
+using VirtShell.Host;
 
 namespace VirtShell.Cli;
 
@@ -18,7 +19,7 @@ public static class Program
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0 && parsed.Action is null or ParseErrorAction)
         {
-            await Console.Error.WriteLineAsync($"virtshell: {parsed.Errors[^1].Message} See virtshell{CommandPath(parsed)} --help.").ConfigureAwait(false);
+            await Console.Error.WriteLineAsync($"virtshell: {Printable.Escape(parsed.Errors[^1].Message)} See virtshell{CommandPath(parsed)} --help.").ConfigureAwait(false);
             return ExitCodes.CannotRun;
         }
 

@@ -24,6 +24,11 @@ public interface ICpuBus
     /// <summary>The time-stamp counter now, before IA32_TSC_ADJUST-like offsets, which the processor keeps.</summary>
     ulong ReadTimestampCounter();
 
+    /// <summary>The guest has moved its time-stamp counter by <paramref name="delta"/> (modulo 2^64): what is due at a value of it is due at another time now.</summary>
+    void TimestampMoved(ulong delta)
+    {
+    }
+
     /// <summary>Reads an MSR that the processor itself does not implement (APIC base and x2APIC registers, for example).</summary>
     bool TryReadMsr(uint index, out ulong value);
 

@@ -99,6 +99,9 @@ public sealed unsafe partial class Vcpu : IDisposable
         }
     }
 
+    /// <summary>Host memory that the engine takes for this processor, in bytes: soft TLBs, decoded and translated code. Callable from any thread while the processor is not being disposed.</summary>
+    public ulong HostBytes() => Mmu.HostBytes() + _code.ResidentBytes() + (_translator?.ResidentBytes() ?? 0);
+
     /// <summary>The engine asked for; may be changed between runs, at any instruction boundary.</summary>
     public EngineKind Engine
     {

@@ -42,6 +42,10 @@ internal static class Hardware
     public const int Pm1Control = 0x604;
     public const int PowerButtonBit = 0x0100;
 
+    /// <summary>The PM timer, of which at least 24 bits count.</summary>
+    public const int PmTimer = 0x608;
+    public const int PmTimerMask = 0xFF_FFFF;
+
     /// <summary>The SMI command port and the value that gives ACPI to the guest (FADT: SMI_CMD, ACPI_ENABLE).</summary>
     public const int SmiCommand = 0xB2;
     public const int AcpiEnable = 0xF1;

@@ -16,6 +16,7 @@ internal static class Program
         new HelloLong(),
         new Echo(),
         new Timer(),
+        new Ticker(),
         new Compute(),
         new MemoryHog(),
         new PortStorm(),

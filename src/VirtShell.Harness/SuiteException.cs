@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using VirtShell.Host;
 
 namespace VirtShell.Harness;
 
@@ -11,8 +12,8 @@ namespace VirtShell.Harness;
 /// <param name="Message">What is wrong, what is allowed, and the nearest valid word where there is one.</param>
 public sealed record SuiteDiagnostic(string File, int Line, int Column, string Message)
 {
-    /// <summary><c>file:line:column: message</c>.</summary>
-    public override string ToString() => Line > 0 ? $"{File}:{Line}:{Column}: {Message}" : $"{File}: {Message}";
+    /// <summary><c>file:line:column: message</c>, on one line whatever the file is called.</summary>
+    public override string ToString() => Printable.Escape(Line > 0 ? $"{File}:{Line}:{Column}: {Message}" : $"{File}: {Message}");
 }
 
 /// <summary>A suite that cannot be run as it stands: every problem found, each with file, line and column.</summary>

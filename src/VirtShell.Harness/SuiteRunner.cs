@@ -28,6 +28,7 @@ public static class SuiteRunner
     public static async Task<RunResult> RunAsync(SuiteRunOptions options, IRunObserver? observer = null, CancellationToken cancellation = default)
     {
         IReadOnlyList<Selected> items = Select(options);
+        CheckSources(items);
         Dictionary<string, BaselineFile> baselines = LoadBaselines(items);
         DateTimeOffset startedAt = DateTimeOffset.Now;
         long start = Stopwatch.GetTimestamp();
@@ -59,7 +60,17 @@ public static class SuiteRunner
             // A guest that gives way to another is stopped inside a block, which the engine then decodes anew from there:
             // exact counters of the engine need a run without others beside it.
             ILookup<bool, int> byNeed = Enumerable.Range(0, items.Count).ToLookup(i => NeedsHostAlone(items[i].Item.Test, options.Engine));
-            await Parallel.ForEachAsync(byNeed[false], new ParallelOptions { MaxDegreeOfParallelism = jobs }, RunItemAsync).ConfigureAwait(false);
+            int[] beside = [.. byNeed[false]];
+            IReadOnlyList<IReadOnlyList<int>> rows = ImageSharing.Rows([.. beside.Select(i => (IReadOnlyList<(string, bool)>)[.. Sources.Images(items[i].Item, items[i].Suite)])]);
+            async ValueTask RunRowAsync(IReadOnlyList<int> row, CancellationToken token)
+            {
+                foreach (int i in row)
+                {
+                    await RunItemAsync(beside[i], token).ConfigureAwait(false);
+                }
+            }
+
+            await Parallel.ForEachAsync(rows, new ParallelOptions { MaxDegreeOfParallelism = jobs }, RunRowAsync).ConfigureAwait(false);
             foreach (int i in byNeed[true])
             {
                 await RunItemAsync(i, CancellationToken.None).ConfigureAwait(false);
@@ -78,6 +89,15 @@ public static class SuiteRunner
         };
         watched.OnRunFinished(run);
         return run;
+    }
+
+    private static void CheckSources(IReadOnlyList<Selected> items)
+    {
+        SuiteDiagnostic[] missing = [.. items.SelectMany(i => Sources.Missing(i.Item, i.Suite)).Distinct()];
+        if (missing.Length > 0)
+        {
+            throw new SuiteException(missing);
+        }
     }
 
     private static bool NeedsHostAlone(TestSpec test, EngineKind? engine) => test.Assert.Metrics.Bounds.Any(b =>

@@ -30,6 +30,12 @@ public interface IGuestControl
 
     void SendSerial(int port, System.ReadOnlySpan<byte> bytes);
 
+    /// <summary>
+    /// Whether the guest is ready to read from a serial port: its driver takes input by interrupt, or it does nothing but
+    /// ask the port for some. What is sent before waits, and drivers that set a port up throw part of it away.
+    /// </summary>
+    bool IsListening(int port);
+
     void PressPowerButton();
 
     /// <summary>Asks for <see cref="IGuestDriver.OnAlarm"/> at a guest time; replaces an earlier one.</summary>

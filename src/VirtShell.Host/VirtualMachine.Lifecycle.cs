@@ -45,8 +45,10 @@ public sealed partial class VirtualMachine : IRunOwner
         try
         {
             VmDefinition definition = Definition;
+            PrepareThreads();
             runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
             build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
+            build.ClockStood = _clockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
             run.PowerOn();
             starting.Token.ThrowIfCancellationRequested();
@@ -71,6 +73,11 @@ public sealed partial class VirtualMachine : IRunOwner
             if (e is VmException or OperationCanceledException or ObjectDisposedException)
             {
                 throw;
+            }
+
+            if (e is OutOfMemoryException)
+            {
+                throw new VmException(VmErrorKind.OutOfResources, $"VM '{Name}' cannot be started: the host gives no more memory. Stop other VMs, or give this one less.", e);
             }
 
             throw new VmException(VmErrorKind.EngineFailed, $"VM '{Name}' could not be built, by a fault of the engine ({e.GetType().Name}: {e.Message}). Please report it.", e);
@@ -274,6 +281,12 @@ public sealed partial class VirtualMachine : IRunOwner
             _host.SaveCrashReport(Id, report);
         }
 
+        if (run.ClockStood is { } stood)
+        {
+            // Before the lock goes: whoever starts the VM next reads it.
+            _clockStood = _host.SaveClock(Id, stood) ? null : stood;
+        }
+
         if (!run.IsKept)
         {
             ReleaseRunLock();
@@ -294,6 +307,18 @@ public sealed partial class VirtualMachine : IRunOwner
 
         RaiseStateChanged(before, after);
         ended.TrySetResult();
+    }
+
+    private void PrepareThreads()
+    {
+        try
+        {
+            _host.Scheduler.Prepare();
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new VmException(VmErrorKind.OutOfResources, $"VM '{Name}' cannot be started: the host gives no more threads. End other processes of this user, or raise their limit (ulimit -u).", e);
+        }
     }
 
     private void UndoStart(MachineRun? run, MachineBuild? build, RunLock? runLock)

@@ -32,6 +32,9 @@ public sealed partial class VirtualMachine
     private bool _shutdownRequested;
     private CancellationTokenSource? _starting;
     private TaskCompletionSource? _startDone;
+
+    // Where the VM's clock last stood, where that is not kept in the store.
+    private DateTime? _clockStood;
     private TaskCompletionSource _endSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal VirtualMachine(VmHost host, VmDefinition definition, string? error)
@@ -133,8 +136,8 @@ public sealed partial class VirtualMachine
     /// <summary>Restarts after a crash in the current or last run.</summary>
     public int CrashRestarts => Run?.CrashRestarts ?? 0;
 
-    /// <summary>Estimated host memory of this VM beyond the RAM that its guest has touched, in bytes; 0 while it is off. Boot images, which VMs share, are not counted.</summary>
-    public long OverheadBytes => Run?.OverheadBytes() ?? 0;
+    /// <summary>Host memory that this VM takes now; all zero while it is off.</summary>
+    public VmHostMemory HostMemory => Run?.HostMemory() ?? default;
 
     internal bool IsActive
     {

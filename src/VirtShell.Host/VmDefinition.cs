@@ -30,6 +30,9 @@ public sealed record VmDefinition
 
     public ulong Seed { get; init; }
 
+    /// <summary>What the RTC shows when the VM is switched on. Runs repeat where it is a date.</summary>
+    public RtcStart RtcStart { get; init; }
+
     /// <summary>A bundled guest by name. Excludes <see cref="Kernel"/>.</summary>
     public string? Guest { get; init; }
 

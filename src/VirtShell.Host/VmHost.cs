@@ -230,6 +230,21 @@ public sealed class VmHost : IDisposable
         }
     }
 
+    /// <summary>Keeps where a VM's clock stands; false where it is not kept.</summary>
+    internal bool SaveClock(Guid id, DateTime stood)
+    {
+        try
+        {
+            Store?.WriteClock(id, stood);
+            return Store is not null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The VM remembers it as long as this process lives; a full disk is no reason for a run to end badly.
+            return false;
+        }
+    }
+
     internal void DeleteCrashReport(Guid id)
     {
         try

@@ -18,16 +18,20 @@ public sealed partial class Machine
     // Guest time may run ahead of the host's by this much before the run pauses.
     private const long HostLead = 2_000_000;
 
+    // What other threads ask of a run.
+    private const int AskedToStop = 1;
+    private const int AskedToYield = 2;
+
     private bool _running;
     private MachineExit? _exit;
-    private int _stopRequested;
+    private int _asked;
     private long _hostStarted;
     private long _hostBase;
     private bool _hostPaced;
 
     private bool IsHostClock => _configuration.Clock == ClockMode.Host;
 
-    /// <summary>Runs until at most <paramref name="instructionLimit"/> more instructions have retired (1 or more). A long idle time may end a run early with <see cref="MachineExitKind.QuantumSpent"/>.</summary>
+    /// <summary>Runs until at most <paramref name="instructionLimit"/> more instructions have retired (1 or more). A long idle time, or <see cref="RequestYield"/>, may end a run early with <see cref="MachineExitKind.QuantumSpent"/>.</summary>
     public MachineExit Run(long instructionLimit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(instructionLimit, 1);
@@ -36,19 +40,32 @@ public sealed partial class Machine
         while (true)
         {
             FollowHost();
-            while (_exit is null && _clock.FireNext())
+            while (_exit is null && Volatile.Read(ref _asked) == 0 && _clock.FireNext())
             {
             }
 
-            if (_exit is MachineExit asked)
+            if (_exit is MachineExit wanted)
             {
+                // What the guest handed to its console before it switched off is sent, as long as nobody waits for the end.
+                if ((Volatile.Read(ref _asked) & AskedToStop) == 0 && _virtio.Console is { } console && console.TrySendMore())
+                {
+                    if ((Interlocked.And(ref _asked, ~AskedToYield) & AskedToYield) != 0)
+                    {
+                        return new MachineExit(MachineExitKind.QuantumSpent);
+                    }
+
+                    continue;
+                }
+
                 _exit = null;
-                return Leave(asked);
+                return Leave(wanted);
             }
 
-            if (Interlocked.Exchange(ref _stopRequested, 0) != 0)
+            if (Interlocked.Exchange(ref _asked, 0) is not 0 and int asked)
             {
-                return Leave(new MachineExit(MachineExitKind.StopRequested));
+                return (asked & AskedToStop) != 0
+                    ? Leave(new MachineExit(MachineExitKind.StopRequested))
+                    : new MachineExit(MachineExitKind.QuantumSpent);
             }
 
             long left = end - Instructions;
@@ -64,7 +81,7 @@ public sealed partial class Machine
 
             switch (RunProcessor(Budget(left)))
             {
-                case ExitReason.Halted when _exit is null && _stopRequested == 0:
+                case ExitReason.Halted when _exit is null && _asked == 0:
                     if (!TryIdle(out MachineExit exit))
                     {
                         return exit;
@@ -86,10 +103,15 @@ public sealed partial class Machine
         }
     }
 
-    /// <summary>Makes <see cref="Run"/> return soon. Callable from any thread.</summary>
-    public void RequestStop()
+    /// <summary>Makes <see cref="Run"/> return soon, for good: the host's time until the next run does not count for the guest. Callable from any thread.</summary>
+    public void RequestStop() => Ask(AskedToStop);
+
+    /// <summary>Makes <see cref="Run"/> return soon with <see cref="MachineExitKind.QuantumSpent"/>, so that others get the thread; the host's time goes on for the guest. Callable from any thread.</summary>
+    public void RequestYield() => Ask(AskedToYield);
+
+    private void Ask(int what)
     {
-        Volatile.Write(ref _stopRequested, 1);
+        Interlocked.Or(ref _asked, what);
         Cpu.RequestStop();
     }
 
@@ -120,6 +142,11 @@ public sealed partial class Machine
         exit = default;
         if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi)
         {
+            if (_virtio.Console is { } console && console.TrySendMore())
+            {
+                return true;
+            }
+
             exit = Leave(new MachineExit(MachineExitKind.HaltedForever));
             return false;
         }

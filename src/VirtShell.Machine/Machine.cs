@@ -107,6 +107,12 @@ public sealed partial class Machine : IDisposable
     /// <summary>The port and MMIO space, for tests.</summary>
     internal IoBus Bus { get; }
 
+    /// <summary>Fires the next event that is due, for tests; false where none is.</summary>
+    internal bool FireNextEvent() => _clock.FireNext();
+
+    /// <summary>Lets guest time pass, for tests.</summary>
+    internal void Skip(long nanoseconds) => _clock.SkipTo(_clock.Now + nanoseconds);
+
     /// <summary>Queues bytes for the guest to read from a port (numbers as in <see cref="SerialOutput"/>), delivered at the line's pace as the guest takes them; none are lost.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The machine has no such port.</exception>
     public void SendSerial(int port, ReadOnlySpan<byte> bytes)
@@ -123,6 +129,9 @@ public sealed partial class Machine : IDisposable
                 throw new ArgumentOutOfRangeException(nameof(port), port, "This machine takes input on port 1 (COM1), 2 (COM2) and, where it has a virtio console, 101.");
         }
     }
+
+    /// <summary>Whether the guest is ready to read from a port (numbers as in <see cref="SendSerial"/>): by interrupt, or asking for input again and again. A virtio console loses nothing that comes early, so it always is.</summary>
+    public bool IsListening(int port) => port is not (Com1 or Com2) || _serial[port - 1].IsListening;
 
     /// <summary>Presses the ACPI power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();

@@ -29,7 +29,17 @@ public sealed partial class Machine
 
         public int AcknowledgeInterrupt() => machine._interrupts.Acknowledge();
 
-        public ulong ReadTimestampCounter() => (ulong)machine._clock.Now;
+        public ulong ReadTimestampCounter() => ProcessorClock.TscAt(machine._clock.Now);
+
+        // The deadline stays the same value of the guest's counter.
+        public void TimestampMoved(ulong delta)
+        {
+            LocalApic apic = machine._interrupts.LocalApic;
+            if (apic.TryReadMsr(LocalApic.MsrTscDeadline, out ulong deadline) && deadline != 0)
+            {
+                apic.TryWriteMsr(LocalApic.MsrTscDeadline, FromGuest(deadline + TscOffset - delta));
+            }
+        }
 
         // The deadline is a value of the guest's TSC, which may stand off from ours.
         public bool TryReadMsr(uint index, out ulong value)
@@ -47,12 +57,24 @@ public sealed partial class Machine
         {
             if (index == LocalApic.MsrTscDeadline && value != 0)
             {
-                ulong offset = TscOffset;
-                bool passed = (long)(value - offset) <= 0 && offset != 0;
-                value = passed ? 1 : value - offset;
+                value = FromGuest(value);
             }
 
             return machine._interrupts.LocalApic.TryWriteMsr(index, value);
+        }
+
+        // A value of the guest's counter as one of ours, not 0: of those that have passed the first, of those beyond reach the last.
+        private ulong FromGuest(ulong value)
+        {
+            ulong now = ReadTimestampCounter();
+            ulong guestNow = now + TscOffset;
+            if (value <= guestNow)
+            {
+                return 1;
+            }
+
+            ulong left = value - guestNow;
+            return left > ulong.MaxValue - now ? ulong.MaxValue : now + left;
         }
 
         public void SetInterruptRequest(bool asserted) => machine.Cpu.SetInterruptRequest(asserted);

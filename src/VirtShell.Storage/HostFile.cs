@@ -19,6 +19,7 @@ internal static unsafe partial class HostFile
     private const int FileTypeMask = 0xF000;
     private const int RegularFile = 0x8000;
     private const int FallocKeepSizePunchHole = 0x01 | 0x02;
+    private const uint FsctlSetSparse = 0x900C4;
 
     /// <summary>What a path or a handle leads to.</summary>
     internal readonly record struct Status(bool Exists, bool IsRegular, ulong Inode, ulong Device, long Size)
@@ -60,6 +61,13 @@ internal static unsafe partial class HostFile
     public static bool TryPunchHole(SafeFileHandle handle, long offset, long length) =>
         OperatingSystem.IsLinux() && Fallocate((int)handle.DangerousGetHandle(), FallocKeepSizePunchHole, offset, length) == 0;
 
+    /// <summary>On Windows, makes a file one whose holes take no room; false where that is not possible. Elsewhere files are so by themselves.</summary>
+    public static bool TryMakeSparse(SafeFileHandle handle)
+    {
+        uint returned;
+        return !OperatingSystem.IsWindows() || DeviceIoControl(handle, FsctlSetSparse, null, 0, null, 0, &returned, null) != 0;
+    }
+
     private static Status From(in StatxBuffer buffer) => new(
         true,
         (buffer.Mode & FileTypeMask) == RegularFile,
@@ -92,4 +100,7 @@ internal static unsafe partial class HostFile
 
     [LibraryImport("libc", EntryPoint = "fallocate")]
     private static partial int Fallocate(int descriptor, int mode, long offset, long length);
+
+    [LibraryImport("kernel32", EntryPoint = "DeviceIoControl", SetLastError = true)]
+    private static partial int DeviceIoControl(SafeFileHandle handle, uint code, void* input, uint inputLength, void* output, uint outputLength, uint* returned, void* overlapped);
 }

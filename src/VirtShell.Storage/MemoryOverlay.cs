@@ -4,25 +4,34 @@ using VirtShell.State;
 namespace VirtShell.Storage;
 
 /// <summary>
-/// A writable disk over a base that is never changed: what is written stays in memory, by clusters of 4 KiB, and is gone
-/// when this is disposed. Over a read-only image that is how a test uses a disk without altering it.
+/// A writable disk over a base that is never changed: what is written stays in memory, by clusters of 4 KiB, beyond a limit
+/// in a file without a name, and is gone when this is disposed. Over a read-only image that is how a test uses a disk
+/// without altering it.
 /// </summary>
 public sealed class MemoryOverlay : IStatefulBlockDevice
 {
+    /// <summary>Bytes of changes in memory, where nothing else is said: 64 MiB.</summary>
+    public const long DefaultMemoryLimit = 64L << 20;
+
+    /// <summary>Bytes of changes at most, where nothing else is said: 16 GiB.</summary>
+    public const long DefaultLimit = 16L << 30;
+
     private readonly IBlockDevice _base;
     private readonly bool _ownsBase;
     private readonly SparseClusters _clusters;
 
     /// <param name="baseDevice">Where content comes from that has not been written.</param>
     /// <param name="ownsBase">Whether disposing this disposes <paramref name="baseDevice"/>.</param>
-    /// <param name="memoryLimit">Bytes of changes beyond which writes fail with a <see cref="StorageException"/>.</param>
-    public MemoryOverlay(IBlockDevice baseDevice, bool ownsBase = false, long memoryLimit = long.MaxValue)
+    /// <param name="memoryLimit">Bytes of changes that are kept in memory.</param>
+    /// <param name="limit">Bytes of changes beyond which writes fail with a <see cref="StorageException"/> that <see cref="StorageException.IsFull"/>.</param>
+    /// <param name="spillFolder">Where changes above <paramref name="memoryLimit"/> go, in a file that is made when it is needed and has no name; null: nowhere, so that writes fail.</param>
+    public MemoryOverlay(IBlockDevice baseDevice, bool ownsBase = false, long memoryLimit = DefaultMemoryLimit, long limit = DefaultLimit, string? spillFolder = null)
     {
         ArgumentNullException.ThrowIfNull(baseDevice);
         _base = baseDevice;
         _ownsBase = ownsBase;
         Length = baseDevice.Length;
-        _clusters = new SparseClusters(Length, memoryLimit);
+        _clusters = new SparseClusters(Length, baseDevice, memoryLimit, limit, spillFolder);
     }
 
     public long Length { get; }
@@ -32,42 +41,15 @@ public sealed class MemoryOverlay : IStatefulBlockDevice
     /// <summary>Bytes of host memory that hold changes.</summary>
     public long StoredBytes => _clusters.StoredBytes;
 
-    public void Read(long offset, Span<byte> destination)
-    {
-        BlockRange.Check(offset, destination.Length, Length);
-        int fromBase = 0;
-        int done = 0;
-        while (done < destination.Length)
-        {
-            long cluster = (offset + done) / SparseClusters.ClusterSize;
-            int within = (int)((offset + done) % SparseClusters.ClusterSize);
-            int part = Math.Min(destination.Length - done, SparseClusters.ClusterSize - within);
-            if (_clusters.TryGet(cluster, out ReadOnlySpan<byte> content))
-            {
-                ReadBase(offset, destination, fromBase, done);
-                content.Slice(within, part).CopyTo(destination[done..]);
-                fromBase = done + part;
-            }
+    /// <summary>Bytes of host memory that say where changes are.</summary>
+    public long BookkeepingBytes => _clusters.BookkeepingBytes;
 
-            done += part;
-        }
+    /// <summary>Bytes of changes in the file.</summary>
+    public long SpilledBytes => _clusters.SpilledBytes;
 
-        ReadBase(offset, destination, fromBase, done);
-    }
+    public void Read(long offset, Span<byte> destination) => _clusters.Read(offset, destination);
 
-    public void Write(long offset, ReadOnlySpan<byte> source)
-    {
-        BlockRange.Check(offset, source.Length, Length);
-        while (source.Length > 0)
-        {
-            long cluster = offset / SparseClusters.ClusterSize;
-            int within = (int)(offset % SparseClusters.ClusterSize);
-            int part = Math.Min(source.Length, SparseClusters.ClusterSize - within);
-            source[..part].CopyTo(Writable(cluster, whole: part == SparseClusters.ClusterSize)[within..]);
-            source = source[part..];
-            offset += part;
-        }
-    }
+    public void Write(long offset, ReadOnlySpan<byte> source) => _clusters.Write(offset, source);
 
     /// <summary>Nothing here survives the process, so there is nothing to do.</summary>
     public void Flush()
@@ -75,35 +57,9 @@ public sealed class MemoryOverlay : IStatefulBlockDevice
     }
 
     /// <summary>Forgets the changes to whole clusters in the range, which then read as the base does: a guest that discards a large disk shall not cost memory.</summary>
-    public void Discard(long offset, long length)
-    {
-        BlockRange.Check(offset, length, Length);
-        _clusters.RemoveRange(
-            (offset + SparseClusters.ClusterSize - 1) / SparseClusters.ClusterSize,
-            (offset + length) / SparseClusters.ClusterSize);
-    }
+    public void Discard(long offset, long length) => _clusters.Forget(offset, length);
 
-    public void WriteZeroes(long offset, long length)
-    {
-        BlockRange.Check(offset, length, Length);
-        while (length > 0)
-        {
-            long cluster = offset / SparseClusters.ClusterSize;
-            int within = (int)(offset % SparseClusters.ClusterSize);
-            int part = (int)Math.Min(length, SparseClusters.ClusterSize - within);
-            if (part == SparseClusters.ClusterSize)
-            {
-                _clusters.SetZero(cluster);
-            }
-            else
-            {
-                Writable(cluster, whole: false).Slice(within, part).Clear();
-            }
-
-            offset += part;
-            length -= part;
-        }
-    }
+    public void WriteZeroes(long offset, long length) => _clusters.WriteZeroes(offset, length);
 
     public void Save(StateWriter writer) => _clusters.Save(writer);
 
@@ -111,40 +67,13 @@ public sealed class MemoryOverlay : IStatefulBlockDevice
 
     public void Dispose()
     {
-        _clusters.Clear();
+        _clusters.Dispose();
         if (_ownsBase)
         {
             _base.Dispose();
         }
     }
 
-    // One read for neighbouring clusters that are all unchanged.
-    private void ReadBase(long offset, Span<byte> destination, int start, int end)
-    {
-        if (end > start)
-        {
-            _base.Read(offset + start, destination[start..end]);
-        }
-    }
-
-    private Span<byte> Writable(long cluster, bool whole)
-    {
-        Span<byte> content = _clusters.GetOrCreate(cluster, out bool created);
-        if (created && !whole)
-        {
-            long start = cluster * SparseClusters.ClusterSize;
-            try
-            {
-                _base.Read(start, content[..(int)Math.Min(SparseClusters.ClusterSize, Length - start)]);
-            }
-            catch (StorageException)
-            {
-                // A cluster half copied must not hide the base once the base works again.
-                _clusters.Remove(cluster);
-                throw;
-            }
-        }
-
-        return content;
-    }
+    /// <summary>Takes over the file for changes above the memory limit.</summary>
+    internal void SpillTo(SpillFile file) => _clusters.SpillTo(file);
 }

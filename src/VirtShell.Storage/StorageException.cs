@@ -18,4 +18,7 @@ public sealed class StorageException : Exception
     public StorageException()
     {
     }
+
+    /// <summary>Whether a throw-away disk has no room for a change. What it holds already stays, and it takes writes again once there is room.</summary>
+    public bool IsFull { get; init; }
 }

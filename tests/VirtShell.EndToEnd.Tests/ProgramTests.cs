@@ -158,6 +158,8 @@ public sealed class ProgramTests : IDisposable
     [InlineData("run --guest hello --memory lots")]
     [InlineData("run --guest hello --cpu none")]
     [InlineData("run --guest hello --engine none")]
+    [InlineData("run --guest hello --rtc noon")]
+    [InlineData("run --guest hello --rtc 2026-02-30")]
     [InlineData("test no/such/suite.yaml --engine none")]
     [InlineData("run --guest hello --disk no/such/disk.img")]
     [InlineData("test")]

@@ -19,6 +19,7 @@ public sealed class GuestImageTests
     [InlineData("hello64")]
     [InlineData("echo")]
     [InlineData("timer")]
+    [InlineData("ticker")]
     [InlineData("compute")]
     [InlineData("memory-hog")]
     [InlineData("port-storm")]

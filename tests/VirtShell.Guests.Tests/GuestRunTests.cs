@@ -40,6 +40,14 @@ public sealed class GuestRunTests
     }
 
     [Fact]
+    public void The_ticker_is_never_late_under_the_virtual_clock()
+    {
+        using var guest = new GuestRunner("ticker");
+        guest.Run(100_000);
+        Assert.StartsWith("ticks 20 gap 50000\r\nticks 40 gap 49999\r\nticks 60 gap 49999\r\n", guest.Serial, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public unsafe void A_page_fault_leaves_its_address()
     {
         using var guest = new GuestRunner("page-fault");

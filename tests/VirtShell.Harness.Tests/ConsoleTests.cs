@@ -2,6 +2,7 @@ using System;
 using System.Text;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
+using VirtShell.Host;
 using Xunit;
 
 namespace VirtShell.Harness.Tests;

@@ -86,6 +86,11 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
         OnTyped?.Invoke(this, text);
     }
 
+    /// <summary>Whether someone in the guest reads what is typed.</summary>
+    public bool Listens { get; set; } = true;
+
+    public bool IsListening(int port) => Listens;
+
     public void PressPowerButton()
     {
         ButtonPressed = true;

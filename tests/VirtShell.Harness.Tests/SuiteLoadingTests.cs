@@ -70,6 +70,19 @@ public sealed class SuiteLoadingTests
         Assert.Equal([EngineKind.Translator, EngineKind.Interpreter, EngineKind.Auto, EngineKind.Auto], suite.Items.Select(i => i.Test.Vm.Engine));
     }
 
+    [Theory]
+    [InlineData("", "2026-01-01T00:00:00")]
+    [InlineData(", rtc: 2026-05-06", "2026-05-06T00:00:00")]
+    [InlineData(", rtc: \"2026-05-06 07:08\"", "2026-05-06T07:08:00")]
+    [InlineData(", rtc: utc", "utc")]
+    [InlineData(", rtc: localtime", "localtime")]
+    public void The_clock_starts_at_a_fixed_date_unless_the_suite_says_otherwise(string rtc, string expected)
+    {
+        LoadedSuite suite = Load($"suite: s\ntests:\n  - name: t\n    vm: {{guest: hello{rtc}}}\n");
+
+        Assert.Equal(expected, suite.Items[0].Test.Vm.Rtc.ToString());
+    }
+
     [Fact]
     public void Mapping_values_of_an_axis_have_members_and_a_name()
     {

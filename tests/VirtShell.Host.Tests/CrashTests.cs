@@ -107,11 +107,11 @@ public sealed class CrashTests
         vm.AwaitEnd();
         Assert.Equal(VmState.Crashed, vm.State);
         Assert.Equal(vm.CrashReport!.Registers, vm.Inspect().Registers);
-        Assert.True(vm.OverheadBytes > 0);
+        Assert.True(vm.HostMemory.OverheadBytes > 0);
         vm.TurnOff();
         Assert.Equal(VmState.Off, vm.State);
         Assert.Equal(VmEndKind.TripleFault, vm.End);
-        Assert.Equal(0, vm.OverheadBytes);
+        Assert.Equal(0, vm.HostMemory.OverheadBytes);
         vm.Start();
         vm.AwaitEnd();
         vm.Start();

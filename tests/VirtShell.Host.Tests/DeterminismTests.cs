@@ -108,7 +108,7 @@ public sealed class DeterminismTests
         foreach (VirtualMachine vm in all)
         {
             Assert.Equal(VmState.Running, vm.State);
-            Assert.InRange(vm.OverheadBytes, 1, 32 << 20);
+            Assert.InRange(vm.HostMemory.OverheadBytes, 1, 32 << 20);
         }
     }
 

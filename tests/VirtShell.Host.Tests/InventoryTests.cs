@@ -26,6 +26,7 @@ public sealed class InventoryTests
             Clock = ClockMode.Virtual,
             Engine = EngineKind.Interpreter,
             Seed = ulong.MaxValue,
+            RtcStart = RtcStart.At(new DateTime(2031, 2, 3, 4, 5, 6, DateTimeKind.Utc)),
             Kernel = "apt:linux-image-cloud-amd64#boot/vmlinuz-*",
             Initramfs = new InitramfsDefinition
             {

@@ -36,7 +36,7 @@ public sealed class LifecycleTests
         Assert.True(metrics.PeakMemoryBytes > 0);
         Assert.True(metrics.HostTime > TimeSpan.Zero);
         Assert.Equal(vm.Serial.Length, metrics.SerialBytes);
-        Assert.Equal(0, vm.OverheadBytes);
+        Assert.Equal(0, vm.HostMemory.OverheadBytes);
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class LifecycleTests
         vm.SendSerial(1, "echo round trip\r"u8);
         SerialMatch? answer = await vm.WaitForSerialAsync(new Regex("\r\nround trip\r\n"), prompt.EndOffset, hostTimeLimit: Vm.Patience);
         Assert.NotNull(answer);
-        Assert.True(vm.OverheadBytes > 0);
+        Assert.True(vm.HostMemory.OverheadBytes > 0);
         Assert.True(await vm.ShutdownAsync(TimeSpan.FromSeconds(60)), vm.State is VmState.Off ? "off too late" : vm.Inspect().ToText());
         Assert.Equal(VmEndKind.PowerOff, vm.End);
         Assert.True(await vm.ShutdownAsync(Vm.Patience));

@@ -20,7 +20,7 @@ public sealed class SchedulerTests
     [InlineData(4, 60)]
     public void All_get_their_turns_and_none_runs_twice_at_once(int workers, int count)
     {
-        using Scheduler scheduler = new(workers);
+        using Scheduler scheduler = Prepared(workers);
         Work[] all = [.. Enumerable.Range(0, count).Select(_ => new Work(50))];
         Array.ForEach(all, work => scheduler.Wake(work.Entry));
         Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
@@ -29,24 +29,48 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void Turns_go_round()
+    public void Turns_go_round_among_equals()
     {
-        using Scheduler scheduler = new(1);
-        ConcurrentQueue<int> order = new();
-        using ManualResetEventSlim gate = new();
-        Work blocker = new(1, _ => gate.Wait());
-        scheduler.Wake(blocker.Entry);
-        Work[] all = [.. Enumerable.Range(0, 3).Select(number => new Work(4, _ => order.Enqueue(number)))];
-        Array.ForEach(all, work => scheduler.Wake(work.Entry));
-        gate.Set();
-        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
-        Assert.Equal([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2], order);
+        // Each dispatch takes one unit of processor time.
+        Assert.Equal([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2], OrderOf(units: [1, 1, 1], turns: 4).Take(12));
+    }
+
+    [Fact]
+    public void Shares_are_of_processor_time_and_not_of_turns()
+    {
+        // While all run, the one whose dispatches are ten times as long gets a tenth of the turns.
+        List<int> order = OrderOf(units: [10, 1, 1], turns: 40);
+        int last = order.LastIndexOf(1);
+        Assert.InRange(order.Take(last).Count(number => number == 0), 3, 5);
+    }
+
+    [Fact]
+    public void Sleep_is_not_saved_up()
+    {
+        RunQueue queue = new();
+        SchedulerEntry worker = new(new Work(1)) { VirtualTime = 60_000_000_000 };
+        SchedulerEntry sleeper = new(new Work(1));
+        queue.Add(worker);
+        Assert.Same(worker, queue.Take());
+        queue.AddWoken(sleeper);
+        Assert.Equal(worker.VirtualTime - RunQueue.Credit, sleeper.VirtualTime);
+    }
+
+    [Fact]
+    public void Whoever_is_waited_for_comes_next()
+    {
+        RunQueue queue = new();
+        SchedulerEntry[] all = [.. Enumerable.Range(0, 3).Select(number => new SchedulerEntry(new Work(1)) { VirtualTime = number })];
+        Array.ForEach(all, queue.Add);
+        queue.Hurry(all[2]);
+        Assert.Same(all[2], queue.Take());
+        Assert.Same(all[0], queue.Take());
     }
 
     [Fact]
     public void One_that_is_parked_runs_only_when_woken()
     {
-        using Scheduler scheduler = new(2);
+        using Scheduler scheduler = Prepared(2);
         Work parked = new(2, result: static _ => DispatchResult.Park);
         scheduler.Wake(parked.Entry);
         WaitUntil(() => parked.Dispatches == 1 && parked.Entry.State == EntryState.Parked);
@@ -61,7 +85,7 @@ public sealed class SchedulerTests
     [Fact]
     public void A_wake_up_during_a_dispatch_is_not_lost()
     {
-        using Scheduler scheduler = new(1);
+        using Scheduler scheduler = Prepared(1);
         Work? work = null;
         work = new Work(100, _ => scheduler.Wake(work!.Entry), static _ => DispatchResult.Park);
         scheduler.Wake(work.Entry);
@@ -80,7 +104,7 @@ public sealed class SchedulerTests
     [Fact]
     public void A_sleeper_can_be_woken_before_its_time()
     {
-        using Scheduler scheduler = new(1);
+        using Scheduler scheduler = Prepared(1);
         Work sleeper = new(2, result: static _ => new DispatchResult(DispatchKind.Sleep, long.MaxValue / 2));
         scheduler.Wake(sleeper.Entry);
         WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
@@ -91,7 +115,7 @@ public sealed class SchedulerTests
     [Fact]
     public void A_long_dispatch_is_asked_to_return_while_others_wait()
     {
-        using Scheduler scheduler = new(1);
+        using Scheduler scheduler = Prepared(1);
         using ManualResetEventSlim preempted = new();
         Work hog = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set);
         Work other = new(1);
@@ -101,9 +125,65 @@ public sealed class SchedulerTests
         Assert.True(other.Done.Wait(Patience));
     }
 
+    [Fact]
+    public void A_sleeper_wakes_while_all_workers_are_in_long_dispatches()
+    {
+        // Nobody but the timekeeper can end the hog's dispatch, and it does so only for the sleeper.
+        using Scheduler scheduler = Prepared(1);
+        using ManualResetEventSlim preempted = new();
+        Work sleeper = new(2, result: static _ => new DispatchResult(DispatchKind.Sleep, Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 20)));
+        scheduler.Wake(sleeper.Entry);
+        WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
+        Work hog = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set);
+        scheduler.Wake(hog.Entry);
+        Assert.True(sleeper.Done.Wait(Patience));
+    }
+
+    [Fact]
+    public void A_sleeper_and_a_runner_run_at_once_where_there_are_workers_for_both()
+    {
+        using Scheduler scheduler = Prepared(2);
+        Work sleeper = new(2, result: static _ => new DispatchResult(DispatchKind.Sleep, Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 20)));
+        scheduler.Wake(sleeper.Entry);
+        WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
+        Work hog = new(1, _ => Assert.True(sleeper.Done.Wait(Patience)));
+        scheduler.Wake(hog.Entry);
+        Assert.True(hog.Done.Wait(Patience));
+    }
+
+    private static Scheduler Prepared(int workers, Func<long>? processorTime = null)
+    {
+        Scheduler scheduler = new(workers, processorTime);
+        scheduler.Prepare();
+        return scheduler;
+    }
+
+    /// <summary>Who is dispatched when, where one dispatch of each takes so many units of processor time.</summary>
+    private static List<int> OrderOf(int[] units, int turns)
+    {
+        long time = 0;
+        using Scheduler scheduler = Prepared(1, () => time);
+        ConcurrentQueue<int> order = new();
+        using ManualResetEventSlim gate = new();
+        Work blocker = new(1, _ => gate.Wait());
+        scheduler.Wake(blocker.Entry);
+        Work[] all =
+        [
+            .. units.Select((unit, number) => new Work(turns, _ =>
+            {
+                order.Enqueue(number);
+                time += unit;
+            })),
+        ];
+        Array.ForEach(all, work => scheduler.Wake(work.Entry));
+        gate.Set();
+        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        return [.. order];
+    }
+
     private static bool TrySleepers(int unit)
     {
-        using Scheduler scheduler = new(1);
+        using Scheduler scheduler = Prepared(1);
         ConcurrentQueue<int> order = new();
         long start = Stopwatch.GetTimestamp();
         long Due(int delay) => start + (Stopwatch.Frequency * delay * unit / 1000);

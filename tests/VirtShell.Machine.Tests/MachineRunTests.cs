@@ -1,8 +1,11 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Text;
 using Iced.Intel;
+using VirtShell.Cpu;
+using VirtShell.Machine.Bus;
 using VirtShell.Machine.Tests.Boot;
 using VirtShell.State;
 using Xunit;
@@ -171,6 +174,31 @@ public sealed class MachineRunTests
     }
 
     [Fact]
+    public void AStopIsTakenBetweenEventsThatAreDue()
+    {
+        using Machine machine = Create(Spin);
+        int fired = 0;
+        void Again()
+        {
+            if (++fired == 100)
+            {
+                machine.RequestStop();
+            }
+
+            if (fired < 10_000)
+            {
+                machine.SetAlarm(machine.GuestTime, Again);
+            }
+        }
+
+        machine.SetAlarm(5_000, Again);
+        Assert.Equal(MachineExitKind.StopRequested, machine.Run(10_000_000).Kind);
+        Assert.Equal((100, 5_000L), (fired, machine.Instructions));
+        Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(10).Kind);
+        Assert.Equal((10_000, 5_010L), (fired, machine.Instructions));
+    }
+
+    [Fact]
     public void AnIdleGuestWaitsForInputAndEchoesIt()
     {
         using Machine machine = Create(Echo);
@@ -253,8 +281,107 @@ public sealed class MachineRunTests
         Assert.EndsWith(seen.ToString(), expected.ToString(), StringComparison.Ordinal);
     }
 
-    private static Machine Create(Action<Assembler> code, ClockMode clock = ClockMode.Virtual) =>
-        new(new MachineConfiguration { MemoryBytes = 8 << 20, Clock = clock, Boot = new MultibootBoot(MultibootImages.Flat(code), "") });
+    /// <summary>Two counts a nanosecond, of which each instruction takes one.</summary>
+    [Theory]
+    [InlineData(EngineKind.Interpreter, 0L)]
+    [InlineData(EngineKind.Translator, 0L)]
+    [InlineData(EngineKind.Interpreter, 10_000_000_000L)]
+    [InlineData(EngineKind.Translator, 10_000_000_000L)]
+    public void TheTimestampCounterIsTwiceTheTime(EngineKind engine, long skipped)
+    {
+        using Machine machine = Create(
+            a =>
+            {
+                Label loop = a.CreateLabel();
+                Label fill = a.CreateLabel();
+                a.mov(edi, 0x20_0000);
+                a.Label(ref loop);
+                a.rdtsc();
+                a.mov(__dword_ptr[edi], eax);
+                a.mov(__dword_ptr[edi + 4], edx);
+                a.mov(ecx, 50);
+                a.Label(ref fill);
+                a.dec(ecx);
+                a.jnz(fill);
+                a.add(edi, 8);
+                a.cmp(edi, 0x20_0000 + (8 * 100));
+                a.jb(loop);
+                Exit(a, 0);
+            },
+            engine: engine);
+        machine.Run(1);
+        machine.Skip(skipped);
+        machine.Run(long.MaxValue);
+
+        // A round has 107 instructions.
+        Assert.Equal(
+            Enumerable.Range(0, 100).Select(i => 2 * (skipped + 1 + (107L * i))),
+            Enumerable.Range(0, 100).Select(i => machine.Memory.ReadUInt32(0x20_0000 + (8 * (ulong)i)) | ((long)machine.Memory.ReadUInt32(0x20_0004 + (8 * (ulong)i)) << 32)));
+    }
+
+    /// <summary>A deadline is a value of the guest's counter, wherever the guest has set that before or sets it then.</summary>
+    [Theory]
+    [InlineData(0, 0, 20_000, 10_000)]
+    [InlineData(1_000_000, 0, 1_020_000, 10_000)]
+    [InlineData(0, 10_000, 20_000, 5_000)]
+    [InlineData(1_000_000, 990_000, 1_020_000, 15_000)]
+    [InlineData(0, 50_000, 20_000, 0)]
+    [InlineData(1_000_000, 10_000, 20_000, 0)]
+    [InlineData(int.MaxValue, 0, 20_000, 0)]
+    public void TheDeadlineFollowsTheGuestsCounter(int first, int second, int deadline, int nanoseconds)
+    {
+        using Machine machine = Create(a =>
+        {
+            SetUp(a, 0x60, () => Exit(a, 1));
+            WriteMsr(a, 0x6E0, 0);
+            a.mov(__dword_ptr[0xFEE000F0], 0x1FF);
+            a.mov(__dword_ptr[0xFEE00320], 0x4_0060);
+            a.mov(esi, 0);
+            if (first != 0)
+            {
+                WriteMsr(a, 0x10, first);
+            }
+
+            WriteMsr(a, 0x6E0, deadline);
+            if (second != 0)
+            {
+                WriteMsr(a, 0x10, second);
+            }
+
+            a.sti();
+            Label loop = a.CreateLabel();
+            a.Label(ref loop);
+            a.inc(esi);
+            a.jmp(loop);
+        });
+        Assert.Equal(new MachineExit(MachineExitKind.DebugExit, 1), machine.Run(1_000_000));
+
+        // Setting up takes some instructions, which is why the numbers are round.
+        Assert.InRange(machine.GuestTime, Math.Max(0, nanoseconds - 200), nanoseconds + 200);
+    }
+
+    /// <summary>Saved state of before said nothing of a time-stamp counter that ran at 1 GHz.</summary>
+    [Fact]
+    public void StateOfAMachineWhoseCounterRanAtAnotherPaceIsRefused()
+    {
+        MemoryStream state = new();
+        new StateWriter(state).Write("now", 5L);
+        state.Position = 0;
+        StateFormatException e = Assert.Throws<StateFormatException>(() => new MachineClock(() => 0).Load(StateReader.Open(state)));
+        Assert.Contains("1000 MHz", e.Message, StringComparison.Ordinal);
+        Assert.Contains("2000 MHz", e.Message, StringComparison.Ordinal);
+    }
+
+    private static void WriteMsr(Assembler a, int index, int value)
+    {
+        a.mov(ecx, index);
+        a.mov(eax, value);
+        a.xor(edx, edx);
+        a.wrmsr();
+    }
+
+    private static Machine Create(Action<Assembler> code, ClockMode clock = ClockMode.Virtual, EngineKind engine = EngineKind.Auto) =>
+        new(new MachineConfiguration { MemoryBytes = 8 << 20, Clock = clock, Engine = engine, Boot = new MultibootBoot(MultibootImages.Flat(code), "") });
 
     private static void Exit(Assembler a, int code)
     {

@@ -53,17 +53,21 @@ internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IDisposable
 
     public void DeliverMsi(ulong address, uint data) => Messages.Add((address, data));
 
-    public uint ReadConfig(int slot, int function, int offset, int size)
+    public static uint ReadConfig(IoBus bus, int slot, int function, int offset, int size)
     {
-        Bus.WritePort(0xCF8, 4, Address(slot, function, offset));
-        return Bus.ReadPort((ushort)(0xCFC + (offset & 3)), size);
+        bus.WritePort(0xCF8, 4, Address(slot, function, offset));
+        return bus.ReadPort((ushort)(0xCFC + (offset & 3)), size);
     }
 
-    public void WriteConfig(int slot, int function, int offset, int size, uint value)
+    public static void WriteConfig(IoBus bus, int slot, int function, int offset, int size, uint value)
     {
-        Bus.WritePort(0xCF8, 4, Address(slot, function, offset));
-        Bus.WritePort((ushort)(0xCFC + (offset & 3)), size, value);
+        bus.WritePort(0xCF8, 4, Address(slot, function, offset));
+        bus.WritePort((ushort)(0xCFC + (offset & 3)), size, value);
     }
+
+    public uint ReadConfig(int slot, int function, int offset, int size) => ReadConfig(Bus, slot, function, offset, size);
+
+    public void WriteConfig(int slot, int function, int offset, int size, uint value) => WriteConfig(Bus, slot, function, offset, size, value);
 
     /// <summary>Fires events, jumping from one to the next, until none is left; gives how many fired.</summary>
     public int RunEvents(int limit = 100_000)

@@ -1,11 +1,16 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Bus;
 using VirtShell.Machine.Virtio;
 
 namespace VirtShell.Machine.Tests;
 
-/// <summary>A small virtio 1.x PCI driver that finds and drives a device as a guest's does, by configuration ports and MMIO only.</summary>
+/// <summary>
+/// A small virtio PCI driver that finds and drives a device as a guest's does, by configuration ports, and by the 1.x
+/// interface's MMIO or the legacy interface's ports only.
+/// </summary>
 internal sealed class VirtioTestDriver
 {
     public const ulong RingFeatures = VirtioFeature.RingIndirectDescriptors | VirtioFeature.RingEventIndex;
@@ -14,17 +19,35 @@ internal sealed class VirtioTestDriver
     private readonly Dictionary<int, (ulong Address, uint Length)> _regions = [];
     private uint _notifyMultiplier;
 
-    public VirtioTestDriver(PciTestMachine machine, int slot, ulong memoryStart = 0x10000)
+    public VirtioTestDriver(PciTestMachine machine, int slot, ulong memoryStart = 0x10000, bool legacy = false)
+        : this(machine.Bus, machine.Memory, slot, memoryStart, legacy)
     {
-        Machine = machine;
+    }
+
+    public VirtioTestDriver(IoBus bus, PhysicalMemory memory, int slot, ulong memoryStart = 0x10000, bool legacy = false)
+    {
+        Bus = bus;
+        Memory = memory;
         Slot = slot;
         NextFree = memoryStart;
+        IsLegacy = legacy;
         Probe();
     }
 
-    public PciTestMachine Machine { get; }
+    public IoBus Bus { get; }
+
+    public PhysicalMemory Memory { get; }
 
     public int Slot { get; }
+
+    /// <summary>Whether this is a driver from before virtio 1.0. The raw registers stay those of 1.x.</summary>
+    public bool IsLegacy { get; }
+
+    /// <summary>First port of the legacy interface.</summary>
+    public ushort Ports => (ushort)(ReadConfig(0x10, 4) & ~3u);
+
+    /// <summary>What a driver of this kind asks for of the features that do not belong to a device type.</summary>
+    public ulong RequiredFeatures => IsLegacy ? 0 : VirtioFeature.Version1;
 
     /// <summary>Next free guest-physical address for rings and buffers.</summary>
     public ulong NextFree { get; set; }
@@ -39,24 +62,70 @@ internal sealed class VirtioTestDriver
 
     public uint RegionLength(int type) => _regions[type].Length;
 
-    public ulong Read(int offset, int size) => Machine.Bus.ReadMmio(Region(1) + (ulong)offset, size);
+    public uint ReadConfig(int offset, int size) => PciTestMachine.ReadConfig(Bus, Slot, 0, offset, size);
 
-    public void Write(int offset, int size, ulong value) => Machine.Bus.WriteMmio(Region(1) + (ulong)offset, size, value);
+    public void WriteConfig(int offset, int size, uint value) => PciTestMachine.WriteConfig(Bus, Slot, 0, offset, size, value);
+
+    public uint ReadLegacy(int offset, int size) => Bus.ReadPort((ushort)(Ports + offset), size);
+
+    public void WriteLegacy(int offset, int size, uint value) => Bus.WritePort((ushort)(Ports + offset), size, value);
+
+    public ulong Read(int offset, int size) => Bus.ReadMmio(Region(1) + (ulong)offset, size);
+
+    public void Write(int offset, int size, ulong value) => Bus.WriteMmio(Region(1) + (ulong)offset, size, value);
 
     public byte Status
     {
-        get => (byte)Read(0x14, 1);
-        set => Write(0x14, 1, value);
+        get => IsLegacy ? (byte)ReadLegacy(0x12, 1) : (byte)Read(0x14, 1);
+
+        set
+        {
+            if (IsLegacy)
+            {
+                WriteLegacy(0x12, 1, value);
+            }
+            else
+            {
+                Write(0x14, 1, value);
+            }
+        }
     }
 
-    public byte ReadIsr() => (byte)Machine.Bus.ReadMmio(Region(3), 1);
+    public byte ReadIsr() => IsLegacy ? (byte)ReadLegacy(0x13, 1) : (byte)Bus.ReadMmio(Region(3), 1);
 
-    public ulong ReadDeviceConfig(int offset, int size) => Machine.Bus.ReadMmio(Region(4) + (ulong)offset, size);
+    /// <summary>Reads device configuration; what ports cannot do at once is read by doubleword.</summary>
+    public ulong ReadDeviceConfig(int offset, int size)
+    {
+        if (!IsLegacy)
+        {
+            return Bus.ReadMmio(Region(4) + (ulong)offset, size);
+        }
+
+        int at = LegacyConfig + offset;
+        return size == 8 ? ReadLegacy(at, 4) | ((ulong)ReadLegacy(at + 4, 4) << 32) : ReadLegacy(at, size);
+    }
+
+    public void WriteDeviceConfig(int offset, int size, uint value)
+    {
+        if (IsLegacy)
+        {
+            WriteLegacy(LegacyConfig + offset, size, value);
+        }
+        else
+        {
+            Bus.WriteMmio(Region(4) + (ulong)offset, size, value);
+        }
+    }
 
     public ulong DeviceFeatures
     {
         get
         {
+            if (IsLegacy)
+            {
+                return ReadLegacy(0, 4);
+            }
+
             Write(0, 4, 0);
             ulong low = Read(4, 4);
             Write(0, 4, 1);
@@ -83,13 +152,19 @@ internal sealed class VirtioTestDriver
         }
     }
 
-    /// <summary>3.1.1 up to FEATURES_OK; gives whether the device agreed.</summary>
+    /// <summary>3.1.1 up to FEATURES_OK; gives whether the device agreed, which the legacy interface does not ask.</summary>
     public bool Negotiate(ulong features)
     {
-        Machine.WriteConfig(Slot, 0, 4, 2, 6);
+        WriteConfig(4, 2, 7);
         Status = 0;
         Status = VirtioStatus.Acknowledge;
         Status = VirtioStatus.Acknowledge | VirtioStatus.Driver;
+        if (IsLegacy)
+        {
+            WriteLegacy(4, 4, (uint)features);
+            return ReadLegacy(4, 4) == features;
+        }
+
         DriverFeatures = features;
         Status = VirtioStatus.Acknowledge | VirtioStatus.Driver | VirtioStatus.FeaturesOk;
         return (Status & VirtioStatus.FeaturesOk) != 0;
@@ -99,6 +174,11 @@ internal sealed class VirtioTestDriver
 
     public VirtioTestQueue SetUpQueue(int index, int size, int vector = -1)
     {
+        if (IsLegacy)
+        {
+            return SetUpLegacyQueue(index, vector);
+        }
+
         Write(0x16, 2, (ulong)index);
         Write(0x18, 2, (ulong)size);
         VirtioTestQueue queue = new(this, index, size);
@@ -115,29 +195,48 @@ internal sealed class VirtioTestDriver
         return queue;
     }
 
+    /// <summary>Chooses the vector of configuration changes.</summary>
+    public void SetConfigVector(int vector)
+    {
+        if (IsLegacy)
+        {
+            WriteLegacy(0x14, 2, (uint)vector);
+        }
+        else
+        {
+            Write(0x10, 2, (ulong)vector);
+        }
+    }
+
     /// <summary>Turns MSI-X on, each vector's data being its number plus 40h.</summary>
     public void EnableMsix(int vectors)
     {
-        ulong table = Machine.ReadConfig(Slot, 0, 0x14, 4);
+        ulong table = ReadConfig(0x14, 4);
         for (int i = 0; i < vectors; i++)
         {
-            Machine.Bus.WriteMmio(table + (ulong)(16 * i), 8, MessageBase);
-            Machine.Bus.WriteMmio(table + (ulong)(16 * i) + 8, 4, (ulong)(0x40 + i));
-            Machine.Bus.WriteMmio(table + (ulong)(16 * i) + 12, 4, 0);
+            Bus.WriteMmio(table + (ulong)(16 * i), 8, MessageBase);
+            Bus.WriteMmio(table + (ulong)(16 * i) + 8, 4, (ulong)(0x40 + i));
+            Bus.WriteMmio(table + (ulong)(16 * i) + 12, 4, 0);
         }
 
-        Machine.WriteConfig(Slot, 0, MsixCapability + 2, 2, 0x8000);
+        WriteConfig(MsixCapability + 2, 2, 0x8000);
     }
 
     public void Notify(int queue)
     {
+        if (IsLegacy)
+        {
+            WriteLegacy(0x10, 2, (uint)queue);
+            return;
+        }
+
         Write(0x16, 2, (ulong)queue);
-        Machine.Bus.WriteMmio(Region(2) + (Read(0x1E, 2) * _notifyMultiplier), 2, (ulong)queue);
+        Bus.WriteMmio(Region(2) + (Read(0x1E, 2) * _notifyMultiplier), 2, (ulong)queue);
     }
 
-    public ulong Allocate(int bytes)
+    public ulong Allocate(int bytes, int alignment = 64)
     {
-        ulong at = (NextFree + 63) & ~63UL;
+        ulong at = (NextFree + (ulong)alignment - 1) & ~((ulong)alignment - 1);
         NextFree = at + (ulong)bytes;
         return at;
     }
@@ -145,46 +244,62 @@ internal sealed class VirtioTestDriver
     public ulong Place(ReadOnlySpan<byte> content)
     {
         ulong at = Allocate(Math.Max(1, content.Length));
-        Machine.Memory.Write(at, content);
+        Memory.Write(at, content);
         return at;
     }
 
     public byte[] Fetch(ulong address, int length)
     {
         byte[] bytes = new byte[length];
-        Machine.Memory.Read(address, bytes);
+        Memory.Read(address, bytes);
         return bytes;
     }
 
+    // The device says how large its queues are.
+    private VirtioTestQueue SetUpLegacyQueue(int index, int vector)
+    {
+        WriteLegacy(0x0E, 2, (uint)index);
+        VirtioTestQueue queue = new(this, index, (int)ReadLegacy(0x0C, 2));
+        if (vector >= 0)
+        {
+            WriteLegacy(0x16, 2, (uint)vector);
+        }
+
+        WriteLegacy(8, 4, (uint)(queue.Descriptors / 4096));
+        return queue;
+    }
+
+    private int LegacyConfig => (ReadConfig(MsixCapability + 2, 2) & 0x8000) != 0 ? 0x18 : 0x14;
+
     private void Probe()
     {
-        int at = (int)Machine.ReadConfig(Slot, 0, 0x34, 1);
+        int at = (int)ReadConfig(0x34, 1);
         for (int i = 0; at != 0 && i < 48; i++)
         {
-            if (Machine.ReadConfig(Slot, 0, at, 1) == 0x11)
+            if (ReadConfig(at, 1) == 0x11)
             {
                 MsixCapability = at;
             }
-            else if (Machine.ReadConfig(Slot, 0, at, 1) == 0x09)
+            else if (ReadConfig(at, 1) == 0x09)
             {
-                int type = (int)Machine.ReadConfig(Slot, 0, at + 3, 1);
-                int bar = (int)Machine.ReadConfig(Slot, 0, at + 4, 1);
+                int type = (int)ReadConfig(at + 3, 1);
+                int bar = (int)ReadConfig(at + 4, 1);
                 if (type == 5)
                 {
                     PciAccessCapability = at;
                 }
                 else
                 {
-                    _regions[type] = (Machine.ReadConfig(Slot, 0, 0x10 + (4 * bar), 4) + Machine.ReadConfig(Slot, 0, at + 8, 4), Machine.ReadConfig(Slot, 0, at + 12, 4));
+                    _regions[type] = (ReadConfig(0x10 + (4 * bar), 4) + ReadConfig(at + 8, 4), ReadConfig(at + 12, 4));
                 }
 
                 if (type == 2)
                 {
-                    _notifyMultiplier = Machine.ReadConfig(Slot, 0, at + 16, 4);
+                    _notifyMultiplier = ReadConfig(at + 16, 4);
                 }
             }
 
-            at = (int)Machine.ReadConfig(Slot, 0, at + 1, 1);
+            at = (int)ReadConfig(at + 1, 1);
         }
     }
 }
@@ -204,6 +319,16 @@ internal sealed class VirtioTestQueue
         _driver = driver;
         Index = index;
         Size = size;
+        if (driver.IsLegacy)
+        {
+            // One behind the other, the used ring from the next page on.
+            int first = (16 * size) + 6 + (2 * size);
+            Descriptors = driver.Allocate(((first + 4095) & ~4095) + 6 + (8 * size), alignment: 4096);
+            Available = Descriptors + (16 * (ulong)size);
+            Used = (Descriptors + (ulong)first + 4095) & ~4095UL;
+            return;
+        }
+
         Descriptors = driver.Allocate(16 * size);
         Available = driver.Allocate(6 + (2 * size));
         Used = driver.Allocate(6 + (8 * size));
@@ -221,13 +346,13 @@ internal sealed class VirtioTestQueue
 
     public ushort AvailableIndex { get; set; }
 
-    public ushort UsedIndex => _driver.Machine.Memory.ReadUInt16(Used + 2);
+    public ushort UsedIndex => _driver.Memory.ReadUInt16(Used + 2);
 
-    public ushort AvailableEvent => _driver.Machine.Memory.ReadUInt16(Used + 4 + (8 * (ulong)Size));
+    public ushort AvailableEvent => _driver.Memory.ReadUInt16(Used + 4 + (8 * (ulong)Size));
 
-    public void SetUsedEvent(ushort value) => _driver.Machine.Memory.WriteUInt16(Available + 4 + (2 * (ulong)Size), value);
+    public void SetUsedEvent(ushort value) => _driver.Memory.WriteUInt16(Available + 4 + (2 * (ulong)Size), value);
 
-    public void SetAvailableFlags(ushort value) => _driver.Machine.Memory.WriteUInt16(Available, value);
+    public void SetAvailableFlags(ushort value) => _driver.Memory.WriteUInt16(Available, value);
 
     public void WriteDescriptor(ulong table, int index, ulong address, uint length, ushort flags, ushort next)
     {
@@ -236,7 +361,7 @@ internal sealed class VirtioTestQueue
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[8..], length);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes[12..], flags);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes[14..], next);
-        _driver.Machine.Memory.Write(table + (16 * (ulong)index), bytes);
+        _driver.Memory.Write(table + (16 * (ulong)index), bytes);
     }
 
     /// <summary>Makes a chain available; gives its head.</summary>
@@ -267,8 +392,8 @@ internal sealed class VirtioTestQueue
 
     public void MakeAvailable(ushort head)
     {
-        _driver.Machine.Memory.WriteUInt16(Available + 4 + (2 * (ulong)(AvailableIndex % Size)), head);
-        _driver.Machine.Memory.WriteUInt16(Available + 2, ++AvailableIndex);
+        _driver.Memory.WriteUInt16(Available + 4 + (2 * (ulong)(AvailableIndex % Size)), head);
+        _driver.Memory.WriteUInt16(Available + 2, ++AvailableIndex);
     }
 
     public void Kick() => _driver.Notify(Index);
@@ -283,8 +408,8 @@ internal sealed class VirtioTestQueue
         }
 
         ulong at = Used + 4 + (8 * (ulong)(_lastUsed++ % Size));
-        id = _driver.Machine.Memory.ReadUInt32(at);
-        length = _driver.Machine.Memory.ReadUInt32(at + 4);
+        id = _driver.Memory.ReadUInt32(at);
+        length = _driver.Memory.ReadUInt32(at + 4);
         return true;
     }
 

@@ -19,7 +19,7 @@ public sealed class VirtioTransportTests : IDisposable
 
     public VirtioTransportTests()
     {
-        _rng = new VirtioRng(_machine.Memory, 42);
+        _rng = new VirtioRng(_machine.Memory, _machine.Clock, 42);
         _console = new VirtioConsole(_machine.Memory, _machine.Clock, Sent);
         _machine.Pci.Attach(RngSlot, 0, new VirtioPciFunction(_rng));
         _machine.Pci.Attach(ConsoleSlot, 0, new VirtioPciFunction(_console));
@@ -31,8 +31,8 @@ public sealed class VirtioTransportTests : IDisposable
     {
         VirtioTestDriver rng = new(_machine, RngSlot);
         VirtioTestDriver console = new(_machine, ConsoleSlot);
-        Assert.Equal(0x1044_1AF4u, _machine.ReadConfig(RngSlot, 0, 0, 4));
-        Assert.Equal(0x1043_1AF4u, _machine.ReadConfig(ConsoleSlot, 0, 0, 4));
+        Assert.Equal(0x1005_1AF4u, _machine.ReadConfig(RngSlot, 0, 0, 4));
+        Assert.Equal(0x1003_1AF4u, _machine.ReadConfig(ConsoleSlot, 0, 0, 4));
         Assert.Equal([true, true, true, false], new[] { 1, 2, 3, 4 }.Select(rng.HasRegion));
         Assert.Equal([true, true, true, true], new[] { 1, 2, 3, 4 }.Select(console.HasRegion));
         Assert.Equal((56u, 4u, 1u), (rng.RegionLength(1), rng.RegionLength(2), rng.RegionLength(3)));
@@ -132,10 +132,12 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Equal(0xBF6E1F784956452AUL, seeded.Next());
     }
 
-    [Fact]
-    public void TheConsoleSendsAndReceives()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheConsoleSendsAndReceives(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, ConsoleSlot);
+        VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.Negotiate(driver.DeviceFeatures);
         VirtioTestQueue receive = driver.SetUpQueue(0, 8);
         VirtioTestQueue transmit = driver.SetUpQueue(1, 8);
@@ -168,10 +170,12 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Equal("ghij", Text(driver.Fetch(buffer, (int)length)));
     }
 
-    [Fact]
-    public void AnAnswerFromWithinTheOutputWaitsForTheRequestInHand()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AnAnswerFromWithinTheOutputWaitsForTheRequestInHand(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, ConsoleSlot);
+        VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.Negotiate(driver.DeviceFeatures);
         VirtioTestQueue receive = driver.SetUpQueue(0, 8);
         VirtioTestQueue transmit = driver.SetUpQueue(1, 8);
@@ -188,19 +192,23 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Equal("ECHO", Text(driver.Fetch(buffer, (int)length)));
     }
 
-    [Fact]
-    public void TheConsoleHasAnEmergencyWrite()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheConsoleHasAnEmergencyWrite(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, ConsoleSlot);
-        _machine.Bus.WriteMmio(driver.Region(4) + 8, 4, 'X');
+        VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
+        driver.WriteDeviceConfig(8, 4, 'X');
         Assert.Equal("X"u8.ToArray(), _sent.ToArray());
     }
 
-    [Fact]
-    public void PinInterruptsFollowTheIsr()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void PinInterruptsFollowTheIsr(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, RngSlot);
-        driver.Negotiate(VirtioFeature.Version1);
+        VirtioTestDriver driver = new(_machine, RngSlot, legacy: legacy);
+        driver.Negotiate(driver.RequiredFeatures);
         VirtioTestQueue queue = driver.SetUpQueue(0, 8);
         driver.Start();
         queue.Add(new TestBuffer(driver.Allocate(8), 8, true));
@@ -218,13 +226,15 @@ public sealed class VirtioTransportTests : IDisposable
         Assert.Empty(_machine.Messages);
     }
 
-    [Fact]
-    public void EventIndexSuppressesInterruptsAndAsksForNotifications()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void EventIndexSuppressesInterruptsAndAsksForNotifications(bool legacy)
     {
-        VirtioTestDriver driver = new(_machine, RngSlot);
-        driver.Negotiate(VirtioFeature.Version1 | VirtioTestDriver.RingFeatures);
+        VirtioTestDriver driver = new(_machine, RngSlot, legacy: legacy);
+        driver.Negotiate(driver.RequiredFeatures | VirtioTestDriver.RingFeatures);
         driver.EnableMsix(2);
-        driver.Write(0x10, 2, 0);
+        driver.SetConfigVector(0);
         VirtioTestQueue queue = driver.SetUpQueue(0, 8, vector: 1);
         driver.Start();
         ulong buffer = driver.Allocate(8);
@@ -253,7 +263,7 @@ public sealed class VirtioTransportTests : IDisposable
         }
 
         Assert.Equal(0x10005, _machine.Messages.Count);
-        Assert.Equal(0x0F, driver.Status);
+        Assert.Equal(legacy ? 0x07 : 0x0F, driver.Status);
     }
 
     public static TheoryData<string> BrokenRings =>

@@ -62,6 +62,8 @@ public sealed class CompletionTests : IDisposable
     [InlineData("New-VM x -CpuModel x86", new[] { "X86_64_V2", "X86_64_V3" })]
     [InlineData("New-VM x -Clock V", new[] { "Virtual" })]
     [InlineData("New-VM x -Engine ", new[] { "Auto", "Interpreter", "Translator" })]
+    [InlineData("New-VM x -RtcStart l", new[] { "LocalTime" })]
+    [InlineData("Set-VM x -RtcStart ", new[] { "LocalTime", "Utc" })]
     [InlineData("Set-VM x -Engine t", new[] { "Translator" })]
     [InlineData("Invoke-VMTest x -Engine i", new[] { "Interpreter" })]
     [InlineData("Wait-VM x -State Cr", new[] { "Crashed" })]

@@ -113,6 +113,9 @@ public sealed class DefinitionTests : IDisposable
     [InlineData("New-VM a -Guest hello -Disk ./no-such-disk", "VirtShell.ImageNotFound")]
     [InlineData("New-VM a -Guest hello -Disk @{ Access = 'ReadOnly' }", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -CpuModel 8086", "ParameterArgumentTransformationError")]
+    [InlineData("New-VM a -Guest hello -RtcStart yesterday", "ParameterArgumentTransformationError")]
+    [InlineData("New-VM a -Guest hello -RtcStart 1969-12-31", "ParameterArgumentTransformationError")]
+    [InlineData("New-VM a -Guest hello -RtcStart ([datetime]::MinValue)", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -Engine Compiler", "CannotConvertArgumentNoMessage")]
     [InlineData("New-VM a -Kernel x -Initramfs @{ Fils = 1 }", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -Kernel x", "AmbiguousParameterSet")]
@@ -140,6 +143,21 @@ public sealed class DefinitionTests : IDisposable
         string disk = Path.Combine(_host.Home, "a.img");
         Outcome outcome = _host.Ok("(New-VM a -Guest hello -Disk $args[0], @{ Source = $args[0]; Access = 'ReadOnly' }).Disks | ForEach-Object { \"$($_.Access) $($_.Source)\" }", disk);
         Assert.Equal([$"Overlay {disk}", $"ReadOnly {disk}"], outcome.Texts);
+    }
+
+    [Theory]
+    [InlineData("", "utc")]
+    [InlineData("-RtcStart Utc", "utc")]
+    [InlineData("-RtcStart localtime", "localtime")]
+    [InlineData("-RtcStart 2026-03-04", "2026-03-04T00:00:00")]
+    [InlineData("-RtcStart 2026-03-04T05:06:07+01:00", "2026-03-04T04:06:07")]
+    [InlineData("-RtcStart ([datetime]::new(2026, 3, 4, 5, 6, 7, [DateTimeKind]'Utc'))", "2026-03-04T05:06:07")]
+    [InlineData("-RtcStart ([datetimeoffset]'2026-03-04T05:06:07-02:00')", "2026-03-04T07:06:07")]
+    public void The_start_of_the_clock_is_a_word_or_a_date(string given, string expected)
+    {
+        Assert.Equal(expected, _host.Ok($"(New-VM a -Guest hello {given}).RtcStart").Texts.Single());
+        Assert.Equal("localtime", _host.Ok("(Set-VM a -RtcStart LocalTime -Passthru).RtcStart").Texts.Single());
+        Assert.Equal("localtime", _host.Ok("(Set-VM a -Notes n -Passthru).RtcStart").Texts.Single());
     }
 
     [Fact]

@@ -9,7 +9,7 @@ public sealed class OverlayTests : TemporaryFolder
 {
     private const int Size = (64 << 10) + 512;
 
-    public static TheoryData<string> Disks => ["raw", "overlay", "overlay-on-overlay", "memory", "memory-of-content"];
+    public static TheoryData<string> Disks => ["raw", "overlay", "overlay-spilling", "overlay-in-a-file", "overlay-on-overlay", "memory", "memory-of-content"];
 
     /// <summary>Every kind of writable disk behaves as a plain array does, over random accesses of odd offsets and lengths.</summary>
     [Theory]
@@ -84,18 +84,23 @@ public sealed class OverlayTests : TemporaryFolder
         Assert.Equal(new byte[Size], ReadAll(overlay));
     }
 
+    /// <summary>How much of the content is in memory, before or after, is no part of it.</summary>
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void SavesAndLoads(bool overlay)
+    [InlineData("memory", "memory")]
+    [InlineData("overlay", "overlay")]
+    [InlineData("overlay", "overlay-in-a-file")]
+    [InlineData("overlay-spilling", "overlay")]
+    [InlineData("overlay-in-a-file", "overlay-spilling")]
+    public void SavesAndLoads(string first, string second)
     {
-        string path = MakeImage("base.img", 4 << 20);
-        using IStatefulBlockDevice before = MakeStateful(overlay, path);
+        string path = MakeImage("base.img", (4 << 20) + 512);
+        using IStatefulBlockDevice before = MakeStateful(first, path);
         before.Write(100, Pattern(1, 2 << 20));
         before.WriteZeroes(8192, 20_000);
+        before.Write(4 << 20, Pattern(4, 512));
         byte[] saved = Save(before);
 
-        using IStatefulBlockDevice after = MakeStateful(overlay, path);
+        using IStatefulBlockDevice after = MakeStateful(second, path);
         after.Write(3 << 20, Pattern(2, 50_000));
         after.Load(Reader(saved));
         Assert.Equal(ReadAll(before), ReadAll(after));
@@ -180,12 +185,14 @@ public sealed class OverlayTests : TemporaryFolder
 
     private static StateReader Reader(byte[] saved) => StateReader.Open(new MemoryStream(saved));
 
-    private static IStatefulBlockDevice MakeStateful(bool overlay, string path) =>
-        overlay ? new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true) : new MemoryDisk(4 << 20);
+    private IStatefulBlockDevice MakeStateful(string kind, string path) =>
+        kind == "memory" ? new MemoryDisk((4 << 20) + 512) : (IStatefulBlockDevice)Make(kind, path);
 
-    private static IBlockDevice Make(string kind, string path) => kind switch
+    private IBlockDevice Make(string kind, string path) => kind switch
     {
         "raw" => RawImage.Open(path, readOnly: false),
+        "overlay-spilling" => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, memoryLimit: 4 * 4096, spillFolder: PathOf("spill")),
+        "overlay-in-a-file" => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, memoryLimit: 0, spillFolder: PathOf("spill")),
         "overlay" => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true),
         "overlay-on-overlay" => new MemoryOverlay(new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true), ownsBase: true),
         "memory" => new MemoryDisk(Size),

@@ -2,6 +2,7 @@ using System;
 using System.CommandLine;
 using System.Diagnostics;
 using System.IO;
+using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Harness;
@@ -46,6 +47,7 @@ internal static class LockstepCommand
         VmDefinition definition = RunCommand.Define(parsed, interactive: false);
         using var host = new VmHost(homeFolder: null, workers: 1);
         using Stream console = Console.OpenStandardOutput();
+        var plain = new Printable.Stream();
         var clock = Stopwatch.StartNew();
         TimeSpan shown = TimeSpan.Zero;
         var options = new EngineLockstepOptions
@@ -54,7 +56,7 @@ internal static class LockstepCommand
             MemoryInterval = parsed.GetValue(MemoryInterval),
             InstructionLimit = parsed.GetValue(Limit) ?? long.MaxValue,
             Messages = new RunCommand.LineProgress(),
-            SerialOutput = parsed.GetValue(Quiet) ? null : console.WriteByte,
+            SerialOutput = parsed.GetValue(Quiet) ? null : value => console.Write(Encoding.UTF8.GetBytes(plain.Add([value]))),
             Progress = instructions =>
             {
                 console.Flush();
@@ -82,7 +84,7 @@ internal static class LockstepCommand
     {
         if (result.Report is not null)
         {
-            Console.Error.WriteLine(Harness.Printable.Log(result.Report).TrimEnd());
+            Console.Error.WriteLine(Printable.Log(result.Report).TrimEnd());
             return ExitCodes.Failed;
         }
 

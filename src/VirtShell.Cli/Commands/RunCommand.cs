@@ -25,10 +25,14 @@ internal static class RunCommand
     private static readonly Option<string> Memory = new("--memory", "-m") { Description = "RAM.", HelpName = "size", DefaultValueFactory = _ => "256M" };
     private static readonly Option<string[]> Disks = new("--disk", "-d") { Description = "A raw image on virtio; append ,read-only or ,read-write (default: writes are thrown away). May be repeated.", HelpName = "image[,access]", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Cpu = new("--cpu") { Description = $"Processor model: {string.Join(", ", CpuModels.Words.Select(w => w.Word))}.", HelpName = "model" };
-    private static readonly Option<string?> Clock = new("--clock") { Description = "host (paced; default on a terminal) or virtual (deterministic; default otherwise).", HelpName = "kind" };
+    private static readonly Option<string?> Clock = new("--clock") { Description = "host (paced; default where a terminal or a pipe is the input) or virtual (deterministic; default for files and no input).", HelpName = "kind" };
     private static readonly Option<string?> Engine = EngineOption.Create("What executes the guest");
     private static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of the machine's random sources.", HelpName = "number" };
+    private static readonly Option<string?> Rtc = new("--rtc") { Description = "What the guest's clock shows at the start: utc (default: the host's time), localtime, or a date such as 2026-01-01, for runs that repeat.", HelpName = "time" };
+    private static readonly Option<bool> Raw = new("--raw") { Description = "Pass terminal sequences and all other bytes through where the output is no terminal, too." };
     private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed, memory and the engine's counters at the end, on the error stream." };
+
+    private const int ReadWaitMilliseconds = 200;
 
     /// <summary>The options that say what runs; other commands that run a guest have the same.</summary>
     internal static Option[] GuestOptions => [Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Seed];
@@ -37,7 +41,7 @@ internal static class RunCommand
     {
         var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
         {
-            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Engine, Seed, Stats,
+            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Rtc, Engine, Seed, Stats, Raw,
         };
         command.SetAction(RunAsync);
         return command;
@@ -46,14 +50,24 @@ internal static class RunCommand
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         using ITerminal terminal = Terminal.Open();
-        VmDefinition definition = Define(parsed, terminal.IsInteractive);
+
+        // A file's end is known, and so is that of no input at all; a pipe may have someone at its other end who types.
+        bool someoneTypes = terminal.IsInteractive || terminal.IsInputOpen;
+        VmDefinition definition = Define(parsed, someoneTypes);
+        PipedInput? piped = terminal.IsInteractive ? null : new PipedInput();
         using var host = new VmHost(homeFolder: null, workers: 1);
         VirtualMachine vm = host.Create(definition);
         var progress = new LineProgress();
-        await Task.Run(() => vm.Start(progress: progress, cancellation: cancellation), cancellation).ConfigureAwait(false);
+        if (piped is not null && definition.Clock == ClockMode.Virtual)
+        {
+            // An idle guest's time would run ahead of what is on its way: all of it comes first.
+            await Task.Run(() => ReadAll(terminal, piped, cancellation), cancellation).ConfigureAwait(false);
+        }
+
+        await Task.Run(() => vm.Start(piped, progress, cancellation), cancellation).ConfigureAwait(false);
 
         bool left;
-        using (var session = new ConsoleSession(vm, terminal))
+        using (var session = new ConsoleSession(vm, terminal, piped, terminal.IsInteractive || parsed.GetValue(Raw)))
         {
             left = await session.RunAsync(cancellation).ConfigureAwait(false);
         }
@@ -64,6 +78,30 @@ internal static class RunCommand
         }
 
         return Conclude(vm, left, parsed.GetValue(Stats), cancellation);
+    }
+
+    private static void ReadAll(ITerminal terminal, PipedInput piped, CancellationToken cancellation)
+    {
+        byte[] buffer = new byte[4096];
+        bool told = false;
+        while (true)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int count = terminal.Read(buffer, ReadWaitMilliseconds);
+            if (count < 0)
+            {
+                piped.End();
+                return;
+            }
+
+            if (count == 0 && !told)
+            {
+                told = true;
+                Console.Error.WriteLine("virtshell: with the virtual clock the guest starts when all input is there; waiting for its end (--clock host does not wait).");
+            }
+
+            piped.Add(buffer.AsSpan(0, count));
+        }
     }
 
     private static int Conclude(VirtualMachine vm, bool left, bool stats, CancellationToken cancellation)
@@ -88,7 +126,7 @@ internal static class RunCommand
 
         if (vm.CrashReport is { } crash)
         {
-            Console.Error.WriteLine(Harness.Printable.Log(crash.ToText()).TrimEnd());
+            Console.Error.WriteLine(Printable.Log(crash.ToText()).TrimEnd());
         }
 
         switch (vm.End)
@@ -101,7 +139,7 @@ internal static class RunCommand
             case VmEndKind.StorageFault or VmEndKind.EngineFault:
                 return ExitCodes.CannotRun;
             default:
-                Console.Error.WriteLine($"virtshell: the guest crashed: {vm.CrashReport?.Summary ?? vm.End.ToString()}");
+                Console.Error.WriteLine($"virtshell: the guest crashed: {Printable.Escape(vm.CrashReport?.Summary ?? vm.End.ToString())}");
                 return ExitCodes.Failed;
         }
     }
@@ -133,6 +171,7 @@ internal static class RunCommand
             Kernel = kernel,
             KernelSha256 = parsed.GetValue(KernelSha256),
             Initrd = parsed.GetValue(Initrd),
+            ResetAction = ResetAction.EndRun,
             CommandLine = parsed.GetValue(Append) ?? (kernel is null ? string.Empty : "console=ttyS0"),
             MemoryBytes = (ulong)memory,
             Disks = [.. (parsed.GetValue(Disks) ?? []).Select(ReadDisk)],
@@ -140,6 +179,7 @@ internal static class RunCommand
             Clock = ReadClock(parsed.GetValue(Clock), interactive),
             Engine = EngineOption.Read(parsed.GetValue(Engine)) ?? EngineKind.Auto,
             Seed = parsed.GetValue(Seed),
+            RtcStart = ReadRtc(parsed.GetValue(Rtc)),
             BaseFolder = Directory.GetCurrentDirectory(),
         };
     }
@@ -169,6 +209,11 @@ internal static class RunCommand
         return found.Any() ? found.First().Model : throw new UsageException($"--cpu knows {string.Join(", ", CpuModels.Words.Select(w => w.Word))}, not \"{text}\".");
     }
 
+    private static RtcStart ReadRtc(string? text) =>
+        text is null ? RtcStart.Utc
+        : RtcStart.TryParse(text, out RtcStart start) ? start
+        : throw new UsageException($"--rtc is utc, localtime, or a date from 1970 on such as 2026-01-01 or 2026-01-01T12:30:00, not \"{text}\".");
+
     private static ClockMode ReadClock(string? text, bool interactive) => text?.ToLowerInvariant() switch
     {
         null => interactive ? ClockMode.Host : ClockMode.Virtual,
@@ -180,6 +225,6 @@ internal static class RunCommand
     /// <summary>What happens before the guest runs (downloads), on the error stream.</summary>
     internal sealed class LineProgress : IProgress<string>
     {
-        public void Report(string value) => Console.Error.WriteLine($"virtshell: {value}");
+        public void Report(string value) => Console.Error.WriteLine($"virtshell: {Printable.Escape(value)}");
     }
 }

@@ -8,6 +8,7 @@ using Spectre.Console;
 using VirtShell.Cli.Display;
 using VirtShell.Harness;
 using VirtShell.Harness.Reports;
+using VirtShell.Host;
 
 namespace VirtShell.Cli.Commands;
 
@@ -42,7 +43,7 @@ internal static class TestCommand
     {
         var options = new SuiteRunOptions
         {
-            SuiteFiles = parsed.GetRequiredValue(Suites),
+            SuiteFiles = ReadSuites(parsed),
             Filter = parsed.GetValue(Filter),
             Jobs = NotNegative(parsed.GetValue(Jobs), "--jobs"),
             UpdateBaseline = parsed.GetValue(UpdateBaseline),
@@ -54,30 +55,81 @@ internal static class TestCommand
         {
             foreach (ItemInfo item in SuiteRunner.List(options))
             {
-                Console.Out.WriteLine(item.Name);
+                Console.Out.WriteLine(Printable.Escape(item.Name));
             }
 
             return ExitCodes.Success;
         }
 
+        ProbeReports(parsed);
         bool live = !parsed.GetValue(Plain) && LiveProgressDisplay.Suits(AnsiConsole.Console);
         RunResult result = live
             ? await LiveProgressDisplay.RunAsync(AnsiConsole.Console, observer => SuiteRunner.RunAsync(options, observer, cancellation)).ConfigureAwait(false)
             : await SuiteRunner.RunAsync(options, new PlainDisplay(Console.Out), cancellation).ConfigureAwait(false);
-        foreach (string written in WriteReports(parsed, result))
+        List<string> problems = [];
+        foreach (string written in WriteReports(parsed, result, problems))
         {
-            Console.Out.WriteLine(written);
+            Console.Out.WriteLine(Printable.Escape(written));
         }
 
-        return result.ExitCode;
+        foreach (string problem in problems)
+        {
+            Console.Error.WriteLine($"virtshell: {Printable.Escape(problem)}");
+        }
+
+        return problems.Count > 0 && result.ExitCode != ExitCodes.Interrupted ? ExitCodes.CannotRun : result.ExitCode;
     }
 
-    private static List<string> WriteReports(ParseResult parsed, RunResult result)
+    // The parser takes an option that it does not know for a suite's name.
+    private static string[] ReadSuites(ParseResult parsed)
     {
-        var written = new List<string>();
+        string[] suites = parsed.GetRequiredValue(Suites);
+        if (suites.FirstOrDefault(s => s.Length > 1 && s[0] == '-') is { } option)
+        {
+            string[] known = [.. parsed.CommandResult.Command.Options.Select(o => o.Name)];
+            string? near = WordHint.Nearest(option.Split('=')[0], known);
+            throw new UsageException($"unknown option {Printable.Escape(option)}{(near is null ? "." : $"; did you mean {near}?")} See virtshell test --help; a suite file of that name is written ./{Printable.Escape(option)}.");
+        }
+
+        return suites;
+    }
+
+    // Before anything runs: an hour of work must not end at a folder that cannot be written.
+    private static void ProbeReports(ParseResult parsed)
+    {
         if (parsed.GetValue(Report) is { } folder)
         {
-            written.Add($"report: {ReportFiles.WriteAll(result, folder)}");
+            ReportFiles.Probe(folder);
+        }
+
+        foreach (Option<string?> option in new[] { JUnit, Json, Html })
+        {
+            if (parsed.GetValue(option) is { } path)
+            {
+                ReportFiles.ProbeFile(path);
+            }
+        }
+    }
+
+    private static List<string> WriteReports(ParseResult parsed, RunResult result, List<string> problems)
+    {
+        var written = new List<string>();
+        void Attempt(Action write)
+        {
+            try
+            {
+                write();
+            }
+            catch (ReportException e)
+            {
+                // The next report may lie on another disk.
+                problems.Add(e.Message);
+            }
+        }
+
+        if (parsed.GetValue(Report) is { } folder)
+        {
+            Attempt(() => written.Add($"report: {ReportFiles.WriteAll(result, folder)}"));
         }
 
         (Option<string?> Option, Action<RunResult, string> Write)[] files =
@@ -86,8 +138,11 @@ internal static class TestCommand
         {
             if (parsed.GetValue(option) is { } path)
             {
-                write(result, path);
-                written.Add($"{option.Name[2..]}: {path}");
+                Attempt(() =>
+                {
+                    write(result, path);
+                    written.Add($"{option.Name[2..]}: {path}");
+                });
             }
         }
 

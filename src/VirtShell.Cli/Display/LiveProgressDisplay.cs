@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Threading.Tasks;
 using Spectre.Console;
 using VirtShell.Harness;
+using VirtShell.Host;
 
 namespace VirtShell.Cli.Display;
 
@@ -78,7 +79,7 @@ internal sealed class LiveProgressDisplay : IRunObserver
             Outcome.Error => ("!", "darkorange"),
             _ => ("-", "grey"),
         };
-        console.MarkupLine($"[{colour}]{sign}[/] {Markup.Escape(result.Name)} [grey]{Markup.Escape(PlainDisplay.Facts(result))}[/]");
+        console.MarkupLine($"[{colour}]{sign}[/] {Markup.Escape(Printable.Escape(result.Name))} [grey]{Markup.Escape(PlainDisplay.Facts(result))}[/]");
         if (result.Outcome is Outcome.Failed or Outcome.Error)
         {
             foreach (string line in Printable.Log(result.Message).Split('\n'))
@@ -90,7 +91,7 @@ internal sealed class LiveProgressDisplay : IRunObserver
 
     private static string Describe(ItemInfo item, string activity)
     {
-        string name = Cut(item.Name, 48);
+        string name = Cut(Printable.Escape(item.Name), 48);
         return $"{Markup.Escape(name)} [grey]{Markup.Escape(Cut(Printable.Escape(activity), 56))}[/]";
     }
 

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using VirtShell.Harness;
+using VirtShell.Host;
 
 namespace VirtShell.Cli.Display;
 
@@ -14,7 +15,7 @@ internal sealed class PlainDisplay(TextWriter output) : IRunObserver
     public void OnItemFinished(ItemResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        output.WriteLine($"{Word(result.Outcome)} {result.Name}  [{Facts(result)}]");
+        output.WriteLine($"{Word(result.Outcome)} {Printable.Escape(result.Name)}  [{Facts(result)}]");
         if (result.Outcome is Outcome.Failed or Outcome.Error)
         {
             foreach (string line in Printable.Log(result.Message).Split('\n'))

@@ -8,7 +8,7 @@ using VirtShell.Host;
 namespace VirtShell.Cli.Terminals;
 
 /// <summary>Connects a VM's COM1 with a terminal until the VM ends or the user leaves.</summary>
-internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal) : IDisposable
+internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, PipedInput? piped, bool raw) : IDisposable
 {
     private const int Com1 = 1;
 
@@ -64,12 +64,13 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal) : ID
     {
         SerialLog log = vm.Serial;
         long offset = log.FirstOffset;
+        var plain = new Printable.Stream();
         while (!over.IsCancellationRequested)
         {
             byte[] bytes = log.GetBytes(offset);
             if (bytes.Length > 0)
             {
-                terminal.Write(bytes);
+                terminal.Write(raw ? bytes : Encoding.UTF8.GetBytes(plain.Add(bytes)));
                 offset += bytes.Length;
                 continue;
             }
@@ -91,6 +92,8 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal) : ID
             int count = terminal.Read(buffer, PollMilliseconds);
             if (count < 0)
             {
+                piped?.End();
+
                 // The end of piped input ends typing, not the guest.
                 return;
             }
@@ -100,13 +103,13 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal) : ID
                 continue;
             }
 
-            if (terminal.IsInteractive)
+            if (piped is null)
             {
                 HandleKeys(buffer.AsSpan(0, count));
             }
             else
             {
-                Send(buffer.AsSpan(0, count));
+                piped.Add(buffer.AsSpan(0, count));
             }
         }
     }

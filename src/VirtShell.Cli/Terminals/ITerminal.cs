@@ -8,6 +8,9 @@ internal interface ITerminal : IDisposable
     /// <summary>Whether both input and output are a terminal, so that keys go to the guest one by one.</summary>
     bool IsInteractive { get; }
 
+    /// <summary>Whether input may still come that is on nobody's disk: a terminal, or a pipe whose other end is open. False for a file and where there is no input.</summary>
+    bool IsInputOpen { get; }
+
     /// <summary>Hands every key over as it is typed, without echo and without signals. Undone by <see cref="Restore"/> and on disposal.</summary>
     void EnterRawMode();
 

@@ -24,6 +24,9 @@ internal sealed class UnixTerminal : ITerminal
 
     private const int InterruptedCall = 4;
 
+    /// <summary>unistd.h: SEEK_CUR.</summary>
+    private const int SeekCurrent = 1;
+
     private readonly byte[] saved = new byte[TermiosBytes];
     private readonly Stream output = Console.OpenStandardOutput();
     private readonly PosixSignalRegistration[] signals;
@@ -39,6 +42,8 @@ internal sealed class UnixTerminal : ITerminal
     }
 
     public bool IsInteractive { get; }
+
+    public bool IsInputOpen => NativeMethods.IsATerminal(StandardInput) == 1 || NativeMethods.Seek(StandardInput, 0, SeekCurrent) < 0;
 
     public void EnterRawMode()
     {
@@ -133,6 +138,11 @@ internal sealed class UnixTerminal : ITerminal
         [DllImport("libc", EntryPoint = "poll", SetLastError = true)]
         [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
         public static extern int Poll(ref PollRequest request, nuint count, int milliseconds);
+
+        /// <summary>Fails on pipes and sockets, works on files and on the null device.</summary>
+        [DllImport("libc", EntryPoint = "lseek")]
+        [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+        public static extern long Seek(int descriptor, long offset, int whence);
 
         [DllImport("libc", EntryPoint = "read", SetLastError = true)]
         [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -38,6 +38,8 @@ internal sealed class WindowsTerminal : ITerminal
 
     public bool IsInteractive { get; }
 
+    public bool IsInputOpen => !Console.IsInputRedirected || !input.CanSeek;
+
     public void EnterRawMode()
     {
         nint inputHandle = NativeMethods.GetStdHandle(StandardInputHandle);

@@ -137,6 +137,9 @@ internal sealed unsafe class CodeCache : IDisposable
         _tables = 0;
     }
 
+    /// <summary>Host memory that decoded code takes, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() => _arenaMemory.ResidentBytes() + HostMemory.Resident(_entryTables, EntryTableBytes);
+
     public void Dispose()
     {
         foreach (PhysicalCodePage page in _pages.Values)

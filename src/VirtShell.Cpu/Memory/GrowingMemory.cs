@@ -53,6 +53,9 @@ internal sealed unsafe class GrowingMemory : IDisposable
         }
     }
 
+    /// <summary>What the host has had to give of it, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() => Start != null ? HostMemory.Resident(_reserved, _reservedLength) : 0;
+
     public void Dispose()
     {
         Release();

@@ -80,6 +80,18 @@ public sealed unsafe partial class Mmu : IDisposable
 
     internal ulong A20Mask => _a20Mask;
 
+    /// <summary>Host memory that the soft TLBs and jump tables take, in bytes. From any thread.</summary>
+    public ulong HostBytes()
+    {
+        ulong bytes = _slow.HostBytes() + _jumpMemory.ResidentBytes();
+        foreach (TlbContext context in _contexts)
+        {
+            bytes += context.HostBytes();
+        }
+
+        return bytes;
+    }
+
     public void Dispose()
     {
         foreach (TlbContext context in _contexts)

@@ -225,6 +225,18 @@ internal sealed unsafe class TlbContext : IDisposable
         }
     }
 
+    /// <summary>Host memory that its entries take, in bytes; jump tables are counted with their memory. From any thread.</summary>
+    public ulong HostBytes()
+    {
+        ulong bytes = (ulong)(Mmu.ExecSize * sizeof(ExecTlbEntry)) + ((ulong)(_filled.Length + _filledExec.Length) * sizeof(ushort));
+        foreach (nint view in _views)
+        {
+            bytes += view != 0 ? ViewBytes : 0;
+        }
+
+        return bytes;
+    }
+
     public void Dispose()
     {
         foreach (nint view in _views)

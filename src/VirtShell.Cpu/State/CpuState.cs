@@ -186,10 +186,10 @@ public unsafe struct CpuState
     /// <summary>For each of the translator's thunks the code that puts its flags into RFLAGS.</summary>
     public nint SettleTable;
 
-    /// <summary>What the bus' time-stamp counter is ahead of the instructions retired, where <see cref="TimestampFollows"/>.</summary>
+    /// <summary>What guest time is ahead of the instructions retired, in nanoseconds, where <see cref="TimestampFollows"/>.</summary>
     public long TimestampBase;
 
-    /// <summary>Non-zero where the bus' time-stamp counter is the instructions retired plus <see cref="TimestampBase"/>, so that emitted code may read it.</summary>
+    /// <summary>Non-zero where the bus' time-stamp counter is <see cref="ProcessorClock.TscAt"/> of the instructions retired plus <see cref="TimestampBase"/>, so that emitted code may read it.</summary>
     public uint TimestampFollows;
 
     /// <summary>Host addresses that emitted code has checked, for later accesses of the same block.</summary>

@@ -13,6 +13,9 @@ internal static class Cpuid
     /// <summary>First leaf of the range that hypervisors describe themselves in.</summary>
     public const uint HypervisorBase = 0x4000_0000;
 
+    /// <summary>Last leaf of that range.</summary>
+    public const uint HypervisorLast = 0x4FFF_FFFF;
+
     /// <summary>Twelve bytes, as EBX, ECX, EDX of <see cref="HypervisorBase"/>.</summary>
     public const string HypervisorSignature = "VirtShellVM\0";
 
@@ -84,9 +87,11 @@ internal static class Cpuid
     /// <summary>A leaf as the model has it, with XCR0 for the sizes that depend on it.</summary>
     public static CpuidLeaf Read(CpuModel model, uint leaf, uint subleaf, ulong xcr0)
     {
-        if (leaf is HypervisorBase && model != CpuModel.I486)
+        if (leaf is >= HypervisorBase and <= HypervisorLast)
         {
-            return FromText(HypervisorBase, HypervisorSignature);
+            // The range has one leaf, which tells so. The rest is zero, not the highest basic leaf's data: systems look here for
+            // other hypervisors' bits without asking for the highest leaf.
+            return leaf == HypervisorBase && model != CpuModel.I486 ? FromText(HypervisorBase, HypervisorSignature) : default;
         }
 
         if (leaf >= ExtendedBase && leaf <= MaxExtended(model))
@@ -94,7 +99,7 @@ internal static class Cpuid
             return Extended(model, leaf);
         }
 
-        // Beyond either range: as the highest basic leaf (SDM Vol. 2, CPUID).
+        // Beyond the basic and the extended range: as the highest basic leaf (SDM Vol. 2, CPUID).
         uint highest = MaxBasic(model);
         return Basic(model, leaf > highest ? highest : leaf, subleaf, xcr0);
     }

@@ -33,8 +33,8 @@ public sealed unsafe partial class Vcpu
     internal ulong TimestampCounter => Bus.ReadTimestampCounter() + _s->TscOffset;
 
     /// <summary>
-    /// Says that the bus' time-stamp counter is <see cref="InstructionsRetired"/> plus <paramref name="ahead"/> until further notice, so that
-    /// the processor need not ask for it.
+    /// Says that the bus' time-stamp counter is <see cref="ProcessorClock.TscAt"/> of <see cref="InstructionsRetired"/> plus
+    /// <paramref name="ahead"/> until further notice, so that the processor need not ask for it.
     /// </summary>
     public void LetTimestampFollow(long ahead)
     {
@@ -311,6 +311,7 @@ public sealed unsafe partial class Vcpu
     {
         _s->TscOffset += delta;
         _s->TscAdjust += delta;
+        Bus.TimestampMoved(delta);
     }
 
     private bool SetBase(ulong* field, ulong value)

@@ -66,8 +66,9 @@ internal sealed unsafe partial class BlockTranslator
         _code.LoadState(HostRegister.Rax, StateOffset.RunEnd);
         _code.AluState(CodeWriter.Sub, HostRegister.Rax, StateOffset.Budget);
         _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TimestampBase);
-        _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TscOffset);
         _code.AluImmediate(CodeWriter.Sub, HostRegister.Rax, _count - index + _ahead);
+        _code.ShiftLeft(HostRegister.Rax, ProcessorClock.TscShift);
+        _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TscOffset);
         _code.Move(HostRegister.Rdx, HostRegister.Rax);
         _code.ShiftRight(HostRegister.Rdx, 32);
         _code.Move32(HostRegister.Rax, HostRegister.Rax);

@@ -74,6 +74,9 @@ internal sealed unsafe partial class CodeMemory : IDisposable
         }
     }
 
+    /// <summary>What the host has had to give of it, in bytes; both views are of the same pages. From any thread.</summary>
+    public ulong ResidentBytes() => HostMemory.Resident(Writable, _length);
+
     public void Dispose()
     {
         Release();

@@ -122,6 +122,10 @@ internal sealed unsafe class ExitTable : IDisposable
         }
     }
 
+    /// <summary>Host memory that it takes, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() =>
+        _memory.ResidentBytes() + HostMemory.Resident((byte*)_settles, (ulong)MaxThunks * (ulong)sizeof(nint)) + ((ulong)_thunks.Length * (ulong)sizeof(FlagThunk)) + ((ulong)_thunkNumbers.Length * sizeof(int));
+
     public void Dispose()
     {
         _memory.Dispose();

@@ -45,6 +45,9 @@ internal sealed unsafe class JumpTableMemory : IDisposable
 
     public void Return(byte* memory) => _returned.Push((nint)memory);
 
+    /// <summary>What the host has had to give of it, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() => HostMemory.Resident(_reserved, _length);
+
     public void Dispose()
     {
         Release();

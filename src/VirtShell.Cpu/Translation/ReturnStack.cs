@@ -35,6 +35,9 @@ internal sealed unsafe class ReturnStack : IDisposable
         return (nint)top;
     }
 
+    /// <summary>What the host has had to give of it, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() => HostMemory.Resident(_memory, Bytes);
+
     public void Dispose()
     {
         Release();

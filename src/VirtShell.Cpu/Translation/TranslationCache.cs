@@ -151,6 +151,9 @@ internal sealed unsafe class TranslationCache : IDisposable
         _count = 0;
     }
 
+    /// <summary>Host memory that it takes, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() => _memory.ResidentBytes() + BytesOf(_bucketCount);
+
     public void Dispose()
     {
         ReleaseBuckets();

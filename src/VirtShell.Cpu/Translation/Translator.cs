@@ -147,6 +147,11 @@ internal sealed unsafe partial class Translator : IDisposable
         _vcpu.Mmu.FlushExec();
     }
 
+    /// <summary>Host memory that translations and all about them take, in bytes. From any thread.</summary>
+    public ulong ResidentBytes() =>
+        _memory.ResidentBytes() + _exits.ResidentBytes() + _returns.ResidentBytes() + _opMemory.ResidentBytes() + _cache.ResidentBytes()
+        + (ulong)_heat.Length + (Crossings * sizeof(ulong));
+
     public void Dispose()
     {
         _memory.Dispose();

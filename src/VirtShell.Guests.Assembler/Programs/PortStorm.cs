@@ -19,7 +19,7 @@ internal sealed class PortStorm : IGuestProgram
         (0x64, 0x64), // 8042 command: F0h-FFh pulse the reset line
         (0x92, 0x92), // system control port A: bit 0 resets
         (Hardware.Com1, Hardware.Com1 + 7),
-        (Hardware.DebugExit - 1, Hardware.DebugExit + 3), // debug exit, four ports wide
+        (Hardware.DebugExit, Hardware.DebugExit), // debug exit
         (Hardware.Pm1Control, Hardware.Pm1Control + 1),
         (0xCF9, 0xCF9), // reset control
     ];

@@ -1,5 +1,6 @@
 using System;
 using System.Text;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Console;
 
@@ -32,6 +33,13 @@ internal sealed class ConsoleText
         long number = ByteCount++;
         ReadOnlySpan<byte> one = [value];
         Append(decoder.GetChars(one, decoded, flush: false), number);
+    }
+
+    /// <summary>The output has paused; see <see cref="StreamMatcher"/>.</summary>
+    public void MarkPause()
+    {
+        Clean.MarkPause();
+        User.MarkPause();
     }
 
     /// <summary>Lets go of what is held back; no more bytes come.</summary>

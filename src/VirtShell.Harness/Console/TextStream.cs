@@ -14,6 +14,8 @@ internal sealed class TextStream
 
     private char[] text = new char[4096];
     private long[] origin = new long[4096];
+    private bool[] afterPause = new bool[4096];
+    private bool pausing;
     private int count;
     private long dropped;
     private long lineStart;
@@ -32,6 +34,12 @@ internal sealed class TextStream
     /// <summary>Number of the byte that the character came from.</summary>
     public long OriginOf(long position) => origin[position - dropped];
 
+    /// <summary>Whether the output had paused before the character came.</summary>
+    public bool IsAfterPause(long position) => afterPause[position - dropped];
+
+    /// <summary>The output has paused: whatever comes next comes after the pause.</summary>
+    public void MarkPause() => pausing = true;
+
     public void Append(char c, long byteNumber)
     {
         if (count == text.Length)
@@ -40,6 +48,8 @@ internal sealed class TextStream
         }
 
         text[count] = c;
+        afterPause[count] = pausing;
+        pausing = false;
         origin[count++] = byteNumber;
         if (c == '\n')
         {
@@ -95,12 +105,14 @@ internal sealed class TextStream
         {
             Array.Resize(ref text, text.Length * 2);
             Array.Resize(ref origin, origin.Length * 2);
+            Array.Resize(ref afterPause, afterPause.Length * 2);
             return;
         }
 
         int half = count / 2;
         Array.Copy(text, half, text, 0, count - half);
         Array.Copy(origin, half, origin, 0, count - half);
+        Array.Copy(afterPause, half, afterPause, 0, count - half);
         count -= half;
         dropped += half;
     }

@@ -34,6 +34,9 @@ internal sealed record GuestOutcome
     public string? Error { get; init; }
 
     public bool HostTimeExceeded { get; init; }
+
+    /// <summary>Whether it was turned off because the whole run is cut short; what it sent until then is there.</summary>
+    public bool Cancelled { get; init; }
 }
 
 /// <summary>Runs one guest from power-on to its end. Never throws for what a suite, an image or a guest does wrong.</summary>
@@ -43,14 +46,15 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
     private const string DefectHint = "This is a defect in VirtShell, not in your suite: please report it with this message and the JSON report.";
 
     /// <param name="name">The VM's name; unique in the host.</param>
+    /// <param name="detectPanics">Whether a kernel's panic ends the run.</param>
     /// <param name="hostTimeLimit">The safety net.</param>
     /// <param name="watch">Called a few times a second with what the run has used so far.</param>
-    public async Task<GuestOutcome> RunAsync(string name, VmSpec spec, IGuestDriver driver, TimeSpan hostTimeLimit, Action<string?, VmMetrics>? watch, CancellationToken cancellation)
+    public async Task<GuestOutcome> RunAsync(string name, VmSpec spec, IGuestDriver driver, bool detectPanics, TimeSpan hostTimeLimit, Action<string?, VmMetrics>? watch, CancellationToken cancellation)
     {
         VirtualMachine? vm = null;
         try
         {
-            vm = host.Create(Define(name, spec));
+            vm = host.Create(Define(name, spec, detectPanics));
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             VirtualMachine started = vm;
             var progress = new ImmediateProgress(text => watch?.Invoke(text, default));
@@ -58,13 +62,14 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
 
             // The limit is for running; downloads before it have no part in it.
             limit.CancelAfter(hostTimeLimit);
+            using CancellationTokenRegistration registration = limit.Token.Register(() => (driver as Steps.ScriptDriver)?.Abandon());
             bool exceeded = await WaitAsync(vm, watch, limit.Token, cancellation).ConfigureAwait(false);
             return Gather(vm) with { HostTimeExceeded = exceeded };
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             TurnOffQuietly(vm);
-            throw;
+            return vm is null ? new GuestOutcome { Cancelled = true } : Gather(vm) with { Cancelled = true };
         }
         catch (Exception e)
         {
@@ -153,7 +158,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
         }
     }
 
-    private VmDefinition Define(string name, VmSpec spec)
+    private VmDefinition Define(string name, VmSpec spec, bool detectPanics)
     {
         var disks = new List<VmDisk>();
         foreach (DiskSpec disk in spec.Disks)
@@ -169,6 +174,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
             Clock = spec.Clock,
             Engine = engine ?? spec.Engine,
             Seed = spec.Seed,
+            RtcStart = spec.Rtc,
             Guest = spec.Guest,
             Kernel = spec.Kernel,
             KernelSha256 = spec.KernelSha256,
@@ -180,7 +186,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
             HangInstructions = spec.HangAfter,
             ResetAction = spec.OnReset,
             CrashAction = CrashAction.Stop,
-            DetectPanics = true,
+            DetectPanics = detectPanics,
         };
     }
 

@@ -30,6 +30,10 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         {
             return draft with { Duration = Stopwatch.GetElapsedTime(start) };
         }
+        catch (PatternTimeoutException e)
+        {
+            return draft with { Outcome = Outcome.Error, Message = e.In(suite.File).ToString(), Duration = Stopwatch.GetElapsedTime(start) };
+        }
         catch (Exception e)
         {
             // One item's failure, even one of ours, never ends the run.
@@ -46,7 +50,18 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         IReadOnlyList<TextPattern> never = Judge.NeverPatterns(test);
         var driver = new ScriptDriver(test, item.Name, never);
 
-        GuestOutcome run = await runner.RunAsync(vmName, test.Vm, driver, hostTimeLimit, Watch(driver, test, report), cancellation).ConfigureAwait(false);
+        GuestOutcome run = await runner.RunAsync(vmName, test.Vm, driver, Judge.DetectsPanics(test), hostTimeLimit, Watch(driver, test, report), cancellation).ConfigureAwait(false);
+        if (run.Cancelled)
+        {
+            // What it did until then is worth reading, above all why it took so long.
+            return draft with { Steps = driver.Results, Serial = run.Serial, End = run.End };
+        }
+
+        if (driver.Mistake is { } mistake)
+        {
+            return draft with { Outcome = Outcome.Error, Message = mistake.In(suite.File).ToString(), Steps = driver.Results, Serial = run.Serial, End = run.End };
+        }
+
         if (run.Error is { } error)
         {
             return draft with { Outcome = Outcome.Error, Message = error };
@@ -60,7 +75,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
             var check = new NeighbourCheck(runner, test, vmName, hostTimeLimit);
             IReadOnlyList<AssertionResult> results = await check.RunAsync(
                 run,
-                (name, token) => runner.RunAsync(name, test.Vm, new ScriptDriver(test, item.Name, never), hostTimeLimit, watch: null, token),
+                (name, token) => runner.RunAsync(name, test.Vm, new ScriptDriver(test, item.Name, never), Judge.DetectsPanics(test), hostTimeLimit, watch: null, token),
                 cancellation).ConfigureAwait(false);
             foreach (AssertionResult result in results)
             {
@@ -110,7 +125,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         bool cannotRun = run.End == VmEndKind.StorageFault || judge.Assertions.Any(a => a.Outcome == Outcome.Error);
         if (run.CrashReport is { } crash)
         {
-            problems.Insert(0, crash.Summary);
+            problems.Insert(0, Printable.Escape(crash.Summary));
         }
 
         return (cannotRun ? Outcome.Error : Outcome.Failed, string.Join('\n', problems));
@@ -157,6 +172,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         Add("clock", vm.Clock == Machine.ClockMode.Virtual ? "virtual" : "host");
         Add("engine", Engines.Word(options.Engine ?? vm.Engine));
         Add("seed", vm.Seed == 0 ? null : vm.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Add("rtc", vm.Rtc == Host.RtcStart.Repeatable ? null : vm.Rtc.ToString());
         for (int i = 0; i < vm.Disks.Count; i++)
         {
             DiskSpec disk = vm.Disks[i];

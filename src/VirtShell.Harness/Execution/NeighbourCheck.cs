@@ -6,6 +6,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Execution;
 
@@ -131,7 +132,7 @@ internal sealed class NeighbourCheck(GuestRun runner, TestSpec test, string name
         return (runs, null);
     }
 
-    private Task<GuestOutcome> RunNeighbourAsync(NeighbourSpec neighbour, string vmName, CancellationToken cancellation)
+    private async Task<GuestOutcome> RunNeighbourAsync(NeighbourSpec neighbour, string vmName, CancellationToken cancellation)
     {
         // A neighbour is a test without steps that is turned off at its limit.
         var body = new TestSpec
@@ -140,7 +141,8 @@ internal sealed class NeighbourCheck(GuestRun runner, TestSpec test, string name
             Vm = neighbour.Vm,
             Limits = new LimitSpec { GuestTime = neighbour.Limit },
         };
-        return runner.RunAsync(vmName, neighbour.Vm, new ScriptDriver(body, vmName, []), hostTimeLimit, watch: null, cancellation);
+        GuestOutcome run = await runner.RunAsync(vmName, neighbour.Vm, new ScriptDriver(body, vmName, []), detectPanics: true, hostTimeLimit, watch: null, cancellation).ConfigureAwait(false);
+        return run.Cancelled ? throw new OperationCanceledException(cancellation) : run;
     }
 
     private static AssertionResult Compare(string title, string? difference, string detail) =>

@@ -11,7 +11,7 @@ internal delegate SuiteNode? NameResolver(string name, Mark mark);
 
 /// <summary>
 /// Replaces <c>${{ name }}</c> in scalars. A scalar that is one expression and nothing else becomes the value itself, be it
-/// a mapping or a list. Where a name cannot be resolved the scalar stays as it is, and the reason is diagnosed.
+/// a mapping or a list. Where a name cannot be resolved the reason is diagnosed, and a <see cref="BrokenNode"/> takes the value's place.
 /// </summary>
 internal static class Expressions
 {
@@ -50,14 +50,14 @@ internal static class Expressions
             if (close < 0)
             {
                 diagnostics.Add(scalar.Mark, $"\"{Open}\" without \"{Close}\" in {scalar.Describe()}");
-                return scalar;
+                return new BrokenNode(scalar.Mark);
             }
 
             string name = text[(open + Open.Length)..close].Trim();
             SuiteNode? value = resolve(name, scalar.Mark);
-            if (value is null)
+            if (value is null or BrokenNode)
             {
-                return scalar;
+                return new BrokenNode(scalar.Mark);
             }
 
             if (open == 0 && close + Close.Length == text.Length)
@@ -69,7 +69,7 @@ internal static class Expressions
             if (value is not ScalarNode part)
             {
                 diagnostics.Add(scalar.Mark, $"\"{Open} {name} {Close}\" is {value.Describe()} and cannot stand inside other text");
-                return scalar;
+                return new BrokenNode(scalar.Mark);
             }
 
             result.Append(text, position, open - position).Append(part.Value);

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Yaml;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Loading;
 
@@ -15,12 +16,21 @@ internal sealed class NameScope(MatrixRow row, Diagnostics diagnostics)
 {
     private static readonly string[] Families = ["matrix", "disk", "env"];
 
-    /// <summary>The machine's disks, once they are known.</summary>
-    public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
+    /// <summary>The machine's disks, once they are known; null where they are wrong, which is told elsewhere.</summary>
+    public IReadOnlyList<DiskSpec>? Disks { get; set; } = [];
+
+    /// <summary>A place where only the environment is known, in words; null in a test.</summary>
+    public string? Where { get; init; }
 
     public SuiteNode? Resolve(string name, Mark mark)
     {
         string[] parts = name.Split('.');
+        if (Where is not null && parts[0] is ("matrix" or "disk"))
+        {
+            diagnostics.Add(mark, $"\"{Printable.Escape(name)}\" is not known {Where}; only env.NAME is");
+            return null;
+        }
+
         switch (parts[0])
         {
             case "matrix" when parts.Length >= 2:
@@ -75,6 +85,11 @@ internal sealed class NameScope(MatrixRow row, Diagnostics diagnostics)
 
     private ScalarNode? ResolveDisk(string disk, string property, Mark mark)
     {
+        if (Disks is null)
+        {
+            return null;
+        }
+
         string[] names = [.. Enumerable.Range(0, Disks.Count).Where(i => Disks[i].Source is null).Select(DiskName)];
         int index = Array.FindIndex(names, n => n == disk);
         if (index < 0)

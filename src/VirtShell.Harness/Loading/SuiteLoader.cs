@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Yaml;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Loading;
 
@@ -41,10 +42,10 @@ internal static class SuiteLoader
 
     public static LoadedSuite Load(string file)
     {
-        string text;
+        byte[] bytes;
         try
         {
-            text = File.ReadAllText(file);
+            bytes = File.ReadAllBytes(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
@@ -57,7 +58,7 @@ internal static class SuiteLoader
             throw new SuiteException([new SuiteDiagnostic(file, 0, 0, reason)]);
         }
 
-        return Parse(text, file);
+        return Parse(SuiteText.Decode(bytes, file), file);
     }
 
     public static LoadedSuite Parse(string text, string file)
@@ -76,23 +77,24 @@ internal static class SuiteLoader
         }
 
         // Even when the frame is broken, the tests' own errors are worth telling in the same go.
-        _ = TestKind.Suite.TryBind(root!, diagnostics, out SuiteSpec suite);
+        root = ExpandFrame(root!, diagnostics);
+        _ = TestKind.Suite.TryBind(root, diagnostics, out SuiteSpec suite);
         var items = new List<LoadedItem>();
         MappingNode? defaults = suite.Defaults as MappingNode;
-        if (suite.Defaults is not null and not MappingNode and not ScalarNode { IsNull: true })
+        if (suite.Defaults is not null and not MappingNode and not BrokenNode and not ScalarNode { IsNull: true })
         {
             diagnostics.Add(suite.Defaults.Mark, $"expected a mapping as in a test, found {suite.Defaults.Describe()}");
         }
 
         if (suite.Tests is SequenceNode { Items.Count: > 0 } tests)
         {
-            var names = new Dictionary<string, Mark>(StringComparer.Ordinal);
+            var names = new NameRegister();
             foreach (SuiteNode test in tests.Items)
             {
                 LoadTest(suite, defaults, test, names, items, diagnostics);
             }
         }
-        else if (suite.Tests is not null)
+        else if (suite.Tests is not null and not BrokenNode)
         {
             diagnostics.Add(suite.Tests.Mark, $"\"tests\" needs a list of tests, found {(suite.Tests is SequenceNode ? "an empty list" : suite.Tests.Describe())}");
         }
@@ -103,10 +105,15 @@ internal static class SuiteLoader
         return new LoadedSuite(file, folder, suite.Name, baseline, items);
     }
 
-    private static void LoadTest(SuiteSpec suite, MappingNode? defaults, SuiteNode node, Dictionary<string, Mark> names, List<LoadedItem> items, Diagnostics diagnostics)
+    private static void LoadTest(SuiteSpec suite, MappingNode? defaults, SuiteNode node, NameRegister names, List<LoadedItem> items, Diagnostics diagnostics)
     {
         if (node is not MappingNode own)
         {
+            if (node is BrokenNode)
+            {
+                return;
+            }
+
             diagnostics.Add(node.Mark, $"a test is a mapping with name, vm, steps and more, found {node.Describe()}");
             return;
         }
@@ -114,12 +121,19 @@ internal static class SuiteLoader
         MappingNode test = defaults is null ? own : own.Over(defaults);
         SuiteNode? nameNode = own.Find("name");
         string name = (nameNode as ScalarNode)?.Value ?? string.Empty;
-        if (name.Length > 0 && !names.TryAdd(name, nameNode!.Mark))
+        if (name.Length > 0 && !names.Tests.TryAdd(name, nameNode!.Mark))
         {
-            diagnostics.Add(nameNode.Mark, $"two tests are named \"{Printable.Escape(name)}\"; the first is on line {names[name].Line}");
+            diagnostics.Add(nameNode.Mark, $"two tests are named \"{Printable.Escape(name)}\"; the first is on line {names.Tests[name].Line}");
         }
 
         SuiteNode? matrix = test.Find("matrix");
+        if (matrix is not null)
+        {
+            // The matrix is not there yet, nor are the disks: its values know the environment alone.
+            var environment = new NameScope(MatrixRow.Empty, diagnostics) { Where = "in a matrix" };
+            matrix = Expressions.Substitute(matrix, environment.Resolve, diagnostics);
+        }
+
         MappingNode body = test.Without("matrix");
         foreach (MatrixRow row in MatrixExpander.Expand(matrix, diagnostics))
         {
@@ -130,14 +144,14 @@ internal static class SuiteLoader
             }
 
             KeyValuePair<string, string>[] values = [.. row.Values.Select(v => new KeyValuePair<string, string>(v.Key, MatrixRow.Label(v.Value)))];
-            string full = values.Length == 0 ? $"{suite.Name} / {name}" : $"{suite.Name} / {name} ({string.Join(", ", values.Select(v => v.Value))})";
-            if (items.Any(i => i.Name == full))
+            string full = values.Length == 0 ? $"{suite.Name} / {spec.Name}" : $"{suite.Name} / {spec.Name} ({string.Join(", ", values.Select(v => v.Value))})";
+            if (!names.Items.Add(full))
             {
                 diagnostics.Add(matrix?.Mark ?? node.Mark, $"two combinations are named \"{Printable.Escape(full)}\"; give mapping values of an axis different \"name\"s");
                 continue;
             }
 
-            items.Add(new LoadedItem(full, name, values, spec));
+            items.Add(new LoadedItem(full, spec.Name, values, spec));
         }
     }
 
@@ -151,7 +165,7 @@ internal static class SuiteLoader
         if (disks is not null)
         {
             disks = Expressions.Substitute(disks, new NameScope(row, own).Resolve, own);
-            scope.Disks = VmKind.Disks.TryBind(disks, own, out IReadOnlyList<DiskSpec> bound) ? bound : [];
+            scope.Disks = VmKind.Disks.TryBind(disks, own, out IReadOnlyList<DiskSpec> bound) && !own.Any ? bound : null;
         }
 
         SuiteNode substituted = Expressions.Substitute(body, scope.Resolve, diagnostics);
@@ -162,6 +176,28 @@ internal static class SuiteLoader
 
         CheckBaseline(spec, suite, diagnostics);
         return spec;
+    }
+
+    /// <summary>The names that a suite has given out, each with its place.</summary>
+    private sealed class NameRegister
+    {
+        public Dictionary<string, Mark> Tests { get; } = new(StringComparer.Ordinal);
+
+        public HashSet<string> Items { get; } = new(StringComparer.Ordinal);
+    }
+
+    /// <summary>Expands what belongs to no test: it knows the environment alone.</summary>
+    private static SuiteNode ExpandFrame(SuiteNode root, Diagnostics diagnostics)
+    {
+        if (root is not MappingNode mapping)
+        {
+            return root;
+        }
+
+        var environment = new NameScope(MatrixRow.Empty, diagnostics) { Where = "outside of tests" };
+        return new MappingNode(mapping.Mark, [.. mapping.Entries.Select(e => e.Key.Value is "suite" or "baseline" or "description"
+            ? new KeyValuePair<ScalarNode, SuiteNode>(e.Key, Expressions.Substitute(e.Value, environment.Resolve, diagnostics))
+            : e)]);
     }
 
     private static void CheckBaseline(TestSpec spec, SuiteSpec suite, Diagnostics diagnostics)

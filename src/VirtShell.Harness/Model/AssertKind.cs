@@ -11,8 +11,10 @@ internal static class AssertKind
     public static readonly ObjectKind<AssertSpec> Assert = new ObjectKind<AssertSpec>("assert", "assert", "What must be true of the run.")
         .With("end", "How the run must end, or a list of ends that are right. Default: any but a crash.", EndKind.List, (t, v) => t.End = v)
         .With("never", "What must not appear in the serial output: built-in names (linux-panic, linux-oops, ...), text, or {regex: ...}. Default where a kernel is booted: all built-in ones.", new ListKind<TextPattern>(Patterns.NeverPattern, allowSingle: true), (t, v) => t.Never = v)
+        .With("allow", "Built-in names (linux-warning, ...) that may appear although nothing is said under never.", new ListKind<string>(Patterns.BuiltInName, allowSingle: true), (t, v) => t.Allow = v)
         .With("serial", "What must appear in the serial output, in this order.", new ListKind<TextPattern>(Patterns.Pattern, allowSingle: true), (t, v) => t.Serial = v)
-        .With("metrics", "Bounds on what the run uses.", Metrics, (t, v) => t.Metrics = v);
+        .With("metrics", "Bounds on what the run uses.", Metrics, (t, v) => t.Metrics = v)
+        .AtMostOne("never", "allow");
 
     public static readonly ObjectKind<LimitSpec> Limits = new ObjectKind<LimitSpec>("limits", "limits", "Limits of the run.")
         .With("step", "Guest time for each step that does not say otherwise. Default 60s.", Kinds.Duration, (t, v) => t.Step = v)

@@ -19,6 +19,9 @@ internal static class Patterns
     public static IReadOnlyList<TextPattern> BuiltIn { get; } =
         [.. GuestPatterns.Panics.Concat(GuestPatterns.Faults).Select(p => TextPattern.FromRegex(p.Pattern, p.Name))];
 
+    /// <summary>The name of a built-in pattern.</summary>
+    public static readonly Kind<string> BuiltInName = new ChoiceKind<string>([.. BuiltIn.Select(p => (p.Name!, p.Name!))]);
+
     private sealed class PatternKind(bool builtins) : Kind<TextPattern>
     {
         public override string Expected => builtins ? $"{string.Join(", ", BuiltIn.Select(p => p.Name))}, text, or {{regex: ...}}" : "text, or {regex: ...}";
@@ -77,7 +80,7 @@ internal static class Patterns
 
             try
             {
-                value = TextPattern.FromRegex(source.Value);
+                value = TextPattern.FromRegex(source.Value, mark: source.Mark);
                 return true;
             }
             catch (ArgumentException e)

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json.Nodes;
 using VirtShell.Harness.Yaml;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Model;
 

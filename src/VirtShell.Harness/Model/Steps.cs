@@ -1,4 +1,5 @@
 using VirtShell.Harness.Yaml;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Model;
 

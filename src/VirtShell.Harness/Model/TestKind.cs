@@ -79,6 +79,13 @@ internal static class TestKind
             }
         }
 
+        // Without time stamps nothing tells a kernel's messages from a command's output.
+        if (test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false }) && test.Vm.CommandLine.Split(' ').Any(w => w is "printk.time=0" or "printk.time=n" or "printk.time=N" or "printk.time=off"))
+        {
+            SuiteNode? line = (mapping?.Find("vm") as MappingNode)?.Find("cmdline");
+            diagnostics.Add(line?.Mark ?? test.Vm.Mark, "run knows kernel messages by their time stamps and leaves them out of the output, and printk.time=0 takes the stamps away; leave it out, or say \"keep-kernel-messages: true\" with each run");
+        }
+
         if (test.Neighbours.Count > 0)
         {
             IEnumerable<VmSpec> machines = test.Neighbours.Select(n => n.Vm).Prepend(test.Vm);

@@ -53,6 +53,9 @@ internal sealed class AssertSpec
     /// <summary>What must not appear; null where the suite says nothing (then the built-in patterns must not, where a kernel is booted).</summary>
     public IReadOnlyList<TextPattern>? Never { get; set; }
 
+    /// <summary>Names of built-in patterns that may appear all the same.</summary>
+    public IReadOnlyList<string> Allow { get; set; } = [];
+
     /// <summary>What must appear in the serial output, in this order.</summary>
     public IReadOnlyList<TextPattern> Serial { get; set; } = [];
 

@@ -53,6 +53,7 @@ internal static class VmKind
         .With("clock", "virtual (default: deterministic, sleeping costs nothing) or host (paced by the host's clock).", new ChoiceKind<ClockMode>(("virtual", ClockMode.Virtual), ("host", ClockMode.Host)), (t, v) => t.Clock = v)
         .With("engine", "What executes the guest: auto (default: the translator where the host can run it), translator or interpreter. It changes speed and nothing else.", new ChoiceKind<EngineKind>(Engines.Words), (t, v) => t.Engine = v)
         .With("seed", "Seed of the machine's random sources. Default 0.", Kinds.Seed, (t, v) => t.Seed = v)
+        .With("rtc", "What the machine's clock shows at the start, in UTC: a date such as 2026-01-01 (the default) or 2026-01-01T12:30:00, utc for the host's time, or localtime for its local time. With the host's time runs do not repeat.", Kinds.RtcStart, (t, v) => t.Rtc = v)
         .With("disks", "Disks in order: vda, vdb, ...", Disks, (t, v) => t.Disks = v)
         .With("hang-after", "Instructions without serial output, disk access or a halt after which the guest counts as hung. Default: no such check.", Kinds.Count, (t, v) => t.HangAfter = v)
         .With("on-reset", "What a reset by the guest does: end (default: the run ends) or restart (as a PC does).", new ChoiceKind<ResetAction>(("end", ResetAction.EndRun), ("restart", ResetAction.Restart)), (t, v) => t.OnReset = v)
@@ -74,6 +75,39 @@ internal static class VmKind
         }
     }
 
+    /// <summary>Notes what the machine is made of, with places, so that what is missing is told before anything runs.</summary>
+    private static void AddSources(VmSpec vm, MappingNode? mapping)
+    {
+        void Add(string? source, string what, SuiteNode? node)
+        {
+            if (source is not null)
+            {
+                vm.Sources.Add(new PlacedSource(source, what, node?.Mark ?? vm.Mark));
+            }
+        }
+
+        Add(vm.Kernel, "kernel", mapping?.Find("kernel"));
+        Add(vm.Initrd, "initrd", mapping?.Find("initrd"));
+        foreach (DiskSpec disk in vm.Disks)
+        {
+            if (disk.Source is not null)
+            {
+                vm.Sources.Add(new PlacedSource(disk.Source, "disk image", disk.Mark));
+            }
+        }
+
+        if (vm.Initramfs is { } own && mapping?.Find("initramfs") is MappingNode node)
+        {
+            Add(own.Folder, "folder", node.Find("folder"));
+            Add(own.Busybox, "busybox", node.Find("busybox"));
+            Add(own.ModulesFrom, "source of modules", node.Find("modules-from"));
+            foreach ((string path, string source) in own.Files)
+            {
+                Add(source, "file", (node.Find("files") as MappingNode)?.Find(path));
+            }
+        }
+    }
+
     private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
     {
         if (vm.Guest is null && vm.Kernel is null)
@@ -92,6 +126,7 @@ internal static class VmKind
             diagnostics.Add(mapping!.Find("kernel")!.Mark, "an https: kernel needs \"kernel-sha256\", so that every run boots the same bytes");
         }
 
+        AddSources(vm, mapping);
         if (vm.MemoryBytes < MinimumMemory || vm.MemoryBytes > MaximumMemory || vm.MemoryBytes % PageSize != 0)
         {
             diagnostics.Add(mapping?.Find("memory")?.Mark ?? node.Mark, "memory is a multiple of 4K, from 64K to 64G");

@@ -33,12 +33,21 @@ internal sealed class VmSpec : IPlaced
 
     public ulong Seed { get; set; }
 
+    public RtcStart Rtc { get; set; } = RtcStart.Repeatable;
+
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
 
     public long HangAfter { get; set; }
 
     public ResetAction OnReset { get; set; } = ResetAction.EndRun;
+
+    /// <summary>Everything that it names outside of the suite, with its place.</summary>
+    public List<PlacedSource> Sources { get; } = [];
 }
+
+/// <summary>A source in a suite: a path, apt: or https:.</summary>
+/// <param name="What">What it is for, for messages: "kernel".</param>
+internal sealed record PlacedSource(string Source, string What, Mark Mark);
 
 /// <summary>An initramfs to build; see <see cref="Images.InitramfsDefinition"/>.</summary>
 internal sealed class InitramfsSpec

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
-using System.Net;
 using System.Text;
 using VirtShell.Host;
 
@@ -261,10 +260,10 @@ internal static class HtmlReport
             return;
         }
 
-        string log = Printable.Log(item.SerialText);
+        string log = Printable.Xml(item.SerialText);
         string note = log.Length > LongestLog ? $", the last {LongestLog} characters" : string.Empty;
         string open = log.Length < 3000 ? " open" : string.Empty;
-        writer.WriteLine($"<details class=\"serial\"{open}><summary>Serial output ({Units.FormatSize(item.Serial.Length)}{note})</summary><pre>{E(log.Length > LongestLog ? log[^LongestLog..] : log)}</pre></details>");
+        writer.WriteLine($"<details class=\"serial\"{open}><summary>Serial output ({Units.FormatSize(item.Serial.Length)}{note})</summary><pre>{E(Printable.Tail(log, LongestLog))}</pre></details>");
     }
 
     private static string EndText(ItemResult item) => item.End == VmEndKind.None ? string.Empty : Model.EndCondition.Describe(item.End, item.EndCode);
@@ -273,7 +272,7 @@ internal static class HtmlReport
 
     private static string Display(ItemResult item, string metric) => item.Metrics.FirstOrDefault(m => m.Name == metric)?.Display ?? "–";
 
-    private static string Cut(string text, int limit) => text.Length <= limit ? text : text[..limit] + "\n…";
+    private static string Cut(string text, int limit) => text.Length <= limit ? text : Printable.Head(text, limit) + "\n…";
 
     private static string Class(Outcome outcome) => outcome switch
     {
@@ -294,5 +293,5 @@ internal static class HtmlReport
     };
 
     /// <summary>Text made safe twice: control characters visible, then HTML encoded.</summary>
-    private static string E(string text) => WebUtility.HtmlEncode(Printable.Log(text));
+    private static string E(string text) => Printable.Html(text);
 }

@@ -5,12 +5,14 @@ using System.IO;
 using System.Linq;
 using System.Text;
 using System.Xml;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Reports;
 
 /// <summary>
-/// JUnit XML as CI systems read it: one testsuite a suite file, one testcase an item, failures and errors apart. Well-formed
-/// whatever bytes a guest sent: what XML cannot hold is replaced by visible pictures first.
+/// JUnit XML as CI systems read it: one testsuite a suite file, one testcase an item, failures and errors apart. It keeps to the
+/// elements and attributes of junit-10.xsd, by which Jenkins' xUnit plugin checks. Well-formed whatever bytes a guest sent:
+/// what XML cannot hold is replaced by visible pictures first.
 /// </summary>
 internal static class JUnitReport
 {
@@ -41,11 +43,33 @@ internal static class JUnitReport
         Attribute(xml, "name", name);
         Attribute(xml, "file", file);
         Counts(xml, items);
+        Attribute(xml, "skipped", Skipped(items));
         Attribute(xml, "time", Seconds(TimeSpan.FromTicks(items.Sum(i => i.Duration.Ticks))));
         Attribute(xml, "timestamp", startedAt.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture));
+        WriteProperties(xml, items);
         foreach (ItemResult item in items)
         {
             WriteCase(xml, item, name);
+        }
+
+        xml.WriteEndElement();
+    }
+
+    // A testcase can hold no properties there, so its suite does: "ITEM: metric".
+    private static void WriteProperties(XmlWriter xml, ItemResult[] items)
+    {
+        xml.WriteStartElement("properties");
+        foreach (ItemResult item in items)
+        {
+            foreach (MetricResult metric in item.Metrics)
+            {
+                Property(xml, $"{item.Name}: {metric.Name}", metric.Value.ToString(CultureInfo.InvariantCulture));
+            }
+
+            foreach (KeyValuePair<string, string> axis in item.Item.Matrix)
+            {
+                Property(xml, $"{item.Name}: matrix.{axis.Key}", axis.Value);
+            }
         }
 
         xml.WriteEndElement();
@@ -58,18 +82,6 @@ internal static class JUnitReport
         Attribute(xml, "classname", suite);
         Attribute(xml, "name", item.Name.StartsWith(prefix, StringComparison.Ordinal) ? item.Name[prefix.Length..] : item.Name);
         Attribute(xml, "time", Seconds(item.Duration));
-        xml.WriteStartElement("properties");
-        foreach (MetricResult metric in item.Metrics)
-        {
-            Property(xml, metric.Name, metric.Value.ToString(CultureInfo.InvariantCulture));
-        }
-
-        foreach (KeyValuePair<string, string> axis in item.Item.Matrix)
-        {
-            Property(xml, $"matrix.{axis.Key}", axis.Value);
-        }
-
-        xml.WriteEndElement();
         switch (item.Outcome)
         {
             case Outcome.Failed:
@@ -86,30 +98,27 @@ internal static class JUnitReport
                 break;
         }
 
-        string log = Printable.Log(item.SerialText);
+        string log = Printable.Xml(item.SerialText);
         if (log.Length > 0)
         {
             xml.WriteStartElement("system-out");
-            xml.WriteString(log.Length <= LongestLog ? log : $"(the last {LongestLog} of {log.Length} characters)\n{log[^LongestLog..].TrimStart(LowSurrogates)}");
+            xml.WriteString(log.Length <= LongestLog ? log : $"(the last {LongestLog} of {log.Length} characters)\n{Printable.Tail(log, LongestLog)}");
             xml.WriteEndElement();
         }
 
         if (item.CrashReport is { } crash)
         {
             xml.WriteStartElement("system-err");
-            xml.WriteString(Printable.Log(crash.ToText()));
+            xml.WriteString(Printable.Xml(crash.ToText()));
             xml.WriteEndElement();
         }
 
         xml.WriteEndElement();
     }
 
-    /// <summary>A cut may have split a surrogate pair.</summary>
-    private static char[] LowSurrogates { get; } = [.. Enumerable.Range(0xDC00, 0x400).Select(c => (char)c)];
-
     private static void Problem(XmlWriter xml, string element, ItemResult item)
     {
-        string text = Printable.Log(item.Message);
+        string text = Printable.Xml(item.Message);
         xml.WriteStartElement(element);
         Attribute(xml, "message", text.Split('\n')[0]);
         Attribute(xml, "type", item.Outcome == Outcome.Error ? "cannot-run" : "failed");
@@ -122,8 +131,9 @@ internal static class JUnitReport
         Attribute(xml, "tests", items.Count.ToString(CultureInfo.InvariantCulture));
         Attribute(xml, "failures", items.Count(i => i.Outcome == Outcome.Failed).ToString(CultureInfo.InvariantCulture));
         Attribute(xml, "errors", items.Count(i => i.Outcome == Outcome.Error).ToString(CultureInfo.InvariantCulture));
-        Attribute(xml, "skipped", items.Count(i => i.Outcome is Outcome.Skipped or Outcome.Cancelled).ToString(CultureInfo.InvariantCulture));
     }
+
+    private static string Skipped(IReadOnlyCollection<ItemResult> items) => items.Count(i => i.Outcome is Outcome.Skipped or Outcome.Cancelled).ToString(CultureInfo.InvariantCulture);
 
     private static void Property(XmlWriter xml, string name, string value)
     {
@@ -133,7 +143,7 @@ internal static class JUnitReport
         xml.WriteEndElement();
     }
 
-    private static void Attribute(XmlWriter xml, string name, string value) => xml.WriteAttributeString(name, Printable.Log(value));
+    private static void Attribute(XmlWriter xml, string name, string value) => xml.WriteAttributeString(name, Printable.Xml(value));
 
     private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.000", CultureInfo.InvariantCulture);
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Text.Encodings.Web;
@@ -11,7 +12,13 @@ internal static class JsonReport
 {
     private const int Version = 1;
 
-    public static void Write(RunResult result, Stream stream)
+    /// <summary>Characters of a serial log, of which the end is kept, and of a command's output.</summary>
+    private const int LongestSerial = 16 * 1024;
+
+    /// <param name="result">The run.</param>
+    /// <param name="stream">Where to.</param>
+    /// <param name="serialFile">The file with an item's serial log, relative to the report; null where none is written.</param>
+    public static void Write(RunResult result, Stream stream, Func<ItemResult, string?> serialFile)
     {
         var options = new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
         using var json = new Utf8JsonWriter(stream, options);
@@ -28,24 +35,24 @@ internal static class JsonReport
         json.WriteStartArray("items");
         foreach (ItemResult item in result.Items)
         {
-            WriteItem(json, item);
+            WriteItem(json, item, serialFile(item));
         }
 
         json.WriteEndArray();
         json.WriteEndObject();
     }
 
-    private static void WriteItem(Utf8JsonWriter json, ItemResult item)
+    private static void WriteItem(Utf8JsonWriter json, ItemResult item, string? serialFile)
     {
         json.WriteStartObject();
-        json.WriteString("name", item.Name);
-        json.WriteString("suite", item.Item.SuiteName);
-        json.WriteString("file", item.Item.SuiteFile);
-        json.WriteString("test", item.Item.TestName);
+        Text(json, "name", item.Name);
+        Text(json, "suite", item.Item.SuiteName);
+        Text(json, "file", item.Item.SuiteFile);
+        Text(json, "test", item.Item.TestName);
         WritePairs(json, "matrix", item.Item.Matrix);
         WritePairs(json, "configuration", item.Configuration);
         json.WriteString("outcome", Word(item.Outcome));
-        json.WriteString("message", item.Message);
+        Text(json, "message", item.Message);
         json.WriteNumber("duration", item.Duration.TotalSeconds);
         json.WriteString("end", item.End == VmEndKind.None ? null : JsonNamingPolicy.KebabCaseLower.ConvertName(item.End.ToString()));
         json.WriteNumber("end-code", item.EndCode);
@@ -54,9 +61,9 @@ internal static class JsonReport
         foreach (AssertionResult assertion in item.Assertions)
         {
             json.WriteStartObject();
-            json.WriteString("name", assertion.Name);
+            Text(json, "name", assertion.Name);
             json.WriteString("outcome", Word(assertion.Outcome));
-            json.WriteString("message", assertion.Message);
+            Text(json, "message", assertion.Message);
             json.WriteEndObject();
         }
 
@@ -81,7 +88,14 @@ internal static class JsonReport
             json.WriteRawValue(crash.ToJson());
         }
 
-        json.WriteString("serial", item.SerialText);
+        json.WriteNumber("serial-bytes", item.Serial.Length);
+        if (serialFile is not null)
+        {
+            json.WriteString("serial-file", serialFile);
+        }
+
+        // The whole log is in the file; here is what is looked at first.
+        Text(json, "serial", Printable.Tail(item.SerialText, LongestSerial));
         json.WriteEndObject();
     }
 
@@ -92,15 +106,15 @@ internal static class JsonReport
         {
             json.WriteStartObject();
             json.WriteNumber("number", step.Number);
-            json.WriteString("description", step.Description);
+            Text(json, "description", step.Description);
             json.WriteString("outcome", Word(step.Outcome));
-            json.WriteString("message", step.Message);
+            Text(json, "message", step.Message);
             json.WriteNumber("started-at", step.StartedAt.TotalSeconds);
             json.WriteNumber("guest-time", step.GuestTime.TotalSeconds);
             json.WriteNumber("instructions", step.Instructions);
             if (step.Output is not null)
             {
-                json.WriteString("output", step.Output);
+                Text(json, "output", Cut(step.Output));
             }
 
             if (step.ExitStatus is { } status)
@@ -119,11 +133,16 @@ internal static class JsonReport
         json.WriteStartObject(name);
         foreach (KeyValuePair<string, string> pair in pairs)
         {
-            json.WriteString(pair.Key, pair.Value);
+            json.WriteString(Printable.Json(pair.Key), Printable.Json(pair.Value));
         }
 
         json.WriteEndObject();
     }
+
+    private static void Text(Utf8JsonWriter json, string name, string value) => json.WriteString(name, Printable.Json(value));
+
+    private static string Cut(string output) => output.Length <= LongestSerial ? output
+        : $"{Printable.Head(output, LongestSerial / 2)}\n[... {output.Length - LongestSerial} characters are left out here ...]\n{Printable.Tail(output, LongestSerial / 2)}";
 
     private static string Word(Outcome outcome) => JsonNamingPolicy.KebabCaseLower.ConvertName(outcome.ToString());
 }

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using VirtShell.Harness.Console;
 using VirtShell.Host;
 
@@ -23,6 +24,21 @@ internal sealed class PortState(int number)
     public int Number { get; } = number;
 
     public ConsoleText Text { get; } = new();
+
+    /// <summary>Guest time of the last byte, in nanoseconds.</summary>
+    public long LastByteAt { get; set; }
+
+    /// <summary>Numbers of the bytes before which the output paused, in order.</summary>
+    public List<long> Pauses { get; } = [];
+
+    /// <summary>Whether the script has typed or found something here.</summary>
+    public bool IsInUse { get; set; }
+
+    public void NotePause()
+    {
+        Pauses.Add(Text.ByteCount);
+        Text.MarkPause();
+    }
 
     /// <summary>Number of the first byte that no expectation has consumed.</summary>
     public long Cursor { get; set; }

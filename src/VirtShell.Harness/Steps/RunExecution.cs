@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Linq;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Steps;
 
@@ -12,13 +13,26 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     /// <summary>A prompt counts when nothing follows it for this long: text that only looks like one goes on at once.</summary>
     private const long PromptQuiet = 20_000_000;
 
+    /// <summary>Of a longer line only the end can be a prompt.</summary>
+    private const int LongestPrompt = 4096;
+
+    /// <summary>Characters of the output's beginning that are kept when the output outgrows what a stream holds.</summary>
+    private const int HeadLength = 64 * 1024;
+
+    private const int ShownLines = 20;
+    private const int ShownColumns = 1000;
+
     private readonly ShellCommand command = new(spec.Command, salt);
     private Phase phase = Phase.Prompt;
     private long deadline;
     private long quietAt = long.MaxValue;
+    private long changedAt;
     private long userSeen = -1;
     private ConsoleMatcher? matcher;
     private long outputStart;
+    private long outputPosition;
+    private string? head;
+    private bool isCut;
 
     private enum Phase
     {
@@ -29,6 +43,8 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
 
     public override int Port => spec.Port;
 
+    public override bool LooksInPauses => phase != Phase.Prompt;
+
     protected override string Waiting => phase switch
     {
         Phase.Prompt => $"while waiting for the prompt {prompt}{SerialPorts.Suffix(Port)}",
@@ -38,32 +54,71 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
 
     private PortState State => Script.Port(Port);
 
+    /// <summary>Where the command's output is taken from.</summary>
+    private TextStream Source => spec.KeepKernelMessages ? State.Text.Clean : State.Text.User;
+
     public override void Begin()
     {
+        State.IsInUse = true;
         deadline = Script.Control.GuestTime + limit;
         Script.SetStepAlarm(deadline);
         OnOutput();
     }
 
-    public override void OnOutput()
+    public override void OnOutput() => Look(pausing: false);
+
+    public override void OnPause() => Look(pausing: true);
+
+    public override void OnAlarm()
+    {
+        long now = Script.Control.GuestTime;
+        if (phase == Phase.Prompt && now >= quietAt)
+        {
+            LookForPrompt(now);
+            return;
+        }
+
+        if (now >= deadline)
+        {
+            FailByTimeout(limit, phase == Phase.End && EndsItsShell ? $" It may have ended its own shell: put it in parentheses, {Printable.Quote($"({spec.Command.Trim()})", 60)}, and only the subshell ends." : string.Empty);
+        }
+    }
+
+    protected override string AfterPanic(string panic) => panic.Contains("Attempted to kill init", StringComparison.Ordinal)
+        ? ". The shell is the guest's first process and the command ended it; put the command in parentheses, and only the subshell ends."
+        : ".";
+
+    /// <summary>Whether it names a word that ends a shell; enough for a hint.</summary>
+    private bool EndsItsShell => spec.Command.Split([' ', '\t', '\n', ';', '&', '|'], StringSplitOptions.RemoveEmptyEntries).Any(w => w is "exit" or "exec" or "logout");
+
+    /// <summary>The end marker with its status; a regular expression, because the status' length is open.</summary>
+    private TextPattern EndPattern => TextPattern.FromRegex($"{command.EndMarker}[0-9]+:");
+
+    private void Look(bool pausing)
     {
         switch (phase)
         {
             case Phase.Prompt:
-                LookForPrompt();
+                NoteChange();
                 break;
             case Phase.Begin:
-                if (matcher!.Advance())
+                if (matcher!.Advance(pausing))
                 {
                     outputStart = matcher.MatchEndByte;
+                    outputPosition = Source.PositionAt(outputStart);
                     phase = Phase.End;
                     matcher = new ConsoleMatcher(State.Text, EndPattern, outputStart);
-                    OnOutput();
+                    Look(pausing);
                 }
 
                 break;
             default:
-                if (matcher!.Advance())
+                if (head is null && Source.End - outputPosition >= HeadLength)
+                {
+                    head = Source.Slice(outputPosition, outputPosition + HeadLength).ToString();
+                }
+
+                if (matcher!.Advance(pausing))
                 {
                     Finish();
                 }
@@ -72,40 +127,45 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         }
     }
 
-    public override void OnAlarm()
+    /// <summary>Something came that may be a prompt: it is looked at once it has stood still. One alarm, however much comes.</summary>
+    private void NoteChange()
     {
-        if (phase == Phase.Prompt && Script.Control.GuestTime >= quietAt)
+        long end = State.Text.User.End;
+        if (end == userSeen)
         {
-            Type();
             return;
         }
 
-        if (Script.Control.GuestTime >= deadline)
+        userSeen = end;
+        changedAt = Script.Control.GuestTime;
+        if (quietAt == long.MaxValue)
         {
-            FailByTimeout(limit);
+            quietAt = changedAt + PromptQuiet;
+            Script.SetStepAlarm(Math.Min(quietAt, deadline));
         }
     }
 
-    /// <summary>The end marker with its status; a regular expression, because the status' length is open.</summary>
-    private TextPattern EndPattern => TextPattern.FromRegex($"{command.EndMarker}[0-9]+:");
-
-    private void LookForPrompt()
+    private void LookForPrompt(long now)
     {
-        TextStream user = State.Text.User;
-        if (user.End == userSeen)
+        quietAt = changedAt + PromptQuiet;
+        if (now >= quietAt)
         {
-            return;
+            quietAt = long.MaxValue;
+            TextStream user = State.Text.User;
+            bool fresh = user.End > user.First && user.OriginOf(user.End - 1) >= State.PromptFloor;
+            ReadOnlySpan<char> line = user.Slice(Math.Max(user.LineStart, user.End - LongestPrompt), user.End);
+
+            // A prompt given as text has to end the line; a regular expression says so itself with $.
+            if (fresh && prompt.IsMatch(line) && (prompt.IsRegex || line.EndsWith(prompt.Source)))
+            {
+                Type();
+                return;
+            }
         }
 
-        userSeen = user.End;
-        bool fresh = user.End > user.First && user.OriginOf(user.End - 1) >= State.PromptFloor;
-        bool found = fresh && prompt.IsMatch(user.Slice(user.LineStart, user.End)) && EndsWithPrompt(user);
-        quietAt = found ? Script.Control.GuestTime + PromptQuiet : long.MaxValue;
+        // The deadline may be due with it: it then comes at once.
         Script.SetStepAlarm(Math.Min(quietAt, deadline));
     }
-
-    /// <summary>A prompt given as text has to end the line; a regular expression says so itself with <c>$</c>.</summary>
-    private bool EndsWithPrompt(TextStream user) => prompt.IsRegex || user.Slice(user.LineStart, user.End).EndsWith(prompt.Source);
 
     private void Type()
     {
@@ -119,11 +179,10 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
 
     private void Finish()
     {
-        ConsoleText text = State.Text;
         State.Cursor = matcher!.MatchEndByte;
         State.PromptFloor = matcher.MatchEndByte;
-        TextStream stream = spec.KeepKernelMessages ? text.Clean : text.User;
-        ReadOnlySpan<char> between = stream.Slice(stream.PositionAt(outputStart), stream.PositionAt(matcher.MatchEndByte));
+        TextStream stream = Source;
+        ReadOnlySpan<char> between = stream.Slice(outputPosition, stream.PositionAt(matcher.MatchEndByte));
         int marker = between.LastIndexOf(command.EndMarker, StringComparison.Ordinal);
         if (marker < 0)
         {
@@ -133,8 +192,19 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
 
         ReadOnlySpan<char> status = between[(marker + command.EndMarker.Length)..].TrimEnd(':');
         ExitStatus = int.Parse(status, NumberStyles.None, CultureInfo.InvariantCulture);
-        Output = ShellCommand.TrimOutput(between[..marker]);
+        isCut = stream.First > outputPosition;
+        Output = isCut ? Join(stream.First, between[..marker]) : ShellCommand.TrimOutput(between[..marker]);
         Judge();
+    }
+
+    /// <summary>Beginning and end of an output of which the middle was not kept.</summary>
+    private string Join(long first, ReadOnlySpan<char> rest)
+    {
+        string beginning = head!.TrimStart('\n');
+        long missing = first - outputPosition - HeadLength;
+        int overlap = missing < 0 ? (int)Math.Min(-missing, rest.Length) : 0;
+        string end = Printable.Json(rest[overlap..].TrimEnd('\n').ToString());
+        return missing <= 0 ? beginning + end : $"{beginning}\n[... {missing} characters were not kept ...]\n{end}";
     }
 
     private void Judge()
@@ -143,20 +213,21 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         {
             Fail($"The command's exit status was {ExitStatus}, not {wanted}. {DescribeOutput()}", withTail: false);
         }
-        else if (spec.Output is { } pattern && !(pattern.IsRegex ? Output!.Split('\n').Any(pattern.IsMatch) : pattern.IsMatch(Output!)))
+        else if (spec.Output is { } pattern && !(pattern.IsRegex ? Output!.Split('\n').Any(l => pattern.IsMatch(l)) : pattern.IsMatch(Output!)))
         {
-            Fail($"The output does not hold {pattern}. {DescribeOutput()}", withTail: false);
+            string cut = isCut ? " It may be in the part that was not kept: filter the output in the guest (grep, tail), or write it to a file there." : string.Empty;
+            Fail($"The output does not hold {pattern}.{cut} {DescribeOutput()}", withTail: false);
         }
         else
         {
-            Pass();
+            Pass(isCut ? "Beginning and end of the output were kept; it is longer than the million characters that are held." : string.Empty);
         }
     }
 
     private string DescribeOutput()
     {
         string[] lines = Output!.Split('\n');
-        string shown = string.Join('\n', lines.TakeLast(20).Select(l => $"    {Printable.Log(l)}"));
-        return Output.Length == 0 ? "It printed nothing." : lines.Length > 20 ? $"The last it printed:\n{shown}" : $"It printed:\n{shown}";
+        string shown = string.Join('\n', lines.TakeLast(ShownLines).Select(l => $"    {Printable.Log(Printable.Tail(l, ShownColumns))}"));
+        return Output.Length == 0 ? "It printed nothing." : lines.Length > ShownLines ? $"The last it printed:\n{shown}" : $"It printed:\n{shown}";
     }
 }

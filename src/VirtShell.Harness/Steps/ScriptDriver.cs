@@ -22,6 +22,9 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     /// <summary>After a forbidden line the guest goes on this long, so that the log holds the whole report.</summary>
     private const long Aftermath = 2_000_000_000;
 
+    /// <summary>Of a longer line only the end is looked at for what must not appear; printk's longest is 1,024 characters.</summary>
+    private const int LongestForbiddenLine = 16 * 1024;
+
     private readonly TestSpec test;
     private readonly string salt;
     private readonly IReadOnlyList<TextPattern> never;
@@ -36,9 +39,11 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private long stepAlarm = long.MaxValue;
     private long overallAlarm;
     private long aftermathAlarm = long.MaxValue;
+    private long quietAlarm = long.MaxValue;
     private long armed = long.MaxValue;
     private bool advancing;
     private bool turnedOff;
+    private volatile bool abandoned;
     private volatile string activity = "starting";
     private volatile int stepsDone;
 
@@ -67,22 +72,95 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public IGuestControl Control => control;
 
+    /// <summary>A regular expression of the suite that took too long, which ended the run; else null.</summary>
+    public PatternTimeoutException? Mistake { get; private set; }
+
+    /// <summary>The run is being turned off from outside, on any thread: nothing that the guest still sends is looked at.</summary>
+    public void Abandon() => abandoned = true;
+
     public void OnStart(IGuestControl control1)
     {
         control = control1;
-        overallAlarm = test.Limits.GuestTime;
-        Arm();
-        Advance();
+        try
+        {
+            overallAlarm = test.Limits.GuestTime;
+            Arm();
+            Advance();
+        }
+        catch (PatternTimeoutException e)
+        {
+            EndBy(e);
+        }
     }
 
     public void OnSerial(IGuestControl control1, int port, byte value)
     {
-        if (turnedOff)
+        if (turnedOff || abandoned)
         {
             return;
         }
 
+        try
+        {
+            TakeSerial(port, value);
+        }
+        catch (PatternTimeoutException e)
+        {
+            EndBy(e);
+        }
+    }
+
+    public void OnAlarm(IGuestControl control1)
+    {
+        if (turnedOff || abandoned)
+        {
+            return;
+        }
+
+        try
+        {
+            TakeAlarm();
+        }
+        catch (PatternTimeoutException e)
+        {
+            EndBy(e);
+        }
+    }
+
+    public void OnEnd(IGuestControl control1, VmEndKind end)
+    {
+        try
+        {
+            TakeEnd(end);
+        }
+        catch (PatternTimeoutException e)
+        {
+            EndBy(e);
+        }
+
+        activity = "judging";
+    }
+
+    private void EndBy(PatternTimeoutException mistake)
+    {
+        Mistake ??= mistake;
+        advancing = false;
+        if (!turnedOff)
+        {
+            TurnOff();
+        }
+    }
+
+    private void TakeSerial(int port, byte value)
+    {
         PortState state = Port(port);
+        long now = control.GuestTime;
+        if (now - state.LastByteAt >= StreamMatcher.Pause)
+        {
+            state.NotePause();
+        }
+
+        state.LastByteAt = now;
         state.Text.Feed(value);
         if (value == '\n' && never.Count > 0)
         {
@@ -99,11 +177,12 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         if (current is not null && current.Port == port)
         {
             current.OnOutput();
+            WatchForPause(state);
             Advance();
         }
     }
 
-    public void OnAlarm(IGuestControl control1)
+    private void TakeAlarm()
     {
         armed = long.MaxValue;
         long now = control.GuestTime;
@@ -120,6 +199,24 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             return;
         }
 
+        if (now >= quietAlarm)
+        {
+            quietAlarm = long.MaxValue;
+            if (current is { LooksInPauses: true })
+            {
+                PortState state = Port(current.Port);
+                if (now - state.LastByteAt >= StreamMatcher.Pause)
+                {
+                    current.OnPause();
+                    Advance();
+                }
+                else
+                {
+                    WatchForPause(state);
+                }
+            }
+        }
+
         if (current is not null && now >= stepAlarm)
         {
             stepAlarm = long.MaxValue;
@@ -130,7 +227,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         Arm();
     }
 
-    public void OnEnd(IGuestControl control1, VmEndKind end)
+    private void TakeEnd(VmEndKind end)
     {
         // From here on the control only answers questions.
         turnedOff = true;
@@ -142,12 +239,21 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         if (current is not null)
         {
             // The last bytes may complete a match that was held back.
-            current.OnOutput();
+            if (Mistake is null)
+            {
+                current.OnOutput();
+            }
+
+            if (Mistake is null && current.Outcome is null)
+            {
+                current.OnPause();
+            }
+
             if (current.Outcome is null)
             {
                 current.OnEnd(TimedOut ? $"its limit of {Units.FormatDuration(test.Limits.GuestTime)} of guest time"
                     : SerialLimitReached ? $"its limit of {Units.FormatSize(test.Limits.SerialBytes)} of serial output"
-                    : forbidden.Count > 0 && end == VmEndKind.TurnedOff ? "stopped because of a forbidden line"
+                    : forbidden.Count > 0 && end == VmEndKind.TurnedOff ? $"stopped, because it printed what it never may, {forbidden[0].Pattern}"
                     : EndCondition.Describe(end, 0));
             }
 
@@ -162,10 +268,11 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
         foreach (PortState port in ports.Values)
         {
-            LookForForbidden(port, lastLine: true);
+            if (Mistake is null)
+            {
+                LookForForbidden(port, lastLine: true);
+            }
         }
-
-        activity = "judging";
     }
 
     public PortState Port(int number)
@@ -191,6 +298,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     {
         PortState state = Port(port);
         state.PromptFloor = state.Text.ByteCount;
+        state.IsInUse = true;
         control.SendSerial(port, Encoding.UTF8.GetBytes(text));
     }
 
@@ -234,6 +342,18 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             startInstructions = control.Instructions;
             current = StepExecution.Create(step, this, test, $"{salt}#{index}");
             current.Begin();
+            if (current is { Outcome: null, LooksInPauses: true })
+            {
+                PortState state = Port(current.Port);
+                if (control.GuestTime - state.LastByteAt >= StreamMatcher.Pause)
+                {
+                    current.OnPause();
+                }
+                else
+                {
+                    WatchForPause(state);
+                }
+            }
         }
 
         advancing = false;
@@ -286,6 +406,16 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         return false;
     }
 
+    /// <summary>Asks for the moment at which the output has paused, where the step wants to know. One alarm a pause's length, however much comes.</summary>
+    private void WatchForPause(PortState port)
+    {
+        if (quietAlarm == long.MaxValue && current is { Outcome: null, LooksInPauses: true })
+        {
+            quietAlarm = port.LastByteAt + StreamMatcher.Pause;
+            Arm();
+        }
+    }
+
     private void TurnOff()
     {
         turnedOff = true;
@@ -303,7 +433,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         // A line is looked at when its newline has come; what stands without one, at the end of the run.
         long end = lastLine ? text.End : text.End - 1;
         long start = lastLine ? text.LineStart : text.LineStartOf(end);
-        ReadOnlySpan<char> line = text.Slice(start, end);
+        ReadOnlySpan<char> line = text.Slice(Math.Max(start, end - LongestForbiddenLine), end);
         if (line.IsEmpty)
         {
             return;
@@ -331,7 +461,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             return;
         }
 
-        long earliest = Math.Min(stepAlarm, Math.Min(overallAlarm, aftermathAlarm));
+        long earliest = Math.Min(Math.Min(stepAlarm, quietAlarm), Math.Min(overallAlarm, aftermathAlarm));
         if (earliest != armed)
         {
             armed = earliest;

@@ -11,6 +11,11 @@ internal abstract class StepExecution(IScript script)
     /// <summary>Lines of serial output in a failure's message.</summary>
     private const int TailLines = 12;
 
+    /// <summary>A panic's own report, with registers and stack, has fewer lines than this.</summary>
+    private const int PanicLines = 120;
+
+    private const string PanicWords = "Kernel panic - not syncing: ";
+
     protected IScript Script { get; } = script;
 
     /// <summary>Null while it is in progress.</summary>
@@ -32,12 +37,23 @@ internal abstract class StepExecution(IScript script)
     {
     }
 
+    /// <summary>Whether <see cref="OnPause"/> is wanted.</summary>
+    public virtual bool LooksInPauses => false;
+
+    /// <summary>The output on its port has paused, or has ended.</summary>
+    public virtual void OnPause()
+    {
+    }
+
     public virtual void OnAlarm()
     {
     }
 
     /// <summary>The guest's run ended while it was in progress.</summary>
-    public virtual void OnEnd(string how) => Fail($"The guest's run ended ({how}) {Waiting}.", withTail: true);
+    public virtual void OnEnd(string how) => Fail(PanicLine() is { } panic ? $"The kernel panicked {Waiting}: {panic}{AfterPanic(panic)}" : $"The guest's run ended ({how}) {Waiting}.", withTail: true);
+
+    /// <summary>What to do about a panic, where the step knows; begins with a space.</summary>
+    protected virtual string AfterPanic(string panic) => string.Empty;
 
     /// <summary>What it waits for, to complete "ended ...": "while waiting for ...".</summary>
     protected abstract string Waiting { get; }
@@ -54,7 +70,22 @@ internal abstract class StepExecution(IScript script)
         Message = withTail ? $"{message}\n{Tail()}" : message;
     }
 
-    protected void FailByTimeout(long limit) => Fail($"Nothing matched within {Units.FormatDuration(limit)} of guest time {Waiting}.", withTail: true);
+    protected void FailByTimeout(long limit, string hint = "") => Fail($"Nothing matched within {Units.FormatDuration(limit)} of guest time {Waiting}.{hint}", withTail: true);
+
+    /// <summary>The kernel's own words where it panicked and they are among the last lines; else null.</summary>
+    protected string? PanicLine()
+    {
+        foreach (string line in Script.Port(Port).Text.Clean.Tail(PanicLines))
+        {
+            int at = line.IndexOf(PanicWords, StringComparison.Ordinal);
+            if (at >= 0)
+            {
+                return Printable.Escape(line[at..]);
+            }
+        }
+
+        return null;
+    }
 
     private string Tail()
     {
@@ -68,7 +99,7 @@ internal abstract class StepExecution(IScript script)
     {
         BootSpec => new BootExecution(script),
         ExpectSpec expect => new ExpectExecution(script, expect, expect.Timeout ?? test.Limits.Step),
-        SendSpec send => new SendExecution(script, send),
+        SendSpec send => new SendExecution(script, send, test.Limits.Step),
         RunSpec run => new RunExecution(script, run, run.Prompt ?? test.Prompt, run.Timeout ?? test.Limits.Step, salt),
         WaitSpec wait => new WaitExecution(script, wait),
         StopSpec stop => new StopExecution(script, stop),
@@ -84,13 +115,48 @@ internal sealed class BootExecution(IScript script) : StepExecution(script)
     public override void Begin() => Pass();
 }
 
-internal sealed class SendExecution(IScript script, SendSpec spec) : StepExecution(script)
+internal sealed class SendExecution(IScript script, SendSpec spec, long limit) : StepExecution(script)
 {
+    /// <summary>How often the first to type looks whether someone listens, and how long the output must have stood still: nanoseconds of guest time.</summary>
+    private const long Look = 20_000_000;
+
+    private long deadline;
+
     public override int Port => spec.Port;
 
-    protected override string Waiting => "while sending";
+    protected override string Waiting => "before anything in it listened for what was to be typed";
 
+    /// <summary>The first to type waits: at power-on nobody reads, and drivers throw away what came before them.</summary>
     public override void Begin()
+    {
+        if (Script.Port(Port).IsInUse)
+        {
+            Type();
+            return;
+        }
+
+        deadline = Script.Control.GuestTime + limit;
+        Script.SetStepAlarm(Math.Min(deadline, Script.Control.GuestTime + Look));
+    }
+
+    public override void OnAlarm()
+    {
+        long now = Script.Control.GuestTime;
+        if (Script.Control.IsListening(Port) && now - Script.Port(Port).LastByteAt >= Look)
+        {
+            Type();
+        }
+        else if (now >= deadline)
+        {
+            Fail($"Nothing in the guest listened{SerialPorts.Suffix(Port)} within {Units.FormatDuration(limit)} of guest time, so nothing was typed. Is it the port that the guest's shell is on?", withTail: true);
+        }
+        else
+        {
+            Script.SetStepAlarm(Math.Min(deadline, now + Look));
+        }
+    }
+
+    private void Type()
     {
         Script.Send(spec.Port, spec.Enter ? spec.Text + "\r" : spec.Text);
         Pass();
@@ -112,26 +178,33 @@ internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limi
 
     public override int Port => spec.Port;
 
-    protected override string Waiting => $"while waiting for {spec.Pattern}{SerialPorts.Suffix(Port)}";
+    protected override string Waiting => $"while waiting for {spec.Pattern}{SerialPorts.Suffix(Port)}{(matcher is { Missed: > 0 and var missed } ? $" (the first {missed} bytes since the last match were no longer held; expect something nearer before)" : string.Empty)}";
 
     public override void Begin()
     {
         PortState port = Script.Port(Port);
         matcher = new Console.ConsoleMatcher(port.Text, spec.Pattern, port.Cursor);
+        port.IsInUse = true;
         Script.SetStepAlarm(Script.Control.GuestTime + limit);
         OnOutput();
     }
 
-    public override void OnOutput()
+    public override bool LooksInPauses => spec.Pattern.IsRegex;
+
+    public override void OnOutput() => Look(pausing: false);
+
+    public override void OnPause() => Look(pausing: true);
+
+    public override void OnAlarm() => FailByTimeout(limit);
+
+    private void Look(bool pausing)
     {
-        if (matcher!.Advance())
+        if (matcher!.Advance(pausing))
         {
             Script.Port(Port).Cursor = matcher.MatchEndByte;
             Pass();
         }
     }
-
-    public override void OnAlarm() => FailByTimeout(limit);
 }
 
 internal sealed class StopExecution(IScript script, StopSpec spec) : StepExecution(script)

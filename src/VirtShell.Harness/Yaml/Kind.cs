@@ -16,7 +16,13 @@ internal abstract class Kind<T>
 
     public abstract JsonObject Schema(SchemaBuilder schema);
 
-    protected void Mismatch(SuiteNode node, Diagnostics diagnostics) => diagnostics.Add(node.Mark, $"expected {Expected}, found {node.Describe()}");
+    protected void Mismatch(SuiteNode node, Diagnostics diagnostics)
+    {
+        if (node is not BrokenNode)
+        {
+            diagnostics.Add(node.Mark, $"expected {Expected}, found {node.Describe()}");
+        }
+    }
 }
 
 /// <summary>A value written as one scalar, parsed by a function that returns what is wrong or null.</summary>

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using System.Text.Json.Nodes;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Yaml;
 
@@ -69,6 +70,11 @@ internal static class Kinds
         "a whole number from 0 to 18446744073709551615",
         (ScalarNode node, out ulong value) => ulong.TryParse(node.Value, NumberStyles.None, CultureInfo.InvariantCulture, out value),
         () => SchemaBuilder.AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 0 }, SchemaBuilder.Expression()));
+
+    public static readonly Kind<RtcStart> RtcStart = new ScalarKind<RtcStart>(
+        "a date from 1970 on such as 2026-01-01 or 2026-01-01T12:30:00, utc or localtime",
+        (ScalarNode node, out RtcStart value) => Host.RtcStart.TryParse(node.Value, out value),
+        () => new JsonObject { ["type"] = "string" });
 
     public static readonly Kind<string> Sha256 = new ScalarKind<string>(
         "a SHA-256 in 64 hexadecimal digits",

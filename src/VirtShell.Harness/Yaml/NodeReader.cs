@@ -168,13 +168,13 @@ internal sealed class NodeReader
         if (!anchors.TryGetValue(name, out Anchor? anchor))
         {
             diagnostics.Add(place, $"unknown anchor \"*{name}\"{Nearest.Hint(name, anchors.Keys)}");
-            return new ScalarNode(place, string.Empty, isPlain: true);
+            return new BrokenNode(place);
         }
 
         if (anchor.Node is null)
         {
             diagnostics.Add(place, $"anchor \"&{name}\" contains itself");
-            return new ScalarNode(place, string.Empty, isPlain: true);
+            return new BrokenNode(place);
         }
 
         size = anchor.Size;
@@ -248,6 +248,8 @@ internal sealed class NodeReader
                 break;
             case SequenceNode sequence when sequence.Items.All(i => i is MappingNode):
                 merged.AddRange(sequence.Items.Cast<MappingNode>());
+                break;
+            case BrokenNode:
                 break;
             default:
                 diagnostics.Add(value.Mark, $"\"<<\" needs a mapping (usually an alias such as *base) or a list of them, found {value.Describe()}");

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json.Nodes;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Yaml;
 
@@ -152,12 +153,18 @@ internal sealed class ObjectKind<T>(string name, string what, string description
     private bool BindMapping(MappingNode mapping, Diagnostics diagnostics, T value)
     {
         bool ok = true;
+        var misspelt = new HashSet<string>(StringComparer.Ordinal);
         foreach (KeyValuePair<ScalarNode, SuiteNode> entry in mapping.Entries)
         {
             Property? property = properties.Find(p => p.Name == entry.Key.Value);
             if (property is null)
             {
                 diagnostics.Add(entry.Key.Mark, $"unknown key \"{Printable.Escape(entry.Key.Value)}\" in {what}{Nearest.Hint(entry.Key.Value, [.. Keys])}");
+                if (Nearest.Find(entry.Key.Value, Keys) is { } meant)
+                {
+                    misspelt.Add(meant);
+                }
+
                 ok = false;
                 continue;
             }
@@ -171,7 +178,8 @@ internal sealed class ObjectKind<T>(string name, string what, string description
 
         foreach (Property property in properties)
         {
-            if (property.Required && mapping.Find(property.Name) is null or ScalarNode { IsNull: true })
+            // A key that is written wrong was told of; that it is missing is the same mistake.
+            if (property.Required && !misspelt.Contains(property.Name) && mapping.Find(property.Name) is (null or ScalarNode { IsNull: true }))
             {
                 diagnostics.Add(mapping.Mark, $"{what} needs \"{property.Name}\": {property.Description}");
                 ok = false;

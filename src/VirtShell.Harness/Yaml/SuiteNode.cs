@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Host;
 
 namespace VirtShell.Harness.Yaml;
 
@@ -13,6 +14,12 @@ internal abstract class SuiteNode(Mark mark)
 
     /// <summary>What it is, for messages: "a list".</summary>
     public abstract string Describe();
+}
+
+/// <summary>Stands for a value of which it was already told what is wrong, so that nothing else is said about it.</summary>
+internal sealed class BrokenNode(Mark mark) : SuiteNode(mark)
+{
+    public override string Describe() => "a value that is wrong itself";
 }
 
 /// <summary>A scalar; quoted and block scalars are always text.</summary>

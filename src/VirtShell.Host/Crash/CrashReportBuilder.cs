@@ -26,7 +26,8 @@ internal static class CrashReportBuilder
         {
             VmName = facts.VmName,
             Kind = facts.Kind,
-            Summary = facts.Summary,
+            // It may hold what a guest printed as its last words.
+            Summary = Printable.Escape(facts.Summary),
             At = facts.At,
             Instructions = facts.Instructions,
             GuestTime = facts.GuestTime,

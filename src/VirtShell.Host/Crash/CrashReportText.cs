@@ -61,7 +61,7 @@ internal static class CrashReportText
             text.Append('\n').Append(title).Append('\n');
             foreach (string line in lines)
             {
-                AddLine(text, "  " + Printable(line));
+                AddLine(text, "  " + OneLine(line));
             }
         }
     }
@@ -91,7 +91,7 @@ internal static class CrashReportText
 
     private static void AddWrapped(StringBuilder text, string sentence, string indent)
     {
-        string rest = Printable(sentence);
+        string rest = OneLine(sentence);
         while (indent.Length + rest.Length > Columns)
         {
             int space = rest.LastIndexOf(' ', Columns - indent.Length);
@@ -107,25 +107,5 @@ internal static class CrashReportText
     private static void AddLine(StringBuilder text, string line) => text.Append(line.Length <= Columns ? line : line[..(Columns - 1)] + "…").Append('\n');
 
     // Guests colour their output and move the cursor; a report must not do that to a terminal.
-    private static string Printable(string line)
-    {
-        StringBuilder clean = new(line.Length);
-        for (int i = 0; i < line.Length; i++)
-        {
-            if (line[i] == '\e' && i + 1 < line.Length && line[i + 1] == '[')
-            {
-                i += 2;
-                while (i < line.Length && line[i] is < '@' or > '~')
-                {
-                    i++;
-                }
-            }
-            else
-            {
-                clean.Append(line[i] == '\t' ? ' ' : char.IsControl(line[i]) ? '.' : line[i]);
-            }
-        }
-
-        return clean.ToString();
-    }
+    private static string OneLine(string line) => Printable.Escape(Printable.Text(line).Replace('\t', ' '));
 }

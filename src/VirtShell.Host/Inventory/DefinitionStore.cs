@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Threading;
@@ -15,7 +16,8 @@ internal readonly record struct FileStamp(DateTime WrittenAt, long Length);
 
 /// <summary>
 /// The folder of definitions: <c>vms/ID.json</c>, one file for each VM, replaced as a whole. Beside it
-/// <c>ID.lock</c> and <c>ID.run.json</c> while the VM runs, and <c>ID.crash.json</c> after a crash.
+/// <c>ID.lock</c> and <c>ID.run.json</c> while the VM runs, <c>ID.clock</c> with where its clock stood at the end of its last run,
+/// and <c>ID.crash.json</c> after a crash.
 /// </summary>
 internal sealed partial class DefinitionStore
 {
@@ -42,6 +44,24 @@ internal sealed partial class DefinitionStore
     public string OwnerPathOf(Guid id) => Path.Combine(_folder, id.ToString("D") + ".run.json");
 
     public string CrashPathOf(Guid id) => Path.Combine(_folder, id.ToString("D") + ".crash.json");
+
+    public string ClockPathOf(Guid id) => Path.Combine(_folder, id.ToString("D") + ".clock");
+
+    /// <summary>Where a VM's clock last stood; null where that is not known.</summary>
+    public DateTime? ReadClock(Guid id)
+    {
+        try
+        {
+            return RtcStart.TryParse(File.ReadAllText(ClockPathOf(id)), out RtcStart stood) ? stood.Fixed : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It has never run, or the host's time has to do.
+            return null;
+        }
+    }
+
+    public void WriteClock(Guid id, DateTime stood) => AtomicFile.Replace(ClockPathOf(id), Encoding.UTF8.GetBytes(RtcStart.At(stood).ToString()));
 
     /// <summary>Lists every definition file with what tells whether it has changed.</summary>
     public Dictionary<Guid, FileStamp> Scan()
@@ -127,6 +147,7 @@ internal sealed partial class DefinitionStore
         {
             File.Delete(PathOf(id));
             File.Delete(CrashPathOf(id));
+            File.Delete(ClockPathOf(id));
             File.Delete(OwnerPathOf(id));
             File.Delete(LockPathOf(id));
         }

@@ -26,6 +26,8 @@ internal sealed class MachinePair : IDisposable
 
     public MachinePair(VmDefinition definition, ImageResolver images, IProgress<string>? messages, CancellationToken cancellation)
     {
+        // Both start at one time.
+        definition = definition.RtcStart.Fixed is null ? definition with { RtcStart = RtcStart.Repeatable } : definition;
         _first = MachineBuild.Prepare(definition, images, messages, cancellation);
         _second = MachineBuild.Prepare(definition, images, progress: null, cancellation);
         Interpreter = _first.PowerOn(EngineKind.Interpreter);

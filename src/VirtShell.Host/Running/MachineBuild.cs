@@ -16,11 +16,12 @@ namespace VirtShell.Host.Running;
 /// <summary>What a run is made of: boot images in memory and open disks.</summary>
 internal sealed class MachineBuild : IDisposable
 {
-    // The guest's clock at power-on where time is virtual, so that runs repeat.
-    private static readonly DateTime VirtualClockStart = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+    // The last second that an RTC can show.
+    private static readonly DateTime LastTime = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
 
     private readonly VmDefinition _definition;
     private readonly BootImage _boot;
+    private DateTime _clockStarted;
 
     private MachineBuild(VmDefinition definition, BootImage boot, IReadOnlyList<GuardedDisk> disks)
     {
@@ -30,6 +31,9 @@ internal sealed class MachineBuild : IDisposable
     }
 
     public IReadOnlyList<GuardedDisk> Disks { get; }
+
+    /// <summary>Where the VM's clock last stood, in UTC or what the guest takes for it; null for nowhere. What a guest writes to its RTC does not count.</summary>
+    public DateTime? ClockStood { get; set; }
 
     /// <summary>Resolves everything that <paramref name="definition"/> names.</summary>
     /// <exception cref="VmException">A part is missing or not usable; the message says what to do.</exception>
@@ -72,7 +76,7 @@ internal sealed class MachineBuild : IDisposable
     {
         try
         {
-            bool isPaced = _definition.Clock == ClockMode.Host;
+            _clockStarted = _definition.RtcStart.Resolve(DateTimeOffset.UtcNow, ClockStood);
             return new Pc(new MachineConfiguration
             {
                 MemoryBytes = _definition.MemoryBytes,
@@ -80,7 +84,7 @@ internal sealed class MachineBuild : IDisposable
                 Clock = _definition.Clock,
                 Engine = engine,
                 Seed = _definition.Seed,
-                RtcStart = isPaced ? DateTime.UtcNow : VirtualClockStart,
+                RtcStart = _clockStarted,
                 Boot = _boot,
                 Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
             });
@@ -93,6 +97,14 @@ internal sealed class MachineBuild : IDisposable
         {
             throw new VmException(VmErrorKind.OutOfResources, $"VM '{_definition.Name}' cannot have {_definition.MemoryBytes >> 20} MiB of memory: the host gives no more. Stop other VMs, or give this one less.", e);
         }
+    }
+
+    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
+    public void NoteClock(long guestTime)
+    {
+        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
+        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
+        ClockStood = ClockStood is { } before && before > now ? before : now;
     }
 
     public void Dispose()

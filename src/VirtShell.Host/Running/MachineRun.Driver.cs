@@ -77,6 +77,8 @@ internal sealed partial class MachineRun
             }
         }
 
+        public bool IsListening(int port) => Check() && run._machine!.IsListening(port);
+
         public void PressPowerButton()
         {
             if (Check())

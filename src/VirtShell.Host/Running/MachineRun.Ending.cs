@@ -13,6 +13,9 @@ internal sealed partial class MachineRun
     /// <summary>Restarts after a crash so far.</summary>
     public int CrashRestarts => _crashRestarts;
 
+    /// <summary>Where the VM's clock stood at the end of the last machine of this run; null before.</summary>
+    public DateTime? ClockStood => _build.ClockStood;
+
     /// <summary>Whether the run is over but its machine is kept for inspection.</summary>
     public bool IsKept { get; private set; }
 
@@ -87,6 +90,7 @@ internal sealed partial class MachineRun
         _priorGuestTime = GuestTime;
         _priorEngine = Engine.Counters;
         Pc? old = _machine;
+        NoteClock();
         lock (_machineGate)
         {
             _machine = null;
@@ -108,6 +112,7 @@ internal sealed partial class MachineRun
         _metricsFrozen = true;
         IsKept = keep;
         EndedAt = DateTimeOffset.UtcNow;
+        NoteClock();
         if (!keep)
         {
             CloseCommands();
@@ -118,6 +123,14 @@ internal sealed partial class MachineRun
         _waiters.Close();
         _owner.RunEnded(this, kind, code, report);
         return keep ? DispatchResult.Park : DispatchResult.Done;
+    }
+
+    private void NoteClock()
+    {
+        if (_machine is { } machine)
+        {
+            _build.NoteClock(machine.GuestTime);
+        }
     }
 
     private void CloseCommands()

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -12,8 +13,10 @@ namespace VirtShell.Host.Running;
 /// <summary>What is watched while a run goes on: serial output, panics, hangs, metrics.</summary>
 internal sealed partial class MachineRun
 {
-    /// <summary>Soft TLBs of a processor, outside of the managed heap: nine contexts of three views of 1,024 entries, and 512 execute entries each.</summary>
-    private const long ProcessorBytes = 9 * ((3 * 1024 * 32) + (512 * 16));
+    private const int MemorySamplesPerSecond = 1;
+
+    /// <summary>Samples of memory take at most one part in this many of a VM's time.</summary>
+    private const int MemorySampleShare = 200;
 
     private readonly object _logGate = new();
     private readonly GuestTimeWaiters _waiters = new();
@@ -24,6 +27,7 @@ internal sealed partial class MachineRun
     private long _panicDeadline = long.MaxValue;
     private long _lastProgress;
     private long _skippedBefore;
+    private long _nextMemorySample;
     private bool _metricsFrozen;
 
     // Published for other threads.
@@ -90,26 +94,27 @@ internal sealed partial class MachineRun
         return wait;
     }
 
-    /// <summary>Estimated host memory beyond guest RAM: what building the machine allocated, the processor's tables, the table of page kinds, logs and disk overlays. Decoded code is not counted.</summary>
-    public long OverheadBytes()
+    /// <summary>Host memory as it is now. From any thread.</summary>
+    public VmHostMemory HostMemory()
     {
-        if (_machine is null)
-        {
-            return 0;
-        }
-
-        long bytes = Volatile.Read(ref _builtBytes) + ProcessorBytes + (long)(_definition.MemoryBytes / PhysicalMemory.PageSize) + _com1.MemoryBytes;
+        long logs = _com1.MemoryBytes;
         foreach (SerialLog log in Volatile.Read(ref _otherLogs).Values)
         {
-            bytes += log.MemoryBytes;
+            logs += log.MemoryBytes;
         }
 
-        foreach (GuardedDisk disk in _build.Disks)
+        // The machine must not be disposed while another thread counts its pages.
+        lock (_machineGate)
         {
-            bytes += disk.StoredBytes;
+            return _machine is { } machine
+                ? new VmHostMemory(
+                    (long)machine.Memory.ResidentBytes(),
+                    (long)machine.Cpu.HostBytes(),
+                    Volatile.Read(ref _builtBytes) + (long)(_definition.MemoryBytes / PhysicalMemory.PageSize),
+                    _build.Disks.Sum(disk => disk.StoredBytes),
+                    logs)
+                : default;
         }
-
-        return bytes;
     }
 
     private void OnSerialOutput(int port, byte value)
@@ -240,7 +245,7 @@ internal sealed partial class MachineRun
         Volatile.Write(ref _guestTime, _priorGuestTime + machine.GuestTime);
         PublishEngine();
         _waiters.Reach(GuestTime);
-        if (_dispatches++ % DispatchesPerMemorySample == 0)
+        if (Stopwatch.GetTimestamp() >= _nextMemorySample)
         {
             SampleMemory();
         }
@@ -250,7 +255,11 @@ internal sealed partial class MachineRun
     {
         if (_machine is { } machine)
         {
+            // Asking takes a millisecond a gibibyte.
+            long before = Stopwatch.GetTimestamp();
             Volatile.Write(ref _peakMemory, Math.Max(_peakMemory, (long)machine.Memory.ResidentBytes()));
+            long now = Stopwatch.GetTimestamp();
+            _nextMemorySample = now + Math.Max(Stopwatch.Frequency / MemorySamplesPerSecond, (now - before) * MemorySampleShare);
         }
     }
 

@@ -20,7 +20,7 @@ namespace VirtShell.Host.Running;
 internal sealed partial class MachineRun : IRunnable
 {
     /// <summary>
-    /// Instructions of one dispatch: some 10 ms of host time. Dispatches end at multiples of it, so that what is looked
+    /// Instructions of one dispatch, unless it is asked to return before. Dispatches end at multiples of it, so that what is looked
     /// at between them is looked at after the same instruction in every run.
     /// </summary>
     private const long Quantum = 1_000_000;
@@ -30,8 +30,6 @@ internal sealed partial class MachineRun : IRunnable
 
     /// <summary>In nanoseconds.</summary>
     private const long ShortestSleep = 500_000;
-
-    private const int DispatchesPerMemorySample = 64;
 
     // Fixed configuration.
     private readonly VmDefinition _definition;
@@ -62,7 +60,6 @@ internal sealed partial class MachineRun : IRunnable
     private Exception? _pendingError;
     private long _priorInstructions;
     private long _priorGuestTime;
-    private int _dispatches;
 
     public MachineRun(VmDefinition definition, IRunOwner owner, Scheduler scheduler, MachineBuild build, IGuestDriver? driver)
     {
@@ -126,17 +123,17 @@ internal sealed partial class MachineRun : IRunnable
             _commands.Enqueue(command);
         }
 
-        StopMachine();
-        _scheduler.Wake(_entry);
+        Preempt();
+        _scheduler.Wake(_entry, urgent: true);
         return command;
     }
 
     public void Preempt()
     {
-        // Only under the virtual clock can a dispatch be long: there a halted guest's time is skipped, not slept.
-        if (_definition.Clock == ClockMode.Virtual)
+        // The machine must not be disposed while another thread asks it to return.
+        lock (_machineGate)
         {
-            StopMachine();
+            _machine?.RequestYield();
         }
     }
 
@@ -347,13 +344,4 @@ internal sealed partial class MachineRun : IRunnable
 
     private void OnStorageFailed(StorageException failure) =>
         SetPendingEnd(VmEndKind.StorageFault, 0, "Storage fault: " + failure.Message, null);
-
-    private void StopMachine()
-    {
-        // The machine must not be disposed while another thread asks it to stop.
-        lock (_machineGate)
-        {
-            _machine?.RequestStop();
-        }
-    }
 }

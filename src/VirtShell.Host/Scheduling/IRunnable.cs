@@ -3,10 +3,10 @@ namespace VirtShell.Host.Scheduling;
 /// <summary>What the scheduler runs: one virtual processor's worth of work.</summary>
 internal interface IRunnable
 {
-    /// <summary>Runs one quantum on the calling worker. Never throws.</summary>
+    /// <summary>Runs one quantum, or less, on the calling worker. Never throws.</summary>
     DispatchResult Dispatch();
 
-    /// <summary>Asks a dispatch that has run for long to return; called from another thread, only while others wait.</summary>
+    /// <summary>Asks a dispatch that has had its slice to return; called from another thread, only while others wait.</summary>
     void Preempt();
 }
 

@@ -19,7 +19,12 @@ public sealed class IoBus
     private int _lastSegment;
 
     /// <summary>Claims <paramref name="count"/> ports from <paramref name="first"/>. Accesses wider than <paramref name="accessWidth"/> (1, 2 or 4) reach the handler as several, lowest address first.</summary>
-    public void MapPorts(ushort first, int count, IPortHandler handler, int accessWidth = 1)
+    /// <param name="first">The first port.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="handler">What answers.</param>
+    /// <param name="accessWidth">The widest access that the handler takes, in bytes.</param>
+    /// <param name="overhang">By how many ports an access that begins in the range may end behind it and still be the handler's alone.</param>
+    public void MapPorts(ushort first, int count, IPortHandler handler, int accessWidth = 1, int overhang = 0)
     {
         ArgumentNullException.ThrowIfNull(handler);
         if (count < 1 || first + count > PortCount)
@@ -32,7 +37,7 @@ public sealed class IoBus
             throw new ArgumentOutOfRangeException(nameof(accessWidth), accessWidth, "A port access is 1, 2 or 4 bytes wide.");
         }
 
-        PortMapping mapping = new(first, first + count - 1, handler, accessWidth);
+        PortMapping mapping = new(first, first + count - 1, handler, accessWidth, Math.Min(first + count - 1 + overhang, PortCount - 1));
         int slot = _ports.IndexOf(null);
         if (slot < 0)
         {
@@ -122,7 +127,7 @@ public sealed class IoBus
         if (owner != 0)
         {
             PortMapping mapping = _ports[owner - 1]!;
-            if (size <= mapping.AccessWidth && port + size - 1 <= mapping.Last)
+            if (size <= mapping.AccessWidth && port + size - 1 <= mapping.LastReached)
             {
                 return mapping.Handler.ReadPort(port, size) & Mask(size);
             }
@@ -141,7 +146,7 @@ public sealed class IoBus
         if (owner != 0)
         {
             PortMapping mapping = _ports[owner - 1]!;
-            if (size <= mapping.AccessWidth && port + size - 1 <= mapping.Last)
+            if (size <= mapping.AccessWidth && port + size - 1 <= mapping.LastReached)
             {
                 mapping.Handler.WritePort(port, size, value & Mask(size));
                 return;
@@ -250,7 +255,7 @@ public sealed class IoBus
             return 1;
         }
 
-        int most = Math.Min(Math.Min(mapping.AccessWidth, left), mapping.Last - port + 1);
+        int most = Math.Min(Math.Min(mapping.AccessWidth, left), mapping.LastReached - port + 1);
         return most >= 4 ? 4 : most >= 2 ? 2 : 1;
     }
 
@@ -343,7 +348,7 @@ public sealed class IoBus
         _lastSegment = 0;
     }
 
-    private sealed record PortMapping(int First, int Last, IPortHandler Handler, int AccessWidth);
+    private sealed record PortMapping(int First, int Last, IPortHandler Handler, int AccessWidth, int LastReached);
 
     private sealed record MmioMapping(ulong Start, ulong Length, IMmioHandler Handler);
 

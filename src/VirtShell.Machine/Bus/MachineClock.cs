@@ -1,4 +1,6 @@
 using System;
+using System.Globalization;
+using VirtShell.Cpu;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Bus;
@@ -11,6 +13,11 @@ namespace VirtShell.Machine.Bus;
 public sealed class MachineClock
 {
     public const long NanosecondsPerSecond = 1_000_000_000;
+
+    private const long Megahertz = 1_000_000;
+
+    // Of saved state that does not say.
+    private const long FirstTscHertz = 1_000_000_000;
 
     private readonly Func<long> _retired;
     private TimerEvent[] _heap = new TimerEvent[32];
@@ -116,12 +123,21 @@ public sealed class MachineClock
         ArgumentNullException.ThrowIfNull(writer);
         writer.Write("now", Now);
         writer.Write("sequence", _nextSequence);
+        writer.Write("tsc-hertz", ProcessorClock.TscHertz);
     }
 
     /// <summary>Restores guest time, after the processor's state and before any device's.</summary>
     public void Load(StateReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);
+        long tscHertz = reader.ReadInt64("tsc-hertz", FirstTscHertz);
+        if (tscHertz != ProcessorClock.TscHertz)
+        {
+            throw new StateFormatException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Saved state is of a machine whose time-stamp counter runs at {tscHertz / Megahertz} MHz; it runs at {ProcessorClock.TscHertz / Megahertz} MHz in this VirtShell, and the system in it would see time pass at another pace. Go on with the VirtShell that saved it, or start the VM anew."));
+        }
+
         SetSkipped(reader.ReadInt64("now") - _retired());
         _nextSequence = reader.ReadInt64("sequence");
     }

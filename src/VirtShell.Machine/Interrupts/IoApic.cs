@@ -118,7 +118,7 @@ public sealed class IoApic : IDevice, IMmioHandler
     {
         // Registers are 32 bits wide; narrower accesses see the part that they address.
         int shift = (int)(offset & 3) * 8;
-        return (offset & 0xF0) switch
+        return (offset & ~3UL) switch
         {
             IoRegSel => (ulong)_select >> shift,
             IoWin => (ulong)ReadRegister() >> shift,
@@ -128,17 +128,13 @@ public sealed class IoApic : IDevice, IMmioHandler
 
     public void WriteMmio(ulong offset, int size, ulong value)
     {
-        if ((offset & 0xF) != 0)
-        {
-            return;
-        }
-
-        switch (offset & 0xF0)
+        switch (offset)
         {
             case IoRegSel:
                 _select = (byte)value;
                 break;
-            case IoWin:
+            case IoWin when size == 4:
+                // 3.0: the data register is written as a doubleword; a part of it would have to be the whole.
                 WriteRegister((uint)value);
                 break;
             default:

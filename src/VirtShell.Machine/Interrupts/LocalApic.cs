@@ -190,6 +190,7 @@ public sealed partial class LocalApic : IDevice
         int vector = HighestOf(_irr);
         SetBit(_irr, vector, false);
         SetBit(_isr, vector, true);
+        ResumeTimer();
         return vector;
     }
 
@@ -420,6 +421,13 @@ public sealed partial class LocalApic : IDevice
     {
         public ulong ReadMmio(ulong offset, int size) => apic.ReadMmio(offset);
 
-        public void WriteMmio(ulong offset, int size, ulong value) => apic.WriteMmio(offset, value);
+        // 11.4.1: registers are written as aligned doublewords; what anything else does is undefined, and nothing here.
+        public void WriteMmio(ulong offset, int size, ulong value)
+        {
+            if (size == 4)
+            {
+                apic.WriteMmio(offset, value);
+            }
+        }
     }
 }

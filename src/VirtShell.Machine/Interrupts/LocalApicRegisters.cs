@@ -242,6 +242,7 @@ public sealed partial class LocalApic
             case RegEsr:
                 _esr = _esrPending;
                 _esrPending = 0;
+                ResumeTimer();
                 return true;
             case RegIcrLow:
                 _icr = (_icr & 0xFFFF_FFFF_0000_0000) | (value & IcrWritable);

@@ -1,5 +1,5 @@
-using System;
 using VirtShell.Cpu;
+using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Interrupts;
@@ -17,28 +17,24 @@ public sealed partial class LocalApic
     private uint _divide;
     private long _countStart;
     private ulong _tscDeadline;
+    private bool _ranOut;
 
     private uint TimerMode => _lvt[LvtTimer] & TimerModeMask;
 
     // Nanoseconds of one count: bits 3, 1 and 0 of the divide register give 2, 4, 8 … 128, 1.
-    private long CountPeriod => (long)ProcessorClock.TscPerCrystal << (int)(((((_divide >> 1) & 4) | (_divide & 3)) + 1) & 7);
+    private long CountPeriod => MachineClock.NanosecondsPerSecond / ProcessorClock.CrystalHertz << (int)(((((_divide >> 1) & 4) | (_divide & 3)) + 1) & 7);
 
-    private uint CurrentCount
+    private uint CurrentCount => CountIn(TimerMode);
+
+    // Nothing would come of another expiry now: the last one's interrupt is still requested, or its error not yet read.
+    private bool IsTimerMute
     {
         get
         {
-            if (_initialCount == 0 || TimerMode == TimerTscDeadline)
-            {
-                return 0;
-            }
-
-            ulong counts = (ulong)((_clock.Now - _countStart) / CountPeriod);
-            if (TimerMode == TimerPeriodic)
-            {
-                return _initialCount - (uint)(counts % _initialCount);
-            }
-
-            return counts >= _initialCount ? 0 : _initialCount - (uint)counts;
+            byte vector = (byte)_lvt[LvtTimer];
+            return vector < FirstLegalVector
+                ? (_esrPending & EsrReceiveIllegalVector) != 0
+                : (_irr[vector >> 5] & (1u << (vector & 31))) != 0;
         }
     }
 
@@ -51,6 +47,7 @@ public sealed partial class LocalApic
         _divide = 0;
         _countStart = 0;
         _tscDeadline = 0;
+        _ranOut = false;
     }
 
     private void WriteInitialCount(uint value)
@@ -62,6 +59,7 @@ public sealed partial class LocalApic
 
         _initialCount = value;
         _countStart = _clock.Now;
+        _ranOut = false;
         UpdateTimer();
     }
 
@@ -83,15 +81,53 @@ public sealed partial class LocalApic
         }
     }
 
+    // Between one-shot and periodic the count goes on from where it was; a count that ran out waits for an initial count. To and
+    // from TSC-deadline mode the timer is disarmed.
     private void TimerModeChanged(uint before, uint after)
     {
+        uint mode = before & TimerModeMask;
         if (((before ^ after) & TimerTscDeadline) != 0)
         {
             _tscDeadline = 0;
             _initialCount = 0;
+            _ranOut = false;
+        }
+        else if (mode != (after & TimerModeMask) && _initialCount != 0)
+        {
+            _ranOut = CountIn(mode) == 0;
+            if (mode == TimerPeriodic)
+            {
+                long total = _initialCount * CountPeriod;
+                _countStart += (_clock.Now - _countStart) / total * total;
+            }
         }
 
         UpdateTimer();
+    }
+
+    private uint CountIn(uint mode)
+    {
+        if (_initialCount == 0 || _ranOut || mode == TimerTscDeadline)
+        {
+            return 0;
+        }
+
+        ulong counts = (ulong)((_clock.Now - _countStart) / CountPeriod);
+        if (mode == TimerPeriodic)
+        {
+            return _initialCount - (uint)(counts % _initialCount);
+        }
+
+        return counts >= _initialCount ? 0 : _initialCount - (uint)counts;
+    }
+
+    // After what may have ended IsTimerMute.
+    private void ResumeTimer()
+    {
+        if (TimerMode == TimerPeriodic && !_timer.IsScheduled)
+        {
+            UpdateTimer();
+        }
     }
 
     private void UpdateTimer()
@@ -101,14 +137,14 @@ public sealed partial class LocalApic
         {
             if (_tscDeadline != 0)
             {
-                _clock.Schedule(_timer, (long)Math.Min(_tscDeadline, long.MaxValue));
+                _clock.Schedule(_timer, ProcessorClock.TimeOfTsc(_tscDeadline));
             }
 
             return;
         }
 
         // A masked timer counts on without events; its count is computed when read.
-        if (_initialCount == 0 || (_lvt[LvtTimer] & LvtMasked) != 0)
+        if (_initialCount == 0 || _ranOut || (_lvt[LvtTimer] & LvtMasked) != 0)
         {
             return;
         }
@@ -131,13 +167,14 @@ public sealed partial class LocalApic
         {
             _tscDeadline = 0;
         }
-        else if (TimerMode == TimerPeriodic)
-        {
-            // Periods that the host made late are not caught up: they would only merge in IRR.
-            UpdateTimer();
-        }
 
         DeliverLvt(LvtTimer);
+        if (TimerMode == TimerPeriodic && !IsTimerMute)
+        {
+            // Periods that the host made late are not caught up: they would only merge in IRR. For the same reason none is
+            // waited for while a request stands, so that the shortest period costs no more than the interrupts it brings.
+            UpdateTimer();
+        }
     }
 
     private void SaveTimer(StateWriter writer)
@@ -146,6 +183,7 @@ public sealed partial class LocalApic
         writer.Write("divide", _divide);
         writer.Write("count-start", _countStart);
         writer.Write("tsc-deadline", _tscDeadline);
+        writer.Write("ran-out", _ranOut);
         _timer.Save(writer, "timer");
     }
 
@@ -155,6 +193,7 @@ public sealed partial class LocalApic
         _divide = reader.ReadUInt32("divide");
         _countStart = reader.ReadInt64("count-start");
         _tscDeadline = reader.ReadUInt64("tsc-deadline");
+        _ranOut = reader.ReadBoolean("ran-out");
         _timer.Load(reader, "timer", _clock);
     }
 }

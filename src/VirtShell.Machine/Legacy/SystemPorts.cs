@@ -18,7 +18,8 @@ public sealed class SystemPorts : IDevice, IPortHandler
     public const ushort FirmwareConsolePort = 0x402;
 
     private const int PageCount = 16;
-    private const int DebugExitCount = 4;
+    // One port, to which an access of up to four bytes may be made.
+    private const int DebugExitWidth = 4;
     private const byte FastReset = 0x01;
     private const byte FastA20 = 0x02;
     private const byte ResetCpu = 0x04;
@@ -51,7 +52,7 @@ public sealed class SystemPorts : IDevice, IPortHandler
         bus.MapPorts(PagePort, PageCount, this);
         bus.MapPorts(ControlPortA, 1, this);
         bus.MapPorts(ResetControlPort, 1, this);
-        bus.MapPorts(DebugExitPort, DebugExitCount, this, accessWidth: 4);
+        bus.MapPorts(DebugExitPort, 1, this, DebugExitWidth, overhang: DebugExitWidth - 1);
         bus.MapPorts(DebugConsolePort, 1, this);
         bus.MapPorts(FirmwareConsolePort, 1, this);
         Reset();

@@ -123,9 +123,10 @@ public abstract class PciDevice
     internal void Load(StateReader reader)
     {
         StateReader section = reader.Section(StateName, 1);
-        if (section.ReadUInt32("id") != Identifier())
+        uint saved = section.ReadUInt32("id");
+        if (saved != Identifier() && !WasSavedAs((ushort)(saved >> 16), (ushort)saved))
         {
-            throw new StateFormatException($"Saved state has another device at PCI {StateName} ({section.ReadUInt32("id"):x8}) than this machine ({Identifier():x8}).");
+            throw new StateFormatException($"Saved state has another device at PCI {StateName} ({saved:x8}) than this machine ({Identifier():x8}).");
         }
 
         Config.Load(section);
@@ -140,6 +141,9 @@ public abstract class PciDevice
     protected abstract void SaveDevice(StateWriter writer);
 
     protected abstract void LoadDevice(StateReader reader);
+
+    /// <summary>Whether earlier versions saved this function under another identity.</summary>
+    protected virtual bool WasSavedAs(ushort vendorId, ushort deviceId) => false;
 
     /// <summary>Before the guest reads configuration space.</summary>
     protected virtual void OnConfigRead(int offset, int size)
@@ -165,6 +169,9 @@ public abstract class PciDevice
         Config.Define(PciRegister.InterruptPin, 1, (uint)pin);
         Config.Define(PciRegister.InterruptLine, 1, 0xFF, 0xFF);
     }
+
+    /// <summary>Sets the bus master bit for a driver that does not know of it.</summary>
+    protected void EnableBusMaster() => WriteConfig(PciRegister.Command, 2, Command | (uint)PciCommand.BusMaster);
 
     /// <summary>Adds MSI-X with table and pending bits in a memory BAR of their own.</summary>
     protected MsixCapability AddMsix(int barIndex, int vectors)

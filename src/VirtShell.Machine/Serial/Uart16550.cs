@@ -163,6 +163,9 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         FeedReceiver();
     }
 
+    /// <summary>Whether the guest reads: it has receive interrupts on, or does nothing but read the line status.</summary>
+    public bool IsListening => (_ier & IerReceived) != 0 || _polled;
+
     /// <summary>Queues bytes that arrive at the line's pace.</summary>
     public void Send(ReadOnlySpan<byte> bytes)
     {

@@ -8,7 +8,7 @@ namespace VirtShell.Machine.Timers;
 /// The MC146818A real-time clock (Motorola datasheet) with 128 bytes of CMOS RAM, at ports 70h and 71h. Interrupts on IRQ 8.
 /// The day of the week follows from the date; daylight saving is not applied.
 /// </summary>
-public sealed class RtcCmos : IDevice, IPortHandler
+public sealed partial class RtcCmos : IDevice, IPortHandler
 {
     public const ushort IndexPort = 0x70;
 
@@ -269,9 +269,10 @@ public sealed class RtcCmos : IDevice, IPortHandler
         return register == Hours ? (byte)(encoded | pm) : encoded;
     }
 
-    private int Decode(int register)
+    private int Decode(int register) => DecodeByte(register, _ram[register]);
+
+    private int DecodeByte(int register, int raw)
     {
-        int raw = _ram[register];
         bool pm = false;
         if (register == Hours && !Is24Hours)
         {
@@ -411,47 +412,6 @@ public sealed class RtcCmos : IDevice, IPortHandler
         2 => 8,
         int rate => rate - 1,
     };
-
-    // The first second after the given one that matches the alarm registers.
-    private long NextAlarm(long after)
-    {
-        long day = after + 1 - ((((after + 1) % 86400) + 86400) % 86400);
-        for (int days = 0; days < 2; days++, day += 86400)
-        {
-            for (int hour = 0; hour < 24; hour++)
-            {
-                if (day + (hour * 3600) + 3599 <= after || !AlarmMatches(HoursAlarm, Hours, hour))
-                {
-                    continue;
-                }
-
-                for (int minute = 0; minute < 60; minute++)
-                {
-                    long start = day + (hour * 3600) + (minute * 60);
-                    if (start + 59 <= after || !AlarmMatches(MinutesAlarm, Minutes, minute))
-                    {
-                        continue;
-                    }
-
-                    for (int second = 0; second < 60; second++)
-                    {
-                        if (start + second > after && AlarmMatches(SecondsAlarm, Seconds, second))
-                        {
-                            return start + second;
-                        }
-                    }
-                }
-            }
-        }
-
-        return long.MaxValue;
-    }
-
-    private bool AlarmMatches(int alarmRegister, int register, int value)
-    {
-        byte alarm = _ram[alarmRegister];
-        return (alarm & AlarmDontCare) == AlarmDontCare || Encode(register, new RtcCalendar(0, 1, 1, value % 24, value, value)) == alarm;
-    }
 
     private void UpdateIrq()
     {

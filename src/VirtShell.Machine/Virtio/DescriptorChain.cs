@@ -23,6 +23,9 @@ public sealed class DescriptorChain
         _memory = memory;
     }
 
+    /// <summary>Buffers in the chain.</summary>
+    public int Count => _count;
+
     /// <summary>Bytes that the device reads.</summary>
     public long ReadableBytes { get; private set; }
 

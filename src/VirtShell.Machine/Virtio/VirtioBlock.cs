@@ -11,7 +11,8 @@ namespace VirtShell.Machine.Virtio;
 
 /// <summary>
 /// The block device (virtio 1.2, 5.2) over an <see cref="IBlockDevice"/>. Requests complete in order, as clock events after a
-/// modelled latency, so that when they do depends on the guest alone. Buffers are read and written at completion.
+/// modelled latency, so that when they do depends on the guest alone. Buffers are read and written in pieces, each an event,
+/// of which the last comes with the completion.
 /// </summary>
 public sealed class VirtioBlock : VirtioDevice
 {
@@ -24,13 +25,21 @@ public sealed class VirtioBlock : VirtioDevice
     /// <summary>How many bytes the modelled device moves in a nanosecond (2 GB/s).</summary>
     public const long BytesPerNanosecond = 2;
 
+    /// <summary>Bytes of a transfer at once; more move in further clock events.</summary>
+    internal const int PieceBytes = 64 << 10;
+
+    /// <summary>Bytes of a discard at once: a host gives back whole extents.</summary>
+    internal const long DiscardPieceBytes = 16 << 20;
+
+    /// <summary>Bytes of zeros at once: a host may have to write them.</summary>
+    internal const long WriteZeroesPieceBytes = 1 << 20;
+
     private const uint PciClass = 0x010000;
     private const int QueueSize = 256;
     private const uint SegmentBytes = 64 << 10;
 
     // Room in the queue for the header's and the status' descriptors.
     private const uint Segments = QueueSize - 2;
-    private const int BufferBytes = 64 << 10;
     private const uint PhysicalBlockExponent = 3;
     private const uint MaxDiscardSectors = 1 << 22;
     private const uint MaxDiscardSegments = 16;
@@ -45,10 +54,15 @@ public sealed class VirtioBlock : VirtioDevice
     private readonly IBlockDevice _disk;
     private readonly MachineClock _clock;
     private readonly TimerEvent _completion;
-    private readonly byte[] _buffer = new byte[BufferBytes];
+    private readonly byte[] _buffer = new byte[PieceBytes];
+    private byte _status;
 
     // Volatile (saved) state, besides the event.
+    private readonly QueueWork _accepting;
     private readonly Queue<Request> _inFlight = new();
+
+    // Bytes of the request at the front that are done.
+    private long _done;
 
     /// <param name="memory">Guest memory.</param>
     /// <param name="clock">The machine's clock.</param>
@@ -62,6 +76,7 @@ public sealed class VirtioBlock : VirtioDevice
         _disk = disk;
         _clock = clock;
         _completion = new TimerEvent(Complete);
+        _accepting = new QueueWork(clock, () => Notify(0), int.MaxValue, LatencyNanoseconds);
         byte[] id = Encoding.UTF8.GetBytes(serial);
         id.AsSpan(0, Math.Min(id.Length, _id.Length)).CopyTo(_id);
     }
@@ -76,12 +91,15 @@ public sealed class VirtioBlock : VirtioDevice
 
     protected override void QueueNotified(int queue)
     {
-        Accept();
+        if (!_accepting.IsPending)
+        {
+            Accept();
+        }
 
         // Completions stopped where the guest took the device's access to memory away.
-        if (_inFlight.Count > 0 && !_completion.IsScheduled)
+        if (!_completion.IsScheduled)
         {
-            _clock.Schedule(_completion, _inFlight.Peek().Due);
+            ScheduleFront();
         }
     }
 
@@ -93,34 +111,49 @@ public sealed class VirtioBlock : VirtioDevice
         }
     }
 
-    protected override void ResetDevice()
+    protected override void StopQueue(int queue)
     {
         _clock.Cancel(_completion);
+        _accepting.Stop();
         _inFlight.Clear();
+        _done = 0;
     }
 
     protected override void SaveDevice(StateWriter writer)
     {
         byte[] requests = new byte[_inFlight.Count * 10];
+        byte[] transfers = new byte[_inFlight.Count * 8];
         int at = 0;
         foreach (Request request in _inFlight)
         {
             BinaryPrimitives.WriteUInt16LittleEndian(requests.AsSpan(at), request.Head);
             BinaryPrimitives.WriteInt64LittleEndian(requests.AsSpan(at + 2), request.Due);
+            BinaryPrimitives.WriteInt64LittleEndian(transfers.AsSpan(at / 10 * 8), request.Bytes);
             at += 10;
         }
 
         writer.Write("in-flight", requests);
+        writer.Write("transfers", transfers);
+        writer.Write("done", _done);
         _completion.Save(writer, "completion");
+        _accepting.Save(writer, "accepting");
         (_disk as IStatefulBlockDevice)?.Save(writer);
     }
 
     protected override void LoadDevice(StateReader reader)
     {
         byte[] requests = reader.ReadBytes("in-flight");
-        if (requests.Length % 10 != 0 || requests.Length / 10 > QueueSize)
+        byte[] transfers = reader.ReadBytes("transfers");
+        int count = requests.Length / 10;
+        if (requests.Length % 10 != 0 || count > QueueSize || (reader.Has("transfers") && transfers.Length != count * 8))
         {
-            throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' is {requests.Length} bytes long.");
+            throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' is {requests.Length} bytes long, 'transfers' {transfers.Length}.");
+        }
+
+        _done = reader.ReadInt64("done");
+        if (_done < 0)
+        {
+            throw new StateFormatException($"Saved state is damaged: '{reader.Path}/done' is {_done}.");
         }
 
         _inFlight.Clear();
@@ -132,10 +165,12 @@ public sealed class VirtioBlock : VirtioDevice
                 throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' names descriptor {head}.");
             }
 
-            _inFlight.Enqueue(new Request(head, BinaryPrimitives.ReadInt64LittleEndian(requests.AsSpan(at + 2))));
+            long bytes = transfers.Length == 0 ? 0 : BinaryPrimitives.ReadInt64LittleEndian(transfers.AsSpan(at / 10 * 8));
+            _inFlight.Enqueue(new Request(head, BinaryPrimitives.ReadInt64LittleEndian(requests.AsSpan(at + 2)), Math.Clamp(bytes, 0, MaximumChainBytes)));
         }
 
         _completion.Load(reader, "completion", _clock);
+        _accepting.Load(reader, "accepting");
         if (_disk is IStatefulBlockDevice stateful && reader.Has("disk"))
         {
             stateful.Load(reader);
@@ -185,7 +220,8 @@ public sealed class VirtioBlock : VirtioDevice
             last = Math.Max(last, request.Due);
         }
 
-        while (_inFlight.Count < queue.Size && queue.TryPop(out ushort head))
+        _accepting.Begin();
+        while (!_accepting.IsSpent && _inFlight.Count < queue.Size && queue.TryPop(out ushort head))
         {
             if (!queue.TryReadChain(head, Chain))
             {
@@ -193,36 +229,70 @@ public sealed class VirtioBlock : VirtioDevice
             }
 
             // The fixed part of the latency overlaps with other requests', the transfer does not.
-            long transfer = (Chain.ReadableBytes + Chain.WritableBytes) / BytesPerNanosecond;
+            _accepting.TakeDescriptors(Chain.Count);
+            long bytes = Chain.ReadableBytes + Chain.WritableBytes;
             long latency = ReadType() == VirtioBlockSpec.TypeFlush ? FlushNanoseconds : LatencyNanoseconds;
-            last = Math.Max(last, _clock.Now + latency) + transfer;
-            _inFlight.Enqueue(new Request(head, last));
+            last = Math.Max(last, _clock.Now + latency) + (bytes / BytesPerNanosecond);
+            _inFlight.Enqueue(new Request(head, last, bytes));
         }
 
-        queue.RequestNotification();
+        if (_accepting.IsSpent)
+        {
+            _accepting.GoOnLater();
+        }
+        else
+        {
+            queue.RequestNotification();
+        }
     }
 
+    // The first piece of the request at the front begins so early that its last one is due when the request is.
+    private void ScheduleFront()
+    {
+        if (_inFlight.TryPeek(out Request front))
+        {
+            SchedulePiece(front, front.Bytes - VirtioBlockSpec.HeaderLength - 1);
+        }
+    }
+
+    // Never now: the processor gets its turn between two pieces, and a request to stop is seen.
+    private void SchedulePiece(Request request, long bytesLeft)
+    {
+        long after = Math.Max(0, bytesLeft - 1) / PieceBytes * (PieceBytes / BytesPerNanosecond);
+        _clock.Schedule(_completion, Math.Max(_clock.Now + 1, request.Due - after));
+    }
+
+    // One piece of the request at the front; with the last, its completion.
     private void Complete()
     {
-        if (!IsRunning || _inFlight.Count == 0)
+        if (!IsRunning || !_inFlight.TryPeek(out Request request))
         {
             return;
         }
 
+        // Read anew for each piece: the guest may have changed it, and saved state need not have it.
         Virtqueue queue = Queue(0);
-        ushort head = _inFlight.Dequeue().Head;
-        if (!queue.TryReadChain(head, Chain) || !TryServe(out uint written))
+        if (!queue.TryReadChain(request.Head, Chain) || !TryServe(out uint written, out long bytesLeft))
         {
             return;
         }
 
-        queue.Push(head, written);
-        Accept();
-        if (_inFlight.Count > 0)
+        if (bytesLeft > 0 || _clock.Now < request.Due)
         {
-            _clock.Schedule(_completion, _inFlight.Peek().Due);
+            SchedulePiece(request, bytesLeft);
+            return;
         }
 
+        if (!TryWriteStatus())
+        {
+            return;
+        }
+
+        _inFlight.Dequeue();
+        _done = 0;
+        queue.Push(request.Head, written + 1);
+        Accept();
+        ScheduleFront();
         queue.Signal();
     }
 
@@ -232,10 +302,11 @@ public sealed class VirtioBlock : VirtioDevice
         return Chain.Read(0, type) ? BinaryPrimitives.ReadUInt32LittleEndian(type) : 0;
     }
 
-    // False where the request makes no sense at all and the device needs a reset.
-    private bool TryServe(out uint written)
+    // Serves a piece of the request. False where it makes no sense at all and the device needs a reset.
+    private bool TryServe(out uint written, out long bytesLeft)
     {
         written = 0;
+        bytesLeft = 0;
         Span<byte> header = stackalloc byte[VirtioBlockSpec.HeaderLength];
         if (Chain.WritableBytes == 0 || !Chain.Read(0, header))
         {
@@ -245,55 +316,56 @@ public sealed class VirtioBlock : VirtioDevice
 
         uint type = BinaryPrimitives.ReadUInt32LittleEndian(header);
         ulong sector = BinaryPrimitives.ReadUInt64LittleEndian(header[VirtioBlockSpec.HeaderSector..]);
-        byte status;
         try
         {
-            status = Serve(type, sector, ref written);
+            _status = Serve(type, sector, ref written, ref bytesLeft);
         }
         catch (StorageException e)
         {
-            status = VirtioBlockSpec.StatusIoError;
+            _status = VirtioBlockSpec.StatusIoError;
+            bytesLeft = 0;
             Faulted?.Invoke(e);
         }
 
-        if ((Status & VirtioStatus.NeedsReset) != 0)
-        {
-            return false;
-        }
+        return (Status & VirtioStatus.NeedsReset) == 0;
+    }
 
-        if (!Chain.Write(Chain.WritableBytes - 1, [status]))
+    private bool TryWriteStatus()
+    {
+        if (!Chain.Write(Chain.WritableBytes - 1, [_status]))
         {
             Fail("queue 0: a status byte is outside RAM");
             return false;
         }
 
-        written++;
         return true;
     }
 
-    private byte Serve(uint type, ulong sector, ref uint written)
+    private byte Serve(uint type, ulong sector, ref uint written, ref long bytesLeft)
     {
         switch (type)
         {
             case VirtioBlockSpec.TypeIn:
-                return Transfer(sector, Chain.WritableBytes - 1, toDisk: false, ref written);
+                byte status = Transfer(sector, Chain.WritableBytes - 1, toDisk: false, ref bytesLeft);
+                written = (uint)Math.Min(_done, Chain.WritableBytes - 1);
+                return status;
             case VirtioBlockSpec.TypeOut:
-                return Transfer(sector, Chain.ReadableBytes - VirtioBlockSpec.HeaderLength, toDisk: true, ref written);
+                return Transfer(sector, Chain.ReadableBytes - VirtioBlockSpec.HeaderLength, toDisk: true, ref bytesLeft);
             case VirtioBlockSpec.TypeFlush:
                 _disk.Flush();
                 return VirtioBlockSpec.StatusOk;
             case VirtioBlockSpec.TypeGetId:
                 return GetId(ref written);
             case VirtioBlockSpec.TypeDiscard when Has(VirtioBlockSpec.FeatureDiscard):
-                return Ranges(MaxDiscardSegments, MaxDiscardSectors, 0);
+                return Ranges(MaxDiscardSegments, MaxDiscardSectors, 0, ref bytesLeft);
             case VirtioBlockSpec.TypeWriteZeroes when Has(VirtioBlockSpec.FeatureWriteZeroes):
-                return Ranges(1, MaxWriteZeroesSectors, VirtioBlockSpec.RangeFlagUnmap);
+                return Ranges(1, MaxWriteZeroesSectors, VirtioBlockSpec.RangeFlagUnmap, ref bytesLeft);
             default:
                 return VirtioBlockSpec.StatusUnsupported;
         }
     }
 
-    private byte Transfer(ulong sector, long length, bool toDisk, ref uint written)
+    private byte Transfer(ulong sector, long length, bool toDisk, ref long bytesLeft)
     {
         if (length % SectorSize != 0 || !IsOnDisk(sector, length) || (toDisk && _disk.IsReadOnly))
         {
@@ -301,37 +373,34 @@ public sealed class VirtioBlock : VirtioDevice
         }
 
         long start = (long)sector * SectorSize;
-        for (long done = 0; done < length;)
+        Span<byte> part = _buffer.AsSpan(0, (int)Math.Clamp(length - _done, 0, PieceBytes));
+        bool complete = true;
+        if (part.Length > 0 && toDisk)
         {
-            Span<byte> part = _buffer.AsSpan(0, (int)Math.Min(BufferBytes, length - done));
-            bool complete;
-            if (toDisk)
+            complete = Chain.Read(VirtioBlockSpec.HeaderLength + _done, part);
+            if (complete)
             {
-                complete = Chain.Read(VirtioBlockSpec.HeaderLength + done, part);
-                if (complete)
-                {
-                    _disk.Write(start + done, part);
-                }
+                _disk.Write(start + _done, part);
             }
-            else
-            {
-                _disk.Read(start + done, part);
-                complete = Chain.Write(done, part);
-                written += (uint)part.Length;
-            }
-
-            if (!complete)
-            {
-                Fail("queue 0: a data buffer is outside RAM");
-                return VirtioBlockSpec.StatusIoError;
-            }
-
-            done += part.Length;
         }
+        else if (part.Length > 0)
+        {
+            _disk.Read(start + _done, part);
+            complete = Chain.Write(_done, part);
+        }
+
+        if (!complete)
+        {
+            Fail("queue 0: a data buffer is outside RAM");
+            return VirtioBlockSpec.StatusIoError;
+        }
+
+        _done += part.Length;
+        bytesLeft = Math.Max(0, length - _done);
 
         // 5.2.6.2: without a write cache (or a driver that knows to flush it), a completed write is stable.
         bool cached = Has(VirtioBlockSpec.FeatureConfigWce) ? Config[VirtioBlockSpec.ConfigWriteback] != 0 : Has(VirtioBlockSpec.FeatureFlush);
-        if (toDisk && !cached)
+        if (toDisk && bytesLeft == 0 && !cached)
         {
             _disk.Flush();
         }
@@ -351,7 +420,7 @@ public sealed class VirtioBlock : VirtioDevice
         return VirtioBlockSpec.StatusOk;
     }
 
-    private byte Ranges(uint maximumRanges, uint maximumSectors, uint allowedFlags)
+    private byte Ranges(uint maximumRanges, uint maximumSectors, uint allowedFlags, ref long bytesLeft)
     {
         long length = Chain.ReadableBytes - VirtioBlockSpec.HeaderLength;
         long count = length / VirtioBlockSpec.RangeLength;
@@ -383,22 +452,40 @@ public sealed class VirtioBlock : VirtioDevice
             }
         }
 
-        for (int i = 0; i < count; i++)
+        ChangeRanges(ranges, allowedFlags == 0, ref bytesLeft);
+        return VirtioBlockSpec.StatusOk;
+    }
+
+    // One piece of all ranges laid end to end.
+    private void ChangeRanges(ReadOnlySpan<byte> ranges, bool discard, ref long bytesLeft)
+    {
+        long room = discard ? DiscardPieceBytes : WriteZeroesPieceBytes;
+        long skip = _done;
+        for (; ranges.Length > 0; ranges = ranges[VirtioBlockSpec.RangeLength..])
         {
-            Span<byte> range = ranges[(i * VirtioBlockSpec.RangeLength)..];
-            long start = BinaryPrimitives.ReadInt64LittleEndian(range) * SectorSize;
-            long bytes = BinaryPrimitives.ReadUInt32LittleEndian(range[VirtioBlockSpec.RangeSectors..]) * (long)SectorSize;
-            if (allowedFlags == 0)
+            long start = BinaryPrimitives.ReadInt64LittleEndian(ranges) * SectorSize;
+            long bytes = BinaryPrimitives.ReadUInt32LittleEndian(ranges[VirtioBlockSpec.RangeSectors..]) * (long)SectorSize;
+            long skipped = Math.Min(skip, bytes);
+            long part = Math.Min(bytes - skipped, room);
+            skip -= skipped;
+            bytesLeft += bytes - skipped - part;
+            if (part == 0)
             {
-                _disk.Discard(start, bytes);
+                continue;
+            }
+
+            room -= part;
+            if (discard)
+            {
+                _disk.Discard(start + skipped, part);
             }
             else
             {
-                _disk.WriteZeroes(start, bytes);
+                _disk.WriteZeroes(start + skipped, part);
             }
-        }
 
-        return VirtioBlockSpec.StatusOk;
+            _done += part;
+        }
     }
 
     private bool IsOnDisk(ulong sector, long bytes)
@@ -407,5 +494,5 @@ public sealed class VirtioBlock : VirtioDevice
         return sector <= capacity && (ulong)bytes / SectorSize <= capacity - sector;
     }
 
-    private readonly record struct Request(ushort Head, long Due);
+    private readonly record struct Request(ushort Head, long Due, long Bytes);
 }

@@ -63,6 +63,9 @@ public abstract class VirtioDevice
     /// <summary>Features that the driver has written; final once it has set FEATURES_OK.</summary>
     public ulong DriverFeatures { get; private set; }
 
+    /// <summary>Whether a driver from before virtio 1.0 drives the device, by the legacy interface.</summary>
+    public bool IsLegacy { get; private set; }
+
     /// <summary>The device status field.</summary>
     public byte Status { get; private set; }
 
@@ -72,8 +75,8 @@ public abstract class VirtioDevice
     /// <summary>Why the device needs a reset, for people; null while it does not.</summary>
     public string? FailureReason { get; private set; }
 
-    /// <summary>Whether the driver has started the device and it may access memory.</summary>
-    public bool IsRunning => (Status & (VirtioStatus.DriverOk | VirtioStatus.NeedsReset)) == VirtioStatus.DriverOk && Transport is { AllowsDma: true };
+    /// <summary>Whether the driver has started the device and it may access memory. Legacy drivers use queues before they say that they are ready.</summary>
+    public bool IsRunning => (Status & VirtioStatus.NeedsReset) == 0 && (IsLegacy || (Status & VirtioStatus.DriverOk) != 0) && Transport is { AllowsDma: true };
 
     public int QueueCount => _queues.Length;
 
@@ -93,7 +96,7 @@ public abstract class VirtioDevice
     public Virtqueue Queue(int index) => _queues[index];
 
     /// <summary>Whether a feature has been negotiated.</summary>
-    public bool Has(ulong feature) => (DriverFeatures & feature) == feature && (Status & VirtioStatus.FeaturesOk) != 0;
+    public bool Has(ulong feature) => (DriverFeatures & feature) == feature && (IsLegacy || (Status & VirtioStatus.FeaturesOk) != 0);
 
     /// <summary>The driver writes the status field: 0 resets, anything else sets bits.</summary>
     public void WriteStatus(byte value)
@@ -122,6 +125,46 @@ public abstract class VirtioDevice
         if (((before ^ next) & VirtioStatus.DriverOk) != 0)
         {
             Resume();
+        }
+    }
+
+    /// <summary>A legacy driver writes the status field, which knows no agreement on features (2.1, legacy interface).</summary>
+    public void WriteLegacyStatus(byte value)
+    {
+        if (value == 0)
+        {
+            Reset();
+            return;
+        }
+
+        IsLegacy = true;
+        bool starts = (Status & VirtioStatus.DriverOk) == 0 && (value & VirtioStatus.DriverOk) != 0;
+        Status |= (byte)(value & ~(VirtioStatus.NeedsReset | VirtioStatus.FeaturesOk));
+        if (starts)
+        {
+            Resume();
+        }
+    }
+
+    /// <summary>A legacy driver writes its features, 32 of them; what is not offered is left out, and nothing changes once it is ready.</summary>
+    public void WriteLegacyFeatures(uint value)
+    {
+        if ((Status & VirtioStatus.DriverOk) == 0)
+        {
+            IsLegacy = true;
+            DriverFeatures = value & OfferedFeatures;
+        }
+    }
+
+    /// <summary>A legacy driver sets up a queue at a page (2.7.2, legacy interface), or with page 0 gives it up.</summary>
+    public void WriteLegacyQueue(int queue, uint page)
+    {
+        IsLegacy = true;
+        _queues[queue].Reset();
+        StopQueue(queue);
+        if (page != 0)
+        {
+            _queues[queue].EnableLegacy(page);
         }
     }
 
@@ -177,13 +220,15 @@ public abstract class VirtioDevice
     public void Reset()
     {
         Status = 0;
+        IsLegacy = false;
         DriverFeatures = 0;
         FailureReason = null;
         ConfigGeneration = 0;
         _initialConfig.CopyTo(_config, 0);
-        foreach (Virtqueue queue in _queues)
+        for (int queue = 0; queue < _queues.Length; queue++)
         {
-            queue.Reset();
+            _queues[queue].Reset();
+            StopQueue(queue);
         }
 
         ResetDevice();
@@ -210,6 +255,7 @@ public abstract class VirtioDevice
     {
         using StateWriter.SectionScope section = writer.Section("virtio", 1);
         writer.Write("status", Status);
+        writer.Write("legacy", IsLegacy);
         writer.Write("driver-features", DriverFeatures);
         writer.Write("config-generation", ConfigGeneration);
         writer.Write("config", _config);
@@ -226,6 +272,7 @@ public abstract class VirtioDevice
     {
         StateReader section = reader.Section("virtio", 1);
         Status = section.ReadByte("status");
+        IsLegacy = section.ReadBoolean("legacy");
         DriverFeatures = section.ReadUInt64("driver-features");
         ConfigGeneration = section.ReadByte("config-generation");
         section.ReadBytes("config", _config);
@@ -239,11 +286,16 @@ public abstract class VirtioDevice
         LoadDevice(section);
     }
 
-    /// <summary>A running device's enabled queue has, or may have, new buffers. Work is bounded by the queue's size.</summary>
+    /// <summary>A running device's enabled queue has, or may have, new buffers. Does a small piece of the work, and leaves the rest to a clock event.</summary>
     protected abstract void QueueNotified(int queue);
 
-    /// <summary>The driver's reset, and part of the machine's.</summary>
-    protected abstract void ResetDevice();
+    /// <summary>A queue was reset: what was taken from it is forgotten.</summary>
+    protected abstract void StopQueue(int queue);
+
+    /// <summary>The driver's reset, and part of the machine's, after each queue's.</summary>
+    protected virtual void ResetDevice()
+    {
+    }
 
     /// <summary>The rest of the machine's reset.</summary>
     protected virtual void PowerOnDevice()

@@ -38,7 +38,7 @@ public sealed class VirtioDevices
 
         if (configuration.HasVirtioRng)
         {
-            Rng = new VirtioRng(memory, configuration.Seed);
+            Rng = new VirtioRng(memory, clock, configuration.Seed);
             bus.Attach(RngSlot, 0, new VirtioPciFunction(Rng));
         }
 

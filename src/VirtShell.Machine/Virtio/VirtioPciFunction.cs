@@ -1,5 +1,6 @@
 using System;
 using System.Globalization;
+using System.Numerics;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Pci;
 using VirtShell.State;
@@ -7,10 +8,10 @@ using VirtShell.State;
 namespace VirtShell.Machine.Virtio;
 
 /// <summary>
-/// A virtio device as a PCI function by the 1.x interface (virtio 1.2, 4.1): its structures in memory BAR 4, MSI-X in BAR 1.
-/// BAR 0 stays free for the legacy interface, should it ever be wanted.
+/// A virtio device as a transitional PCI function (virtio 1.2, 4.1): the 1.x interface's structures in memory BAR 4, MSI-X in
+/// BAR 1, and the legacy interface in port BAR 0.
 /// </summary>
-public sealed class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTransport
+public sealed partial class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTransport
 {
     private const int MsixBar = 1;
     private const int RegisterBar = 4;
@@ -21,13 +22,13 @@ public sealed class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTranspor
     private const int NotifyRegion = 0x3000;
     private const int RegionSize = 0x1000;
     private const int NotifyMultiplier = 4;
-    private const ushort SubsystemBase = 0x40;
     private const int InterruptPinA = 1;
 
     // Fixed configuration.
     private readonly VirtioDevice _device;
     private readonly MsixCapability _msix;
     private readonly int _pciAccess;
+    private readonly int _legacyBytes;
 
     // Volatile (saved) state.
     private readonly ushort[] _queueVectors;
@@ -48,6 +49,8 @@ public sealed class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTranspor
         // One vector for each queue and one for configuration changes.
         _msix = AddMsix(MsixBar, device.QueueCount + 1);
         AddMemoryBar(RegisterBar, RegisterBarSize, this);
+        _legacyBytes = (int)BitOperations.RoundUpToPowerOf2((uint)(VirtioPci.LegacyConfigWithMsix + device.ConfigLength));
+        AddPortBar(LegacyBar, (uint)_legacyBytes, this);
         AddVirtioCapability(VirtioPci.ConfigTypeCommon, VirtioPci.CapabilityLength, CommonRegion, VirtioPci.CommonLength);
         int notify = AddVirtioCapability(VirtioPci.ConfigTypeNotify, VirtioPci.CapabilityNotifyLength, NotifyRegion, NotifyMultiplier * device.QueueCount);
         Config.Define(notify + VirtioPci.CapabilityNotifyMultiplier, 4, NotifyMultiplier);
@@ -83,10 +86,7 @@ public sealed class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTranspor
             case DeviceRegion:
                 return ReadDevice(within, size);
             case IsrRegion when within == 0:
-                byte isr = _isr;
-                _isr = 0;
-                SetInterrupt(false);
-                return isr;
+                return ReadIsr();
             default:
                 return 0;
         }
@@ -167,16 +167,26 @@ public sealed class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTranspor
         }
     }
 
+    // Before the legacy interface, devices had the identity of non-transitional ones.
+    protected override bool WasSavedAs(ushort vendorId, ushort deviceId) =>
+        vendorId == VirtioPci.VendorId && deviceId == VirtioPci.DeviceIdBase + _device.Type;
+
     private static PciIdentity IdentityOf(VirtioDevice device)
     {
         ArgumentNullException.ThrowIfNull(device);
         return new PciIdentity(
             VirtioPci.VendorId,
-            (ushort)(VirtioPci.DeviceIdBase + device.Type),
+            device.Type switch
+            {
+                VirtioDeviceType.Block => VirtioPci.TransitionalBlockId,
+                VirtioDeviceType.Console => VirtioPci.TransitionalConsoleId,
+                VirtioDeviceType.Entropy => VirtioPci.TransitionalEntropyId,
+                _ => throw new ArgumentException($"Virtio devices of type {device.Type} have no transitional PCI identity.", nameof(device)),
+            },
             device.ClassCode,
-            VirtioPci.Revision,
+            VirtioPci.TransitionalRevision,
             VirtioPci.VendorId,
-            (ushort)(SubsystemBase + device.Type));
+            device.Type);
     }
 
     private static string VectorName(int queue) => "queue-vector-" + queue.ToString(CultureInfo.InvariantCulture);
@@ -202,6 +212,14 @@ public sealed class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTranspor
         offset = Config.Read(_pciAccess + VirtioPci.CapabilityOffset, 4);
         length = (int)(asked & 7);
         return bar == RegisterBar && asked is 1 or 2 or 4 && offset % asked == 0 && offset <= RegisterBarSize - asked;
+    }
+
+    private byte ReadIsr()
+    {
+        byte isr = _isr;
+        _isr = 0;
+        SetInterrupt(false);
+        return isr;
     }
 
     private void Interrupt(ushort vector, byte isr)

@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Virtio;
@@ -7,9 +8,15 @@ namespace VirtShell.Machine.Virtio;
 /// <summary>The entropy device (virtio 1.2, 5.4): pseudo-random bytes from the machine's seed, so that runs repeat.</summary>
 public sealed class VirtioRng : VirtioDevice
 {
+    /// <summary>Bytes given at once; more come in clock events.</summary>
+    internal const int PieceBytes = 64 << 10;
+
     private const uint PciClass = 0x00FF00;
     private const int QueueSize = 64;
     private const int BytesPerRequest = 4096;
+
+    // 2 GB/s.
+    private const long PieceNanoseconds = PieceBytes / 2;
 
     // Fixed configuration.
     private readonly ulong _seed;
@@ -19,18 +26,26 @@ public sealed class VirtioRng : VirtioDevice
 
     // Volatile (saved) state.
     private readonly Xoshiro256 _random;
+    private readonly QueueWork _work;
 
-    public VirtioRng(PhysicalMemory memory, ulong seed)
+    public VirtioRng(PhysicalMemory memory, MachineClock clock, ulong seed)
         : base(memory, VirtioDeviceType.Entropy, PciClass, 0, [], [QueueSize])
     {
         _seed = seed;
         _random = new Xoshiro256(seed);
+        _work = new QueueWork(clock, () => Notify(0), PieceBytes, PieceNanoseconds);
     }
 
     protected override void QueueNotified(int queue)
     {
+        if (_work.IsPending)
+        {
+            return;
+        }
+
         Virtqueue requests = Queue(queue);
-        for (int i = 0; i < requests.Size && requests.TryPop(out ushort head); i++)
+        _work.Begin();
+        while (!_work.IsSpent && requests.TryPop(out ushort head))
         {
             if (!requests.TryReadChain(head, Chain))
             {
@@ -46,21 +61,37 @@ public sealed class VirtioRng : VirtioDevice
                 return;
             }
 
+            _work.TakeBytes(count);
+            _work.TakeDescriptors(Chain.Count);
             requests.Push(head, (uint)count);
         }
 
-        requests.RequestNotification();
+        if (_work.IsSpent)
+        {
+            _work.GoOnLater();
+        }
+        else
+        {
+            requests.RequestNotification();
+        }
+
         requests.Signal();
     }
 
     // A driver's reset goes on with the sequence.
-    protected override void ResetDevice()
-    {
-    }
+    protected override void StopQueue(int queue) => _work.Stop();
 
     protected override void PowerOnDevice() => _random.Seed(_seed);
 
-    protected override void SaveDevice(StateWriter writer) => _random.Save(writer);
+    protected override void SaveDevice(StateWriter writer)
+    {
+        _random.Save(writer);
+        _work.Save(writer, "work");
+    }
 
-    protected override void LoadDevice(StateReader reader) => _random.Load(reader);
+    protected override void LoadDevice(StateReader reader)
+    {
+        _random.Load(reader);
+        _work.Load(reader, "work");
+    }
 }

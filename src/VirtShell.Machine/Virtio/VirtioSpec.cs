@@ -50,6 +50,9 @@ internal static class SplitRing
 
     public const int UsedRing = 4;
     public const int UsedElementSize = 8;
+
+    /// <summary>The legacy layout's page (2.7.2).</summary>
+    public const int LegacyAlignment = 4096;
 }
 
 /// <summary>Virtio over PCI (virtio 1.2, 4.1).</summary>
@@ -57,7 +60,12 @@ internal static class VirtioPci
 {
     public const ushort VendorId = 0x1AF4;
     public const ushort DeviceIdBase = 0x1040;
-    public const byte Revision = 1;
+
+    // Transitional devices (4.1.2.1, 4.1.2.3): revision 0, and the device type as the subsystem.
+    public const ushort TransitionalBlockId = 0x1001;
+    public const ushort TransitionalConsoleId = 0x1003;
+    public const ushort TransitionalEntropyId = 0x1005;
+    public const byte TransitionalRevision = 0;
 
     // struct virtio_pci_cap (4.1.4).
     public const int CapabilityLength = 16;
@@ -97,6 +105,20 @@ internal static class VirtioPci
     public const int CommonLength = 0x38;
 
     public const ushort NoVector = 0xFFFF;
+
+    // The legacy interface's registers (4.1.4.10); those of MSI-X are there while it is enabled, and device configuration follows.
+    public const int LegacyDeviceFeatures = 0x00;
+    public const int LegacyDriverFeatures = 0x04;
+    public const int LegacyQueuePage = 0x08;
+    public const int LegacyQueueSize = 0x0C;
+    public const int LegacyQueueSelect = 0x0E;
+    public const int LegacyQueueNotify = 0x10;
+    public const int LegacyDeviceStatus = 0x12;
+    public const int LegacyIsr = 0x13;
+    public const int LegacyConfigVector = 0x14;
+    public const int LegacyQueueVector = 0x16;
+    public const int LegacyConfigWithoutMsix = 0x14;
+    public const int LegacyConfigWithMsix = 0x18;
 
     // ISR status (4.1.4.5).
     public const byte IsrQueue = 1;

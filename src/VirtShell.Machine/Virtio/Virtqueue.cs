@@ -78,6 +78,16 @@ public sealed class Virtqueue
         IsEnabled = true;
     }
 
+    /// <summary>Puts the three areas where the legacy layout has them (2.7.2): one behind the other, the used ring on a page of its own.</summary>
+    internal void EnableLegacy(uint page)
+    {
+        DescriptorArea = (ulong)page * SplitRing.LegacyAlignment;
+        DriverArea = DescriptorArea + (SplitRing.DescriptorSize * (ulong)Size);
+        ulong end = DriverArea + SplitRing.AvailableRing + (2 * (ulong)Size) + 2;
+        DeviceArea = (end + SplitRing.LegacyAlignment - 1) / SplitRing.LegacyAlignment * SplitRing.LegacyAlignment;
+        IsEnabled = true;
+    }
+
     internal void Reset()
     {
         Size = MaximumSize;

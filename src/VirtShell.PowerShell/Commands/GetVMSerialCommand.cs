@@ -53,7 +53,7 @@ public sealed class GetVMSerialCommand : VmTargetCmdlet
             offset = log.FirstOffset;
         }
 
-        SerialLines lines = new();
+        SerialLines lines = new(asSent: Raw);
         byte[] bytes = log.GetBytes(offset);
         Give(bytes, lines, Tail);
         if (Wait)

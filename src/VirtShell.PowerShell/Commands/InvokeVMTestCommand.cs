@@ -7,6 +7,7 @@ using System.Management.Automation;
 using VirtShell.Cpu;
 using VirtShell.Harness;
 using VirtShell.Harness.Reports;
+using VirtShell.Host;
 using VirtShell.PowerShell.Completion;
 
 namespace VirtShell.PowerShell.Commands;
@@ -159,6 +160,12 @@ public sealed class InvokeVMTestCommand : VmCmdlet
             return;
         }
 
+        string? folder = ReportPath is null ? null : SessionState.Path.GetUnresolvedProviderPathFromPSPath(ReportPath);
+        if (folder is not null)
+        {
+            ReportFiles.Probe(folder);
+        }
+
         RunResult? run = null;
         TestRunObserver observer = new(this);
         RunBeside(async (post, cancellation) =>
@@ -173,9 +180,8 @@ public sealed class InvokeVMTestCommand : VmCmdlet
         }
 
         string? page = null;
-        if (ReportPath is not null)
+        if (folder is not null)
         {
-            string folder = SessionState.Path.GetUnresolvedProviderPathFromPSPath(ReportPath);
             page = ReportFiles.WriteAll(run, folder);
             WriteInformation($"Report: {page}", ["VirtShell"]);
             WriteVerbose($"Report: {page}");
@@ -235,10 +241,10 @@ public sealed class InvokeVMTestCommand : VmCmdlet
         public void OnItemStarted(ItemInfo item)
         {
             _running[item.Index] = item.Name;
-            Show(item.Name);
+            Show(Printable.Escape(item.Name));
         }
 
-        public void OnItemProgress(ItemInfo item, ItemProgress progress) => Show($"{item.Name}: {progress.Activity}");
+        public void OnItemProgress(ItemInfo item, ItemProgress progress) => Show(Printable.Escape($"{item.Name}: {progress.Activity}"));
 
         public void OnItemFinished(ItemResult result)
         {
@@ -247,13 +253,13 @@ public sealed class InvokeVMTestCommand : VmCmdlet
             _bad += result.Outcome == Outcome.Passed ? 0 : 1;
             Post(() =>
             {
-                cmdlet.WriteVerbose($"{result.Outcome}: {result.Name} ({VmErrors.Seconds(result.Duration)}){(result.Message.Length > 0 ? " - " + result.Message : string.Empty)}");
+                cmdlet.WriteVerbose($"{result.Outcome}: {Printable.Escape(result.Name)} ({VmErrors.Seconds(result.Duration)}){(result.Message.Length > 0 ? " - " + Printable.Log(result.Message) : string.Empty)}");
                 if (!cmdlet.Summary)
                 {
                     cmdlet.WriteObject(new VMTestResult(result));
                 }
             });
-            Show(result.Name);
+            Show(Printable.Escape(result.Name));
         }
 
         internal void Complete() => cmdlet.WriteProgress(new ProgressRecord(1, Activity, "Done") { RecordType = ProgressRecordType.Completed });

@@ -70,6 +70,11 @@ public sealed class NewVMCommand : VmCmdlet
     public ulong Seed { get; set; }
 
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [RtcStartTransformation]
+    [ArgumentCompleter(typeof(RtcStartCompleter))]
+    public RtcStart RtcStart { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     public CrashAction CrashAction { get; set; } = CrashAction.Stop;
 
     [Parameter(ValueFromPipelineByPropertyName = true)]

@@ -68,6 +68,11 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public ulong Seed { get; set; }
 
     [Parameter]
+    [RtcStartTransformation]
+    [ArgumentCompleter(typeof(RtcStartCompleter))]
+    public RtcStart RtcStart { get; set; }
+
+    [Parameter]
     public CrashAction CrashAction { get; set; }
 
     [Parameter]

@@ -1,11 +1,14 @@
 using System.Collections.Generic;
 using System.Text;
+using VirtShell.Host;
 
 namespace VirtShell.PowerShell.Output;
 
-/// <summary>Turns serial bytes that arrive in pieces into lines. Line ends are CR LF, LF or LF CR; a lone CR stays in the line.</summary>
-internal sealed class SerialLines
+/// <summary>Turns serial bytes that arrive in pieces into lines. Line ends are CR LF, LF or LF CR.</summary>
+/// <param name="asSent">Keeps terminal sequences and other control characters, which otherwise go.</param>
+internal sealed class SerialLines(bool asSent)
 {
+    private readonly EscapeFilter _escapes = new();
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
     private string _rest = string.Empty;
 
@@ -17,7 +20,21 @@ internal sealed class SerialLines
     {
         char[] chars = new char[_decoder.GetCharCount(bytes, flush: false)];
         int count = _decoder.GetChars(bytes, chars, flush: false);
-        return new string(chars, 0, count);
+        if (asSent)
+        {
+            return new string(chars, 0, count);
+        }
+
+        int kept = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (_escapes.Keep(chars[i]))
+            {
+                chars[kept++] = chars[i];
+            }
+        }
+
+        return new string(chars, 0, kept);
     }
 
     /// <summary>The lines that <paramref name="text"/> completes.</summary>

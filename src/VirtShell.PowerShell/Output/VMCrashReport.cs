@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Collections.Specialized;
 using System.Globalization;
+using System.Linq;
 using VirtShell.Host;
 
 namespace VirtShell.PowerShell;
@@ -54,8 +55,8 @@ public sealed class VMCrashReport
 
     public IReadOnlyList<string> PageWalk => _report.PageWalk;
 
-    /// <summary>The last lines that the guest sent on COM1.</summary>
-    public IReadOnlyList<string> SerialTail => _report.SerialTail;
+    /// <summary>The last lines that the guest sent on COM1, without terminal sequences.</summary>
+    public IReadOnlyList<string> SerialTail => [.. _report.SerialTail.Select(Printable.Text)];
 
     /// <summary>For an engine fault: what went wrong in VirtShell itself.</summary>
     public string? EngineError => _report.EngineError;

@@ -22,13 +22,13 @@ public sealed class VMTestResult
         }
     }
 
-    /// <summary>The item's full name: suite / test (matrix values).</summary>
-    public string Name => _result.Name;
+    /// <summary>The item's full name on one line: suite / test (matrix values).</summary>
+    public string Name => Printable.Escape(_result.Name);
 
     public Outcome Outcome => _result.Outcome;
 
     /// <summary>Why it did not pass; empty where it did.</summary>
-    public string Message => _result.Message;
+    public string Message => Printable.Log(_result.Message);
 
     /// <summary>Host time.</summary>
     public TimeSpan Duration => _result.Duration;
@@ -59,8 +59,11 @@ public sealed class VMTestResult
     /// <summary>Null where the guest did not crash.</summary>
     public VMCrashReport? CrashReport => _result.CrashReport is null ? null : new VMCrashReport(_result.CrashReport);
 
-    /// <summary>Everything that the guest sent on COM1.</summary>
-    public string SerialText => _result.SerialText;
+    /// <summary>Everything that the guest sent on COM1, as plain text without terminal sequences.</summary>
+    public string SerialText => Printable.Text(_result.SerialText);
+
+    /// <summary>The same byte for byte.</summary>
+    public byte[] SerialBytes => _result.Serial;
 
     public override string ToString() => $"{Outcome}: {Name}";
 }

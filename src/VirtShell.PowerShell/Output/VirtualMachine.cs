@@ -47,7 +47,7 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
     public long MemoryDemand => VmHosts.IsOn(Vm.State) ? Vm.Metrics.PeakMemoryBytes : 0;
 
     /// <summary>Host memory beyond guest RAM, in bytes.</summary>
-    public long MemoryOverhead => Vm.OverheadBytes;
+    public long MemoryOverhead => Vm.HostMemory.OverheadBytes;
 
     /// <summary>RAM at power-on, in bytes.</summary>
     public long MemoryStartup => (long)Vm.Definition.MemoryBytes;
@@ -99,6 +99,9 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
     public EngineKind Engine => Vm.Definition.Engine;
 
     public ulong Seed => Vm.Definition.Seed;
+
+    /// <summary>What the VM's clock shows when it is switched on: utc, localtime, or a date.</summary>
+    public RtcStart RtcStart => Vm.Definition.RtcStart;
 
     public CrashAction CrashAction => Vm.Definition.CrashAction;
 

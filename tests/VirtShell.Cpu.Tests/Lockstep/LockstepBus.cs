@@ -57,7 +57,7 @@ internal sealed class LockstepBus : ICpuBus
     /// <summary>The processor on this bus.</summary>
     public Vcpu Processor { get; set; } = null!;
 
-    /// <summary>The time-stamp counter is the number of instructions and <see cref="TimestampAhead"/>; else it is asked for, and noted.</summary>
+    /// <summary>The time-stamp counter follows the number of instructions and <see cref="TimestampAhead"/>; else it is asked for, and noted.</summary>
     public bool FollowsInstructions { get; set; }
 
     public const long TimestampAhead = 0x1_2345_6789;
@@ -159,7 +159,7 @@ internal sealed class LockstepBus : ICpuBus
         if (FollowsInstructions)
         {
             // An engine may then know by itself.
-            return (ulong)(Processor.InstructionsRetired + TimestampAhead);
+            return ProcessorClock.TscAt(Processor.InstructionsRetired + TimestampAhead);
         }
 
         ulong value = (ulong)Processor.InstructionsRetired * 3;

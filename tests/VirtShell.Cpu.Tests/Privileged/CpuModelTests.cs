@@ -91,6 +91,29 @@ public sealed unsafe class CpuModelTests
     }
 
     [Theory]
+    [InlineData(0x4000_0001u)]
+    [InlineData(0x4000_0010u)]
+    [InlineData(0x4000_0100u)]
+    [InlineData(0x4FFF_FFFFu)]
+    public void TheRestOfTheHypervisorsLeavesIsZero(uint leaf)
+    {
+        foreach (CpuModel model in Enum.GetValues<CpuModel>())
+        {
+            Assert.Equal(default, Cpuid.Read(model, leaf, 0, 1));
+        }
+    }
+
+    [Fact]
+    public void OnlyAModelThatSaysThatItIsAGuestsHasTheHypervisorLeaf()
+    {
+        foreach (CpuModel model in Enum.GetValues<CpuModel>())
+        {
+            bool announced = Cpuid.Read(model, 1, 0, 1).Ecx >> 31 != 0;
+            Assert.Equal(announced ? Cpuid.HypervisorBase : 0, Cpuid.Read(model, Cpuid.HypervisorBase, 0, 1).Eax);
+        }
+    }
+
+    [Theory]
     [InlineData(1UL, 576u)]
     [InlineData(3UL, 576u)]
     [InlineData(7UL, 832u)]
@@ -102,8 +125,13 @@ public sealed unsafe class CpuModelTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void ABeyondTheLastLeafAnswersAsTheLast(CpuModel model) =>
-        Assert.Equal(Cpuid.Read(model, Cpuid.MaxBasic(model), 0, 1), Cpuid.Read(model, 0x1234, 0, 1));
+    public void ALeafBeyondEitherRangeAnswersAsTheLastBasicOne(CpuModel model)
+    {
+        foreach (uint leaf in (ReadOnlySpan<uint>)[Cpuid.MaxBasic(model) + 1, 0x1234, 0x3FFF_FFFF, 0x5000_0000, 0x7FFF_FFFF, 0x8000_0100, uint.MaxValue])
+        {
+            Assert.Equal(Cpuid.Read(model, Cpuid.MaxBasic(model), 0, 1), Cpuid.Read(model, leaf, 0, 1));
+        }
+    }
 
     [Fact]
     public void CpuidMirrorsOsxsaveAndWritesWholeRegisters()

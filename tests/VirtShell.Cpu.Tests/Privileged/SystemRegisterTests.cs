@@ -188,7 +188,7 @@ public sealed unsafe class SystemRegisterTests
     [InlineData(Msr.PlatformId, 0UL)]
     [InlineData(Msr.DebugControl, 0UL)]
     [InlineData(Msr.FeatureControl, 1UL)]
-    [InlineData(Msr.PlatformInfo, 0xA00UL)]
+    [InlineData(Msr.PlatformInfo, 0x1400UL)]
     [InlineData(Msr.BiosSignatureId, 1UL << 32)]
     [InlineData(Msr.MiscEnable, 0x1801UL)]
     public void FixedRegistersReadAsDocumented(uint index, ulong value)

@@ -1,3 +1,4 @@
+using System.Linq;
 using VirtShell.Machine.Acpi;
 using Xunit;
 
@@ -153,6 +154,37 @@ public sealed class LegacyTests
         _rig.Out(0x80, 0x42);
         Assert.Equal(0x42, _rig.Ports.PostCode);
         Assert.Equal(0x42, _rig.In(0x80));
+    }
+
+    [Theory]
+    [InlineData(0x4FE, 4, 0x4433_2211u, 0x44)]
+    [InlineData(0x500, 1, 0x11u, null)]
+    [InlineData(0x500, 2, 0x2211u, 0x22)]
+    [InlineData(0x500, 4, 0x4433_2211u, 0x3322)]
+    [InlineData(0x501, 1, 0x11u, 0x11)]
+    [InlineData(0x501, 2, 0x2211u, 0x2211)]
+    [InlineData(0x501, 4, 0x4433_2211u, 0x4433_2211)]
+    [InlineData(0x502, 1, 0x11u, null)]
+    [InlineData(0x502, 2, 0x2211u, null)]
+    [InlineData(0x503, 4, 0x4433_2211u, null)]
+    [InlineData(0x504, 1, 0x11u, null)]
+    public void TheDebugExitIsOnePort(int port, int size, uint value, int? code)
+    {
+        _rig.Bus.WritePort((ushort)port, size, value);
+        Assert.Equal(code is null ? [] : [code.Value], _rig.ExitCodes);
+    }
+
+    /// <summary>First port and count, as docs/machine.md tells.</summary>
+    [Fact]
+    public void DevicesClaimThePortsThatTheDocumentationSays()
+    {
+        (int, int)[] documented =
+        [
+            (0x20, 2), (0xA0, 2), (0x4D0, 2), (0x40, 4), (0x61, 1), (0x70, 2), (0x3F8, 8), (0x60, 1), (0x64, 1), (0x80, 16), (0x92, 1),
+            (0xCF9, 1), (0xE9, 1), (0x402, 1), (0x501, 1), (0x600, 64), (0xB2, 2), (0xCF8, 8),
+        ];
+        Assert.Equal(documented.Order(), _rig.Bus.PortRanges().Select(r => ((int)r.First, r.Count)).Order());
+        Assert.Equal([(0xFEC0_0000ul, 0x1000ul), (0xFEE0_0000, 0x1000)], _rig.Bus.MmioRanges().Order().ToArray());
     }
 
     [Fact]

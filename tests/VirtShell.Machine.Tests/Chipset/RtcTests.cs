@@ -1,3 +1,4 @@
+using System;
 using Xunit;
 
 namespace VirtShell.Machine.Tests.Chipset;
@@ -139,6 +140,86 @@ public sealed class RtcTests
         Write(0x0B, 0x12);
         _rig.Advance(Second);
         Assert.True(_rig.Intr);
+    }
+
+    /// <summary>Against a search through the seconds of two days, as the clock itself shows them.</summary>
+    [Theory]
+    [InlineData(0x20)]
+    [InlineData(0x22)]
+    [InlineData(0x24)]
+    [InlineData(0x26)]
+    public void TheAlarmComesWhenASearchFindsIt(int registerB)
+    {
+        Random random = new(registerB);
+        byte[][] shown = Shown(registerB);
+        int never = 0;
+        for (int i = 0; i < 400; i++)
+        {
+            int start = random.Next(86_400);
+            int[] alarm = new int[3];
+            for (int field = 0; field < 3; field++)
+            {
+                // Half of them values that the clock shows, some of those of the time itself and near it; a quarter wildcards.
+                alarm[field] = random.Next(8) switch
+                {
+                    < 3 => shown[random.Next(86_400)][field],
+                    3 => shown[(start + random.Next(3)) % 86_400][field],
+                    < 6 => random.Next(0xC0, 0x100),
+                    _ => random.Next(0x100),
+                };
+            }
+
+            int expected = -1;
+            for (int s = 1; s <= 2 * 86_400 && expected < 0; s++)
+            {
+                byte[] at = shown[(start + s) % 86_400];
+                expected = Matches(alarm[0], at[0]) && Matches(alarm[1], at[1]) && Matches(alarm[2], at[2]) ? s : -1;
+            }
+
+            never += expected < 0 ? 1 : 0;
+            ChipsetRig rig = new();
+            rig.Advance((3 + start) * Second);
+            foreach ((int register, int value) in new[] { (1, alarm[2]), (3, alarm[1]), (5, alarm[0]), (0x0B, registerB) })
+            {
+                // Register C forgets the alarms of before.
+                rig.Out(0x70, 0x0C);
+                rig.In(0x71);
+                rig.Out(0x70, register);
+                rig.Out(0x71, value);
+            }
+
+            long due = rig.Clock.NextDue;
+            Assert.True(
+                (expected < 0 ? long.MaxValue : (3 + start + expected) * Second) == due,
+                $"Alarm {alarm[0]:x2}:{alarm[1]:x2}:{alarm[2]:x2} set at second {start} of the day comes {(due - rig.Clock.Now) / Second} s later, not {expected}.");
+        }
+
+        Assert.InRange(never, 20, 380);
+
+        static bool Matches(int alarm, int value) => alarm >= 0xC0 || alarm == value;
+    }
+
+    // Hours, minutes and seconds as the registers show them, for each second of a day. The rig starts three seconds before midnight.
+    private static byte[][] Shown(int registerB)
+    {
+        ChipsetRig rig = new();
+        rig.Advance(3 * Second);
+        rig.Out(0x70, 0x0B);
+        rig.Out(0x71, registerB & ~0x20);
+        byte[][] shown = new byte[86_400][];
+        for (int s = 0; s < shown.Length; s++)
+        {
+            shown[s] = new byte[3];
+            for (int field = 0; field < 3; field++)
+            {
+                rig.Out(0x70, 4 - (2 * field));
+                shown[s][field] = rig.In(0x71);
+            }
+
+            rig.Advance(Second);
+        }
+
+        return shown;
     }
 
     [Fact]

@@ -1,11 +1,11 @@
-namespace VirtShell.Harness.Console;
+namespace VirtShell.Host;
 
 /// <summary>
 /// Takes terminal control out of a character stream: escape sequences of ECMA-48 (CSI, OSC, DCS and the short ones),
 /// carriage returns, and control characters other than newline and tab. A backspace takes back nothing: line editors use it
 /// in ways that only a full terminal could follow, and what is matched is output, not editing.
 /// </summary>
-internal sealed class EscapeFilter
+public sealed class EscapeFilter
 {
     private const char Escape = '\x1b';
     private const char Bell = '\a';
