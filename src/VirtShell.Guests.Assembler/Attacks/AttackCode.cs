@@ -36,9 +36,12 @@ internal sealed partial class AttackCode(GuestCode code)
     /// <summary>The 64-bit assembler, for the bodies of <see cref="LongForever"/>.</summary>
     public Iced.Intel.Assembler L => code.Long;
 
+    /// <summary>Runs the body for ever; a fault that nothing guards starts its next round.</summary>
     public void Forever(Action body)
     {
-        var start = code.Here();
+        var start = code.NewSpot();
+        C.mov(__dword_ptr[AttackLayout.Resume], code.AddressOf(start));
+        code.Place(start);
         body();
         C.jmp(start.Label);
     }
