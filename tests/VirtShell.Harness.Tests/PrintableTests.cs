@@ -1,4 +1,3 @@
-using System;
 using System.Linq;
 using System.Text;
 using VirtShell.Host;
@@ -47,11 +46,14 @@ public sealed class PrintableTests
         Assert.Equal(whole, string.Concat(bytes.Select(b => parts.Add([b]))));
     }
 
-    [Theory]
-    [InlineData("a\uD83D", "a\uFFFD")]
-    [InlineData("\uDE00a\U0001F600", "\uFFFDa\U0001F600")]
-    [InlineData("a\0\x1b", "a\0\x1b")]
-    public void Json_takes_everything_but_half_pairs(string sent, string shown) => Assert.Equal(shown, Printable.Json(sent));
+    [Fact]
+    public void Json_takes_everything_but_half_pairs()
+    {
+        // Not as rows: half a pair does not live through a test's name.
+        Assert.Equal("a\uFFFD", Printable.Json("a\uD83D"));
+        Assert.Equal("\uFFFDa\U0001F600", Printable.Json("\uDE00a\U0001F600"));
+        Assert.Equal("a\0\x1b", Printable.Json("a\0\x1b"));
+    }
 
     [Fact]
     public void Cuts_never_halve_a_pair()
