@@ -48,16 +48,18 @@ public sealed class ProgramTests : IDisposable
     }
 
     [Fact]
-    public async Task A_missing_kernel_exits_2_and_disturbs_nothing_else()
+    public async Task A_missing_kernel_exits_2_before_anything_runs()
     {
         string path = Write("s.yaml", "suite: s\ntests:\n  - name: missing\n    vm: {kernel: no/such/bzImage}\n  - name: fine\n    vm: hello\n    assert: {end: poweroff}\n");
         (int code, string output, string error) = await RunAsync(["test", path]);
 
         Assert.Equal(2, code);
-        Assert.Contains("ERROR s / missing", output, StringComparison.Ordinal);
-        Assert.Contains("no/such/bzImage", output, StringComparison.Ordinal);
-        Assert.Contains("PASS  s / fine", output, StringComparison.Ordinal);
-        AssertClear(output + error);
+        Assert.Equal(string.Empty, output);
+        Assert.Contains($"{path}:4:18: there is no kernel \"no/such/bzImage\"", error, StringComparison.Ordinal);
+        AssertClear(error);
+
+        // What is not asked for may be missing.
+        Assert.Equal(0, (await RunAsync(["test", path, "--filter", "fine"])).Code);
     }
 
     [Theory]
@@ -96,8 +98,67 @@ public sealed class ProgramTests : IDisposable
         (int code, string output, string error) = await RunAsync(["run", "--guest", "echo", "--stats"], "echo piped through\rexit\r");
 
         Assert.True(code == 0, output + error);
-        Assert.Contains("piped through\r\n", output, StringComparison.Ordinal);
+        Assert.Contains("> echo piped through\npiped through\n", output, StringComparison.Ordinal);
         Assert.Contains("instructions", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false, ": :error::red\n## [warning]x\n")]
+    [InlineData(true, "\x1b[31m::error::red\r\n##[warning]x\n")]
+    public async Task What_a_guest_prints_is_plain_text_in_a_log_and_a_reset_ends_the_run(bool raw, string expected)
+    {
+        string kernel = Path.Combine(folder, "kernel");
+        await File.WriteAllBytesAsync(kernel, PrintAndReset("\x1b[31m::error::red\r\n##[warning]x\n"));
+        (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, .. raw ? ["--raw"] : Array.Empty<string>()]);
+
+        Assert.True(code == 0, output + error);
+        Assert.Equal(expected, output);
+    }
+
+    [Fact]
+    public async Task A_report_s_folder_that_cannot_be_written_is_told_before_the_run()
+    {
+        string file = Write("file", string.Empty);
+        (int code, string output, string error) = await RunAsync(["test", Write("s.yaml", "suite: s\ntests:\n  - name: t\n    vm: hello\n"), "--report", Path.Combine(file, "below")]);
+
+        Assert.Equal((2, string.Empty), (code, output));
+        Assert.Contains("Cannot write", error, StringComparison.Ordinal);
+        AssertClear(error);
+    }
+
+    [Fact]
+    public async Task Names_cannot_forge_lines_of_a_log()
+    {
+        string path = Write("s.yaml", "suite: s\ntests:\n  - name: \"t\\nPASS  s / forged\\e[2J\"\n    vm: triple-fault\n");
+        (int code, string output, _) = await RunAsync(["test", path]);
+
+        Assert.Equal(1, code);
+        Assert.DoesNotContain(output.Split('\n'), l => l.StartsWith("PASS", StringComparison.Ordinal));
+        Assert.DoesNotContain('\x1b', output);
+    }
+
+    // A Multiboot image (0.6.96, 3.1: a header with addresses) that sends a text on COM1 and resets through port CF9h.
+    private static byte[] PrintAndReset(string text)
+    {
+        const uint Magic = 0x1BADB002;
+        const uint HasAddresses = 0x10000;
+        const uint Base = 0x100000;
+        using var image = new MemoryStream();
+        using var writer = new BinaryWriter(image);
+        foreach (uint value in new uint[] { Magic, HasAddresses, unchecked(0u - Magic - HasAddresses), Base, Base, 0, 0, Base + 0x20 })
+        {
+            writer.Write(value);
+        }
+
+        writer.Write([0x66, 0xBA, 0xF8, 0x03]); // mov dx, 3F8h
+        foreach (char c in text)
+        {
+            writer.Write([0xB0, (byte)c, 0xEE]); // mov al, c; out dx, al
+        }
+
+        writer.Write([0x66, 0xBA, 0xF9, 0x0C, 0xB0, 0x06, 0xEE, 0xF4, 0xEB, 0xFD]); // mov dx, CF9h; mov al, 6; out dx, al; hlt; jmp
+        writer.Flush();
+        return image.ToArray();
     }
 
     [Theory]
@@ -164,6 +225,8 @@ public sealed class ProgramTests : IDisposable
     [InlineData("run --guest hello --disk no/such/disk.img")]
     [InlineData("test")]
     [InlineData("test no/such/suite.yaml")]
+    [InlineData("test no/such/suite.yaml --reprot x")]
+    [InlineData("test no/such/suite.yaml --engine=")]
     [InlineData("test pipelines --shard 5/4")]
     [InlineData("bench --program seive")]
     [InlineData("bench --only kvm")]

@@ -70,7 +70,7 @@ public sealed class ConsoleTests
     [Fact]
     public void A_match_in_what_is_already_there_ends_where_it_would_have_live()
     {
-        const string Sent = "one ok two ok three";
+        const string Sent = "one ok\ntwo ok three\nfour ok\n";
         ConsoleText live = new();
         var liveMatcher = new ConsoleMatcher(live, TextPattern.FromRegex("t.* ok"), 0);
         long liveEnd = -1;
@@ -87,8 +87,53 @@ public sealed class ConsoleTests
         var lateMatcher = new ConsoleMatcher(late, TextPattern.FromRegex("t.* ok"), 0);
 
         Assert.True(lateMatcher.Advance());
-        Assert.Equal("one ok two ok".Length, liveEnd);
+        Assert.Equal("one ok\ntwo ok".Length, liveEnd);
         Assert.Equal(liveEnd, lateMatcher.MatchEndByte);
+    }
+
+    [Theory]
+    [InlineData("login: ", "login: $", false, -1)]
+    [InlineData("login: ", "login: $", true, 7)]
+    [InlineData("login: |root\n", "login: $", false, 7)]
+    [InlineData("login: root\n", "login: $", false, -1)]
+    [InlineData("a line\nlogin: root\n", "login", false, 12)]
+    public void A_regular_expression_is_looked_for_at_line_ends_and_pauses(string sent, string expression, bool pausing, long end)
+    {
+        var text = new ConsoleText();
+        var matcher = new ConsoleMatcher(text, TextPattern.FromRegex(expression), 0);
+        foreach (char c in sent)
+        {
+            if (c == '|')
+            {
+                text.MarkPause();
+                continue;
+            }
+
+            text.Feed((byte)c);
+            matcher.Advance();
+        }
+
+        matcher.Advance(pausing);
+        Assert.Equal(end, matcher.MatchEndByte);
+    }
+
+    [Fact]
+    public void A_line_without_end_is_looked_at_every_few_characters()
+    {
+        var text = new ConsoleText();
+        var matcher = new ConsoleMatcher(text, TextPattern.FromRegex("needle"), 0);
+        long found = -1;
+        foreach (char c in new string('x', 1000) + "needle" + new string('y', 1000))
+        {
+            text.Feed((byte)c);
+            if (found < 0 && matcher.Advance())
+            {
+                found = text.ByteCount;
+            }
+        }
+
+        Assert.Equal(1006, matcher.MatchEndByte);
+        Assert.InRange(found, 1006, 1006 + StreamMatcher.Stride);
     }
 
     [Fact]

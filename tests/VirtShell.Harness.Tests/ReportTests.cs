@@ -29,7 +29,7 @@ public sealed class ReportTests : IDisposable
 
         XElement root = XDocument.Load(Write(run, ReportFiles.WriteJUnit)).Root!;
 
-        Assert.Equal(("4", "1", "1", "1"), (root.Attribute("tests")!.Value, root.Attribute("failures")!.Value, root.Attribute("errors")!.Value, root.Attribute("skipped")!.Value));
+        Assert.Equal(("4", "1", "1", "1"), (root.Attribute("tests")!.Value, root.Attribute("failures")!.Value, root.Attribute("errors")!.Value, root.Element("testsuite")!.Attribute("skipped")!.Value));
         Assert.Equal(4, root.Descendants("testcase").Count());
         Assert.Contains("]]> & <tag>", root.Descendants("failure").Single().Value, StringComparison.Ordinal);
     }
@@ -74,9 +74,71 @@ public sealed class ReportTests : IDisposable
         string page = ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, serial)), Path.Combine(folder, "deep", "er"));
 
         Assert.True(File.Exists(page));
-        string log = Assert.Single(Directory.GetFiles(Path.Combine(folder, "deep", "er", "serial")));
+        string log = Assert.Single(Directory.GetFiles(Path.Combine(folder, "deep", "er", "serial"), "*.log"));
         Assert.Equal(serial, File.ReadAllBytes(log));
         Assert.Equal("001-suite-test-0-128m.log", Path.GetFileName(log));
+    }
+
+    [Fact]
+    public void JUnit_keeps_to_the_schema_that_Jenkins_checks_by()
+    {
+        RunResult run = Run(Item(0, Outcome.Passed, [7]), Item(1, Outcome.Failed, [8], "a\nb", Crash()), Item(2, Outcome.Error, [], "x"), Item(3, Outcome.Cancelled, []));
+
+        Assert.Empty(JUnitSchema.Violations(XDocument.Load(Write(run, ReportFiles.WriteJUnit)).Root!));
+    }
+
+    [Fact]
+    public void Json_holds_a_bounded_part_of_the_serial_log_and_names_the_file()
+    {
+        byte[] serial = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("line \U0001F600\n", 100_000)));
+        string target = Path.Combine(folder, "all");
+        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, serial)), target);
+
+        byte[] json = File.ReadAllBytes(Path.Combine(target, "report.json"));
+        using JsonDocument document = JsonDocument.Parse(json);
+        JsonElement item = document.RootElement.GetProperty("items")[0];
+        Assert.InRange(json.Length, 1, 200_000);
+        Assert.Equal(serial.Length, item.GetProperty("serial-bytes").GetInt64());
+        Assert.EndsWith("line \U0001F600\n", item.GetProperty("serial").GetString(), StringComparison.Ordinal);
+        Assert.Equal(serial, File.ReadAllBytes(Path.Combine(target, item.GetProperty("serial-file").GetString()!)));
+    }
+
+    [Fact]
+    public void Logs_of_the_run_before_go_and_nothing_else_does()
+    {
+        string serial = Path.Combine(folder, "serial");
+        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [1]), Item(1, Outcome.Passed, [2])), folder);
+        File.WriteAllText(Path.Combine(serial, "004-mine.log"), "mine");
+        File.WriteAllText(Path.Combine(folder, "precious.log"), "mine");
+        File.AppendAllText(Path.Combine(serial, ".virtshell-logs"), "../precious.log\n../../precious.log\n");
+
+        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [3])), folder);
+
+        Assert.Equal(["001-suite-test-0-128m.log", "004-mine.log"], Directory.GetFiles(serial, "*.log").Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.True(File.Exists(Path.Combine(folder, "precious.log")));
+    }
+
+    [Fact]
+    public void What_cannot_be_written_is_told_and_keeps_nothing_else_from_being_written()
+    {
+        // A file where the folder of the logs belongs, and a folder where the page belongs.
+        File.WriteAllText(Path.Combine(folder, "serial"), string.Empty);
+        Directory.CreateDirectory(Path.Combine(folder, "report.html", "x"));
+
+        ReportException e = Assert.Throws<ReportException>(() => ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [1])), folder));
+
+        Assert.Contains("report.html", e.Message, StringComparison.Ordinal);
+        Assert.Equal(["junit.xml", "report.json", "serial"], Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_take_reports_is_known_before_the_run()
+    {
+        File.WriteAllText(Path.Combine(folder, "file"), string.Empty);
+
+        Assert.Throws<ReportException>(() => ReportFiles.Probe(Path.Combine(folder, "file", "below")));
+        ReportFiles.Probe(Path.Combine(folder, "new"));
+        Assert.Empty(Directory.GetFiles(Path.Combine(folder, "new")));
     }
 
     [Theory]

@@ -240,7 +240,7 @@ public sealed class ScriptDriverTests
         Assert.Equal(VmEndKind.TurnedOff, guest.Run());
         Assert.Equal("oh no", Assert.Single(driver.Forbidden).Line);
         Assert.InRange(guest.GuestTime, 2_000_000_000, 2_100_000_000);
-        Assert.Contains("because of a forbidden line", driver.Results[0].Message, StringComparison.Ordinal);
+        Assert.Contains("because it printed what it never may, \"oh no\"", driver.Results[0].Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -257,6 +257,128 @@ public sealed class ScriptDriverTests
         guest.Run();
 
         Assert.Equal(trouble, driver.Forbidden.Count > 0);
+    }
+
+    [Fact]
+    public void A_prompt_without_a_line_end_is_found_a_millisecond_later()
+    {
+        ScriptDriver driver = Driver("- expect: {regex: 'login: $'}\n- expect: {regex: 'word: $'}\n");
+        var guest = new ScriptedGuest(driver);
+        guest.Say(10, "login: ").Say(20, "pass").Say(21, "word: ");
+        guest.Run();
+
+        Assert.All(driver.Results, r => Assert.Equal(Outcome.Passed, r.Outcome));
+        Assert.Equal(11_000_600, (driver.Results[0].StartedAt + driver.Results[0].GuestTime).Ticks * 100);
+    }
+
+    [Fact]
+    public void An_expression_that_takes_too_long_is_the_suite_s_mistake_and_ends_the_run()
+    {
+        LoadedItem item = Item("- expect: {regex: '(?=x)(x+x+)+$'}\n");
+        var driver = new ScriptDriver(item.Test, "salt", []);
+        var guest = new ScriptedGuest(driver);
+        guest.Say(1, new string('x', 200) + "!\n").Say(50, "later");
+
+        Assert.Equal(VmEndKind.TurnedOff, guest.Run());
+        SuiteDiagnostic told = driver.Mistake!.In("s.yaml");
+        Assert.Equal(("s.yaml", 7), (told.File, told.Line));
+        Assert.Contains("/(?=x)(x+x+)+$/ took longer", told.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_abandoned_run_looks_at_nothing_more()
+    {
+        ScriptDriver driver = Driver("- expect: {regex: 'a'}\n");
+        driver.Abandon();
+        var guest = new ScriptedGuest(driver);
+        guest.Say(1, "aaa\n").EndWith(5, VmEndKind.TurnedOff);
+        guest.Run();
+
+        Assert.Equal(Outcome.Failed, driver.Results[0].Outcome);
+    }
+
+    [Fact]
+    public void The_first_to_type_waits_until_someone_listens()
+    {
+        ScriptDriver driver = Driver("- send: a\n- send: b\n");
+        var guest = new ScriptedGuest(driver) { Listens = false };
+        guest.Say(10, "starting\n").Say(500, "> ").Then(500, g => g.Listens = true);
+        string typedBefore = "?";
+        guest.Then(505, g => typedBefore = g.Typed);
+        guest.Run();
+
+        Assert.Equal(string.Empty, typedBefore);
+        Assert.Equal("ab", guest.Typed);
+        Assert.InRange(driver.Results[0].GuestTime, TimeSpan.FromMilliseconds(520), TimeSpan.FromMilliseconds(550));
+    }
+
+    [Fact]
+    public void Typing_to_nobody_fails_and_says_so()
+    {
+        ScriptDriver driver = Driver("- send: a\n");
+        var guest = new ScriptedGuest(driver) { Listens = false };
+        guest.Run();
+
+        Assert.Contains("Nothing in the guest listened", driver.Results[0].Message, StringComparison.Ordinal);
+        Assert.Equal(string.Empty, guest.Typed);
+    }
+
+    [Theory]
+    [InlineData("needle-at-the-start", Outcome.Passed)]
+    [InlineData("needle-in-the-middle", Outcome.Failed)]
+    [InlineData("needle-at-the-end", Outcome.Passed)]
+    public void Beginning_and_end_of_a_long_output_are_kept(string wanted, Outcome outcome)
+    {
+        ScriptDriver driver = Driver($"- run: cmd\n  output: {wanted}\n");
+        var output = new System.Text.StringBuilder("needle-at-the-start\n");
+        for (int i = 0; i < 200_000; i++)
+        {
+            output.Append("0123456789abcde\n");
+            if (i == 50_000)
+            {
+                output.Append("needle-in-the-middle\n");
+            }
+        }
+
+        output.Append("needle-at-the-end\n");
+        ScriptedGuest guest = Shell(driver, output.ToString(), 0);
+        guest.Say(10, "~ # ");
+        guest.Run();
+
+        StepResult run = Assert.Single(driver.Results);
+        Assert.Equal(outcome, run.Outcome);
+        Assert.Contains("characters were not kept", run.Output, StringComparison.Ordinal);
+        if (outcome == Outcome.Failed)
+        {
+            Assert.Contains("may be in the part that was not kept", run.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_command_that_ends_init_says_so()
+    {
+        ScriptDriver driver = Driver("- run: exit 3\n");
+        var guest = new ScriptedGuest(driver)
+        {
+            OnTyped = (g, text) => g.Say(1, $"{text}{Markers(text).Begin}\n[    9.000001] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300\n").EndWith(5, VmEndKind.Panic),
+        };
+        guest.Say(10, "~ # ");
+        guest.Run();
+
+        string message = Assert.Single(driver.Results).Message;
+        Assert.Contains("The kernel panicked while the command ran: Kernel panic - not syncing: Attempted to kill init!", message, StringComparison.Ordinal);
+        Assert.Contains("put the command in parentheses", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_command_that_ends_its_shell_says_so()
+    {
+        ScriptDriver driver = Driver("- run: exit 3\n  timeout: 1s\n");
+        var guest = new ScriptedGuest(driver) { OnTyped = (g, text) => g.Say(1, $"{text}{Markers(text).Begin}\n\nlogin: ") };
+        guest.Say(10, "~ # ");
+        guest.Run();
+
+        Assert.Contains("may have ended its own shell: put it in parentheses, \"(exit 3)\"", Assert.Single(driver.Results).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -47,6 +47,9 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
         }
     });
 
+    /// <summary>Does something some milliseconds from now.</summary>
+    public ScriptedGuest Then(long milliseconds, Action<ScriptedGuest> action) => At(milliseconds, () => action(this));
+
     public ScriptedGuest EndWith(long milliseconds, VmEndKind end) => At(milliseconds, () => Finish(end));
 
     public VmEndKind Run(long limitMilliseconds = 1_000_000)

@@ -59,6 +59,18 @@ public sealed class RunningTests : IDisposable
         Assert.Equal("Off 7 Exited with 7", _host.Ok("Get-VM | ForEach-Object { \"$($_.State) $($_.EndCode) $($_.Status)\" }").Texts.Single());
     }
 
+    [Theory]
+    [InlineData("Get-VMSerial shell", false)]
+    [InlineData("Get-VMSerial shell -Tail 3", false)]
+    [InlineData("Get-VMSerial shell -Raw", true)]
+    public void Serial_text_has_terminal_sequences_only_where_they_are_asked_for(string command, bool has)
+    {
+        StartEcho("shell");
+        _host.Ok("Send-VMSerial shell \"echo a`e[31mb\"; Wait-VM shell -Pattern 'b\\r?\\n> $' -Timeout 60");
+        string text = string.Join('\n', _host.Ok(command).Texts);
+        Assert.Equal(has, text.Contains('\x1b') || text.Contains("\r\n", StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Following_a_serial_log_gives_lines_until_the_VM_ends()
     {

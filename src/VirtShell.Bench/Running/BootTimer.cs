@@ -16,6 +16,12 @@ internal static class BootTimer
     {
         long started = Stopwatch.GetTimestamp();
         using Process process = HostTool.Start(program, arguments);
+        if (kind == Contestant.VirtShell)
+        {
+            // Under the virtual clock a guest starts when its input is at its end.
+            process.StandardInput.Close();
+        }
+
         Task<string> errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         using var deadline = new CancellationTokenSource(limit);
         using CancellationTokenRegistration late = deadline.Token.Register(() => HostTool.Kill(process));

@@ -94,7 +94,7 @@ internal static class BenchArguments
         }
 
         bool isHost = string.Equals(Path.GetFileNameWithoutExtension(process), "dotnet", StringComparison.OrdinalIgnoreCase);
-        string[] start = isHost ? [process, assembly, "run"] : [process, "run"];
+        string[] start = [.. isHost ? [process, assembly] : new[] { process }, "run", "--clock", "virtual"];
         Option? option = RunCommand.Create().Options.FirstOrDefault(o => o.Name == Engine.Name);
         return engine == EngineKind.Auto ? start : option is null ? [] : [.. start, Engine.Name, engine.ToString().ToLowerInvariant()];
     }
