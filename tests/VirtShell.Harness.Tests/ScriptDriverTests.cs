@@ -272,20 +272,6 @@ public sealed class ScriptDriverTests
     }
 
     [Fact]
-    public void An_expression_that_takes_too_long_is_the_suite_s_mistake_and_ends_the_run()
-    {
-        LoadedItem item = Item("- expect: {regex: '(?=x)(x+x+)+$'}\n");
-        var driver = new ScriptDriver(item.Test, "salt", []);
-        var guest = new ScriptedGuest(driver);
-        guest.Say(1, new string('x', 200) + "!\n").Say(50, "later");
-
-        Assert.Equal(VmEndKind.TurnedOff, guest.Run());
-        SuiteDiagnostic told = driver.Mistake!.In("s.yaml");
-        Assert.Equal(("s.yaml", 7), (told.File, told.Line));
-        Assert.Contains("/(?=x)(x+x+)+$/ took longer", told.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
     public void An_abandoned_run_looks_at_nothing_more()
     {
         ScriptDriver driver = Driver("- expect: {regex: 'a'}\n");
