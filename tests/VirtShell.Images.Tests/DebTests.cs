@@ -49,7 +49,7 @@ public sealed class DebTests : IDisposable
     [InlineData("./usr/lib/modules/7.2-amd64/vmlinuz", "lib/modules/*/vmlinuz")]
     public void A_kernel_is_found_beside_its_modules(string path, string glob)
     {
-        var contents = Open(Deb(".gz", [new GnuTarEntry(TarEntryType.RegularFile, path) { DataStream = new MemoryStream("new"u8.ToArray()) }]));
+        var contents = Open(DebFiles.Pack(".gz", DebFiles.Tar([DebFiles.Regular(path, "new")])));
         Assert.Equal("new", File.ReadAllText(Extract(contents, glob)));
         Assert.Empty(contents.Match("boot/vmlinuz-8*"));
         Assert.Equal([path[2..]], contents.Near("boot/vmlinuz-8*"));

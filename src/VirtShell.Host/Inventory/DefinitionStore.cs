@@ -72,7 +72,7 @@ internal sealed partial class DefinitionStore
         }
     }
 
-    public void WriteClock(Guid id, DateTime stood) => AtomicFile.Replace(ClockPathOf(id), Encoding.UTF8.GetBytes(RtcStart.At(stood).ToString()));
+    public void WriteClock(Guid id, DateTime stood) => PrivateFile.Replace(ClockPathOf(id), Encoding.UTF8.GetBytes(RtcStart.At(stood).ToString()));
 
     /// <summary>Lists every definition file with what tells whether it has changed.</summary>
     public Dictionary<Guid, FileStamp> Scan()

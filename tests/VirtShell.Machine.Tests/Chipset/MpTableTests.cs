@@ -72,11 +72,7 @@ public sealed class MpTableTests
     {
         using Machine machine = new(Configuration());
         using MemoryStream stream = new();
-        using (StateWriter writer = new(stream))
-        {
-            machine.Save(writer);
-        }
-
+        machine.Save(new StateWriter(stream));
         byte[] state = stream.ToArray();
         byte[] name = Encoding.ASCII.GetBytes("crt-controller");
         int at = state.AsSpan().IndexOf(name);
