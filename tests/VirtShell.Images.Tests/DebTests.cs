@@ -47,6 +47,19 @@ public sealed class DebTests : IDisposable
     }
 
     [Theory]
+    [InlineData("./usr/lib/modules/7.2-amd64/vmlinuz", "boot/vmlinuz-*")]
+    [InlineData("./lib/modules/7.2-amd64/vmlinuz", "boot/vmlinuz-7.*")]
+    [InlineData("./usr/lib/modules/7.2-amd64/vmlinuz", "lib/modules/*/vmlinuz")]
+    public void A_kernel_is_found_beside_its_modules(string path, string glob)
+    {
+        var contents = Open(Deb(".gz", [new GnuTarEntry(TarEntryType.RegularFile, path) { DataStream = new MemoryStream("new"u8.ToArray()) }]));
+        Assert.Equal("new", File.ReadAllText(Extract(contents, glob)));
+        Assert.Empty(contents.Match("boot/vmlinuz-8*"));
+        Assert.Equal([path[2..]], contents.Near("boot/vmlinuz-8*"));
+        Assert.Empty(contents.Near("etc/x"));
+    }
+
+    [Theory]
     [InlineData(3)]
     [InlineData(100)]
     [InlineData(250)]

@@ -33,6 +33,7 @@ internal sealed class AptSource(ImageCache cache)
     public (AptPackage Package, PackageContents Contents) FindPackage(AptFile source, string glob, IProgress<string>? progress, CancellationToken cancellation)
     {
         List<string> searched = [];
+        List<string> near = [];
         var queue = new Queue<(string Name, string? Version, int Depth)>();
         queue.Enqueue((source.Package, source.Version, 0));
         while (queue.TryDequeue(out var next))
@@ -50,6 +51,8 @@ internal sealed class AptSource(ImageCache cache)
                 return (package, contents);
             }
 
+            near.AddRange(contents.Near(glob).Take(MaximumNamed + 1 - Math.Min(near.Count, MaximumNamed)));
+
             if (next.Depth < MaximumDepth)
             {
                 foreach (var dependency in package.LikelyContent())
@@ -59,6 +62,9 @@ internal sealed class AptSource(ImageCache cache)
             }
         }
 
-        throw new ImageException($"No file matches {glob} in {string.Join(", ", searched)} ({source.Architecture}). Paths in packages have no leading slash, and * stays within one folder (** does not).");
+        throw new ImageException($"No file matches {glob} in {string.Join(", ", searched)} ({source.Architecture}). Paths in packages have no leading slash, and * stays within one folder (** does not).{Hint(near)}");
     }
+
+    private static string Hint(List<string> near) =>
+        near.Count == 0 ? string.Empty : $" Near it: {string.Join(", ", near.Take(MaximumNamed))}{(near.Count > MaximumNamed ? ", …" : string.Empty)}.";
 }

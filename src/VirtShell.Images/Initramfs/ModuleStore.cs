@@ -66,8 +66,8 @@ internal sealed class PackageModuleStore : ModuleStore
         _cancellation = cancellation;
         Title = title;
 
-        // Debian 13 and later keep them below usr/lib.
-        _prefix = contents.Entries.Any(entry => entry.Path.StartsWith("usr/lib/modules/", StringComparison.Ordinal)) ? "usr/" : string.Empty;
+        // Where the modules are: a package may keep other files in the other folder.
+        _prefix = contents.Entries.Any(entry => entry.Path.StartsWith("usr/lib/modules/", StringComparison.Ordinal) && entry.Path.Contains(".ko", StringComparison.Ordinal)) ? "usr/" : string.Empty;
         Paths = [.. contents.Entries
             .Where(entry => entry.Kind == PackageEntryKind.File && entry.Path.StartsWith(_prefix + "lib/modules/", StringComparison.Ordinal))
             .Select(entry => entry.Path[_prefix.Length..])];
@@ -107,9 +107,11 @@ internal sealed class FolderModuleStore : ModuleStore
         var full = Path.GetFullPath(folder);
         foreach (var inner in (ReadOnlySpan<string>)["lib/modules", "usr/lib/modules"])
         {
-            if (Directory.Exists(Path.Combine(full, inner)))
+            // Either may be there and empty, where a distribution has moved the other way.
+            var candidate = Path.Combine(full, inner);
+            if (Directory.Exists(candidate) && Directory.EnumerateFiles(candidate, "*.ko*", SearchOption.AllDirectories).Any())
             {
-                full = Path.Combine(full, inner);
+                full = candidate;
                 break;
             }
         }

@@ -31,6 +31,10 @@ internal sealed class PackageContents
 {
     private const string IndexName = "index.tsv";
     private const int MaximumLinks = 8;
+    private const string KernelStart = "boot/vmlinuz-";
+
+    /// <summary>Shorter beginnings of names are like too many.</summary>
+    private const int ShortestHint = 3;
 
     /// <summary>Packages below this many bytes are unpacked whole.</summary>
     private const int SmallPackage = 4 << 20;
@@ -92,11 +96,37 @@ internal sealed class PackageContents
         }
     }
 
-    /// <summary>Files (and links to files) that match. A glob without usr/ also finds what has moved there since.</summary>
+    /// <summary>
+    /// Files (and links to files) that match. A glob without usr/ also finds what has moved there since, and a kernel's
+    /// boot/vmlinuz-VERSION is found as usr/lib/modules/VERSION/vmlinuz, where later packages keep it.
+    /// </summary>
     public List<PackageEntry> Match(string glob)
     {
         var matches = MatchExactly(glob);
-        return matches.Count > 0 || glob.StartsWith("usr/", StringComparison.Ordinal) ? matches : MatchExactly("usr/" + glob);
+        if (matches.Count == 0 && !glob.StartsWith("usr/", StringComparison.Ordinal))
+        {
+            matches = MatchExactly("usr/" + glob);
+        }
+
+        if (matches.Count == 0 && glob.StartsWith(KernelStart, StringComparison.Ordinal))
+        {
+            var version = glob[KernelStart.Length..];
+            matches = [.. MatchExactly($"usr/lib/modules/{version}/vmlinuz"), .. MatchExactly($"lib/modules/{version}/vmlinuz")];
+        }
+
+        return matches;
+    }
+
+    /// <summary>Files whose names or folders are like those of the glob, for messages.</summary>
+    public IEnumerable<string> Near(string glob)
+    {
+        var name = glob[(glob.LastIndexOf('/') + 1)..];
+        var start = name[..(name.IndexOfAny(['*', '?', '[', '-', '.']) is >= 0 and var end ? end : name.Length)];
+        var files = Entries.Where(entry => entry.Kind != PackageEntryKind.Folder).Select(entry => entry.Path);
+        var folder = glob.LastIndexOf('/') is >= 0 and var slash ? glob[..(slash + 1)] : string.Empty;
+        return files.Where(path =>
+            (start.Length >= ShortestHint && path[(path.LastIndexOf('/') + 1)..].Contains(start, StringComparison.OrdinalIgnoreCase))
+            || (folder.Length > 0 && (path.StartsWith(folder, StringComparison.Ordinal) || path.StartsWith("usr/" + folder, StringComparison.Ordinal))));
     }
 
     public PackageEntry? Find(string path) => _byPath.GetValueOrDefault(path);
@@ -170,6 +200,7 @@ internal sealed class PackageContents
     /// <summary>What nearly everybody who opens a kernel package asks for next; every pass over one costs seconds.</summary>
     private static bool IsLikelyWanted(string path) =>
         path.StartsWith("boot/vmlinuz", StringComparison.Ordinal)
+        || (path.EndsWith("/vmlinuz", StringComparison.Ordinal) && path.Contains("lib/modules/", StringComparison.Ordinal))
         || (path.Contains("lib/modules/", StringComparison.Ordinal)
             && (path.Contains("/modules.", StringComparison.Ordinal) || path.Contains("/kernel/drivers/virtio/", StringComparison.Ordinal) || path.Contains("/virtio_blk.ko", StringComparison.Ordinal)));
 
