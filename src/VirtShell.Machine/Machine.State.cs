@@ -2,6 +2,7 @@ using System;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
+using VirtShell.Machine.Legacy;
 using VirtShell.State;
 
 namespace VirtShell.Machine;
@@ -62,11 +63,22 @@ public sealed partial class Machine
         // Interrupt controllers last: devices may set their lines again while they load, which must not count as new requests.
         for (int i = _devices.Count - 1; i >= 0; i--)
         {
-            _devices[i].Load(machine.Section(_devices[i].Name, DeviceVersion));
+            IDevice device = _devices[i];
+            if (CameLater(device) && machine.TrySection(device.Name, DeviceVersion) is null)
+            {
+                device.Reset();
+            }
+            else
+            {
+                device.Load(machine.Section(device.Name, DeviceVersion));
+            }
         }
 
         _interrupts.Resynchronize();
     }
+
+    // State files of before do not have these devices; nothing had used them.
+    private static bool CameLater(IDevice device) => device is CrtController;
 
     // What firmware does on a PC: devices to their defaults, tables into memory, the boot image to its place.
     private void PowerOn()
@@ -89,6 +101,7 @@ public sealed partial class Machine
 
         MemoryMap.WriteBiosData(Memory);
         Memory.Write(MemoryMap.FirmwareStart, _acpiTables);
+        Memory.Write(MpTable.Address, _mpTable);
         switch (_configuration.Boot)
         {
             case LinuxBoot linux:

@@ -27,6 +27,9 @@ public sealed partial class Machine : IDisposable
     private const int Com1 = 1;
     private const int Com2 = 2;
 
+    // Holds the processor's signature after reset.
+    private const int EdxNumber = 2;
+
     // Where the PCI memory window begins, at the lowest.
     private const uint PciMemoryStart = (uint)PhysicalMemory.LowLimit;
 
@@ -40,6 +43,7 @@ public sealed partial class Machine : IDisposable
     private readonly TimerEvent _alarm;
     private readonly CoprocessorError _coprocessor;
     private readonly byte[] _acpiTables;
+    private readonly byte[] _mpTable;
     private Action? _alarmAction;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
@@ -69,15 +73,18 @@ public sealed partial class Machine : IDisposable
             ];
             KeyboardController keyboard = new(Bus, _interrupts.IsaLine(1), _interrupts.IsaLine(12), a20, RequestReset);
             SystemPorts ports = new(Bus, a20, RequestReset, code => RequestExit(new MachineExit(MachineExitKind.DebugExit, code)), b => SerialOutput?.Invoke(DebugConsole, b));
+            CrtController display = new(Bus);
             _coprocessor = new CoprocessorError(Bus, _interrupts.IsaLine(CoprocessorError.Irq));
             _power = new AcpiPm(Bus, _clock, _interrupts.IsaLine(AcpiPm.SciIrq), () => RequestExit(new MachineExit(MachineExitKind.PowerOff)));
             PciBus pci = new(Bus, _interrupts, _interrupts);
             PiixChipset.Attach(pci, AcpiPm.Base).PowerManagementMoved = _power.MoveTo;
             _virtio = new VirtioDevices(pci, Memory, _clock, configuration, b => SerialOutput?.Invoke(VirtioDevices.ConsolePort, b), e => StorageFaulted?.Invoke(e));
-            _devices.AddRange([_interrupts, _interrupts.Pic, _interrupts.IoApic, _interrupts.LocalApic, pit, rtc, .. _serial, keyboard, ports, _coprocessor, _power, pci]);
+            _devices.AddRange([_interrupts, _interrupts.Pic, _interrupts.IoApic, _interrupts.LocalApic, pit, rtc, .. _serial, keyboard, ports, display, _coprocessor, _power, pci]);
             MemoryMap.Apply(Memory);
             pci.Reset();
             _acpiTables = AcpiTables.Build((uint)MemoryMap.FirmwareStart, PciMemoryStart, _interrupts);
+            Cpu.Reset();
+            _mpTable = MpTable.Build((uint)Cpu.GetRegister(EdxNumber), pci.Functions());
             PowerOn();
         }
         catch

@@ -91,7 +91,8 @@ internal static class AcpiTables
         return table;
     }
 
-    private static byte Checksum(ReadOnlySpan<byte> bytes)
+    /// <summary>The byte that makes the sum of all bytes zero.</summary>
+    internal static byte Checksum(ReadOnlySpan<byte> bytes)
     {
         byte sum = 0;
         foreach (byte value in bytes)

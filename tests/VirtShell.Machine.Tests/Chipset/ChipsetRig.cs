@@ -28,10 +28,11 @@ internal sealed class ChipsetRig : IProcessorPins
         A20Gate a20 = new(open => A20 = open);
         Keyboard = new KeyboardController(Bus, Interrupts.IsaLine(1), Interrupts.IsaLine(12), a20, () => Resets++);
         Ports = new SystemPorts(Bus, a20, () => Resets++, ExitCodes.Add, DebugOutput.Add);
+        CrtController display = new(Bus);
         Power = new AcpiPm(Bus, Clock, Interrupts.IsaLine(9), () => PowerOffs++);
         PciBus pci = new(Bus, Interrupts, Interrupts);
         PiixChipset.Attach(pci, AcpiPm.Base).PowerManagementMoved = Power.MoveTo;
-        _devices = [Interrupts, Interrupts.Pic, Interrupts.IoApic, Interrupts.LocalApic, Pit, Rtc, Com1, Keyboard, Ports, Power, pci];
+        _devices = [Interrupts, Interrupts.Pic, Interrupts.IoApic, Interrupts.LocalApic, Pit, Rtc, Com1, Keyboard, Ports, display, Power, pci];
         pci.Reset();
     }
 
