@@ -80,13 +80,14 @@ public sealed unsafe partial class Vcpu
         UpdateBreakpoints();
     }
 
-    /// <summary>Puts the processor into flat 32-bit protected mode, paging off, interrupts off, at <paramref name="eip"/>: CS, and DS ES FS GS SS as given, base 0, limit 4 GiB. For direct boot.</summary>
+    /// <summary>Puts the processor into flat 32-bit protected mode, paging off, interrupts off, at <paramref name="eip"/>: CS, and DS ES FS GS SS as given, base 0, limit 4 GiB; TR holds a task state segment of 104 bytes, as PVH asks. For direct boot.</summary>
     public void EnterFlat32(uint eip, ushort codeSelector, ushort dataSelector, ulong gdtBase, ushort gdtLimit)
     {
         Reset();
         CpuState* s = _s;
         s->Cr0 = ControlBits.Cr0Protection | ControlBits.Cr0ExtensionType;
         EnterFlat(codeSelector, dataSelector, gdtBase, gdtLimit, SegmentRegister.Big);
+        SetSegment(SegmentIndex.Tr, 0, 0, 0x67, SegmentRegister.Present | 0xB);
         SetFirmwareMtrrs();
         s->Rip = eip;
         UpdateMode();
@@ -104,6 +105,25 @@ public sealed unsafe partial class Vcpu
         EnterFlat(codeSelector, dataSelector, gdtBase, gdtLimit, SegmentRegister.Long);
         SetFirmwareMtrrs();
         s->Rip = rip;
+        UpdateMode();
+    }
+
+    /// <summary>Puts the processor into real mode, interrupts off, at <paramref name="codeSegment"/>:<paramref name="ip"/>, with every other segment register as given. For direct boot.</summary>
+    public void EnterReal16(ushort codeSegment, ushort ip, ushort dataSegment)
+    {
+        Reset();
+        CpuState* s = _s;
+        s->Cr0 = ControlBits.Cr0ExtensionType;
+        s->IdtLimit = 0x3FF;
+        const uint Data = SegmentRegister.Present | SegmentRegister.CodeOrData | SegmentRegister.WritableOrReadable | SegmentRegister.Accessed;
+        SetSegment(SegmentIndex.Cs, codeSegment, (ulong)codeSegment << 4, 0xFFFF, Data);
+        foreach (int index in new[] { SegmentIndex.Ds, SegmentIndex.Es, SegmentIndex.Fs, SegmentIndex.Gs, SegmentIndex.Ss })
+        {
+            SetSegment(index, dataSegment, (ulong)dataSegment << 4, 0xFFFF, Data);
+        }
+
+        SetFirmwareMtrrs();
+        s->Rip = ip;
         UpdateMode();
     }
 

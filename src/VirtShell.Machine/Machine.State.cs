@@ -107,6 +107,9 @@ public sealed partial class Machine
             case LinuxBoot linux:
                 LinuxLoader.Load(linux, Cpu, _configuration.CpuModel, Memory, MemoryMap.FirmwareStart);
                 break;
+            case ElfBoot elf:
+                PvhLoader.Load(elf, Cpu, _configuration.CpuModel, Memory, MemoryMap.FirmwareStart);
+                break;
             case MultibootBoot multiboot:
                 MultibootLoader.Load(multiboot, Cpu, Memory);
                 break;

@@ -53,8 +53,20 @@ public sealed record DiskAttachment(IBlockDevice Device, string Serial);
 /// <summary>What the machine starts.</summary>
 public abstract record BootImage;
 
-/// <summary>A Linux bzImage by the Linux boot protocol (64-bit entry where the kernel has one, else 32-bit).</summary>
+/// <summary>A Linux bzImage by the Linux boot protocol: 64-bit entry where the kernel has one, else 32-bit; kernels that have neither are entered in real mode.</summary>
 public sealed record LinuxBoot(ReadOnlyMemory<byte> Kernel, ReadOnlyMemory<byte> Initrd, string CommandLine) : BootImage;
 
 /// <summary>A Multiboot (version 1) image, ELF32, ELF64 or by the header's own addresses.</summary>
-public sealed record MultibootBoot(ReadOnlyMemory<byte> Image, string CommandLine) : BootImage;
+/// <param name="Image">The file.</param>
+/// <param name="CommandLine">Passed as it is; by custom its first word names the image, and systems skip it.</param>
+public sealed record MultibootBoot(ReadOnlyMemory<byte> Image, string CommandLine) : BootImage
+{
+    /// <summary>Files that are placed above the image, in this order.</summary>
+    public IReadOnlyList<MultibootModule> Modules { get; init; } = [];
+}
+
+/// <summary>A file beside a Multiboot image, with the string that goes with it; by custom its first word names the file.</summary>
+public sealed record MultibootModule(ReadOnlyMemory<byte> Content, string CommandLine);
+
+/// <summary>An ELF kernel without a Multiboot header: by the PVH boot ABI where it has that note, else an uncompressed Linux kernel at its ELF entry.</summary>
+public sealed record ElfBoot(ReadOnlyMemory<byte> Image, ReadOnlyMemory<byte> Initrd, string CommandLine) : BootImage;

@@ -13,7 +13,9 @@ internal readonly struct LinuxHeader
     private const int JumpOffset = 0x201;
     private const int MagicOffset = 0x202;
     private const int VersionOffset = 0x206;
+    private const int KernelVersionOffset = 0x20E;
     private const int LoadFlagsOffset = 0x211;
+    private const int Code32StartOffset = 0x214;
     private const int InitrdAddrMaxOffset = 0x22C;
     private const int KernelAlignmentOffset = 0x230;
     private const int RelocatableOffset = 0x234;
@@ -35,7 +37,8 @@ internal readonly struct LinuxHeader
     {
         int sectors = image[SetupSectsOffset] == 0 ? DefaultSetupSects : image[SetupSectsOffset];
         SetupLength = (sectors + 1) * SectorSize;
-        Version = Word(image, VersionOffset);
+        Version = DWord(image, MagicOffset) == Magic ? Word(image, VersionOffset) : 0;
+        IsLoadedHigh = Version >= 0x200 && (image[LoadFlagsOffset] & LoadedHigh) != 0;
         HeaderEnd = Math.Clamp(MagicOffset + image[JumpOffset], SmallestHeaderEnd, LargestHeaderEnd);
         InitrdAddrMax = Version >= 0x203 ? DWord(image, InitrdAddrMaxOffset) : 0x37FF_FFFF;
         bool relocates = Version >= 0x205 && image[RelocatableOffset] != 0;
@@ -45,7 +48,17 @@ internal readonly struct LinuxHeader
         PreferredAddress = Version >= 0x20A ? BinaryPrimitives.ReadUInt64LittleEndian(image[PrefAddressOffset..]) : MemoryMap.HighMemory;
         InitSize = Version >= 0x20A ? DWord(image, InitSizeOffset) : 0;
         Has64BitEntry = Version >= 0x20C && (Word(image, XLoadFlagsOffset) & XlfKernel64) != 0;
+        IsRealModeOnly = !IsLoadedHigh || (!Has64BitEntry && (DWord(image, Code32StartOffset) == 0 || IsNamedOtherwise(image)));
     }
+
+    /// <summary>Whether the protected-mode part belongs to 1 MiB; else it belongs to 64 KiB.</summary>
+    public bool IsLoadedHigh { get; }
+
+    /// <summary>
+    /// Whether only the setup code knows how to go on: kernels below 1 MiB, and programs that wear the header of a bzImage
+    /// (iPXE, MEMDISK). The latter say no 32-bit entry, or are told by their version string: that of Linux begins with a digit.
+    /// </summary>
+    public bool IsRealModeOnly { get; }
 
     /// <summary>Real-mode part in bytes; the protected-mode kernel follows it in the file.</summary>
     public int SetupLength { get; }
@@ -74,7 +87,7 @@ internal readonly struct LinuxHeader
     public bool Has64BitEntry { get; }
 
     /// <summary>Reads the header.</summary>
-    /// <exception cref="MachineBootException">The image is no bzImage, is cut short, or is of a kind that cannot be booted directly.</exception>
+    /// <exception cref="MachineBootException">The image is no bzImage, is cut short, or another file.</exception>
     public static LinuxHeader Parse(ReadOnlySpan<byte> image)
     {
         if (image.Length < LargestHeaderEnd)
@@ -82,28 +95,17 @@ internal readonly struct LinuxHeader
             throw new MachineBootException($"The Linux kernel image is only {image.Length} bytes long; a bzImage begins with a setup header of {LargestHeaderEnd} bytes.");
         }
 
-        if (Word(image, BootFlagOffset) != BootFlag || DWord(image, MagicOffset) != Magic)
+        if (Word(image, BootFlagOffset) != BootFlag || (DWord(image, MagicOffset) != Magic && !IsOldKernel(image)))
         {
             string what = image[0] == 0x7F && image[1] == 'E' && image[2] == 'L' && image[3] == 'F'
-                ? " It is an ELF file: give the bzImage (vmlinuz), not vmlinux."
+                ? " It is an ELF file."
                 : string.Empty;
             throw new MachineBootException($"The image is not a Linux bzImage: it has no 'HdrS' header at offset 0x202 with the boot flag AA55h before it.{what}");
         }
 
-        int version = Word(image, VersionOffset);
-        if (version < 0x200)
-        {
-            throw new MachineBootException($"The Linux kernel's boot protocol version is {version >> 8}.{version & 0xFF:00}; 2.00 or newer is needed.");
-        }
-
-        if ((image[LoadFlagsOffset] & LoadedHigh) == 0)
-        {
-            throw new MachineBootException("The Linux kernel is a zImage that loads below 1 MiB; give a bzImage.");
-        }
-
         LinuxHeader header = new(image);
         long systemSize = DWord(image, SysSizeOffset) * 16L;
-        if (version < 0x204)
+        if (header.Version < 0x204)
         {
             systemSize &= 0xF_FFFF;
         }
@@ -116,6 +118,21 @@ internal readonly struct LinuxHeader
         }
 
         return header;
+    }
+
+    // Before 2.00 there was no magic number: a boot sector, setup code of that many sectors, and a system of that many paragraphs.
+    private static bool IsOldKernel(ReadOnlySpan<byte> image)
+    {
+        int sectors = image[SetupSectsOffset] == 0 ? DefaultSetupSects : image[SetupSectsOffset];
+        int paragraphs = Word(image, SysSizeOffset);
+        int end = ((sectors + 1) * SectorSize) + (paragraphs * 16);
+        return paragraphs != 0 && image.Length > end - 16 && image.Length <= end + SectorSize;
+    }
+
+    private static bool IsNamedOtherwise(ReadOnlySpan<byte> image)
+    {
+        int name = Word(image, KernelVersionOffset) + SectorSize;
+        return name > SectorSize && name < image.Length && image[name] is not (0 or (>= (byte)'0' and <= (byte)'9'));
     }
 
     private static ushort Word(ReadOnlySpan<byte> image, int offset) => BinaryPrimitives.ReadUInt16LittleEndian(image[offset..]);

@@ -1,7 +1,5 @@
 using System;
 using System.Buffers.Binary;
-using System.Collections.Generic;
-using System.Text;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 
@@ -20,26 +18,10 @@ internal static class MultibootLoader
     private const uint KnownDemands = 0x7;
     private const uint AddressesValid = 1 << 16;
 
-    // Information structure flags.
-    private const uint HasMemory = 1 << 0;
-    private const uint HasCommandLine = 1 << 2;
-    private const uint HasModules = 1 << 3;
-    private const uint HasMemoryMap = 1 << 6;
-    private const uint HasLoaderName = 1 << 9;
-    private const int InfoLength = 116;
-
-    // Below 1 MiB; images must keep off this.
-    private const ulong GdtAddress = 0x1000;
-    private const ulong InfoAddress = 0x2000;
-    private const ulong MapAddress = 0x2100;
-    private const ulong NameAddress = 0x2F00;
-    private const ulong CommandLine = 0x3000;
-    private const int CommandLineRoom = 0x1000;
-    private const ulong OwnEnd = 0x4000;
-    private const int MapEntryLength = 24;
-
     private const int EaxNumber = 0;
     private const int EbxNumber = 3;
+
+    private const string NotElf = "The Multiboot image is not an ELF file, and its header gives no load addresses (flag 16).";
 
     /// <exception cref="MachineBootException">The image is damaged, or does not fit.</exception>
     public static void Load(MultibootBoot boot, Vcpu cpu, PhysicalMemory memory)
@@ -52,20 +34,14 @@ internal static class MultibootLoader
             throw new MachineBootException($"The Multiboot image demands features that are not offered (header flags {flags:X8}h).");
         }
 
-        uint entry = (flags & AddressesValid) != 0 ? LoadByHeader(image, header, memory) : ElfLoader.Load(image, Place(memory));
-        byte[] commandLine = Encoding.UTF8.GetBytes(boot.CommandLine + "\0");
-        if (commandLine.Length > CommandLineRoom)
-        {
-            throw new MachineBootException($"The Multiboot command line is {commandLine.Length - 1} bytes long; at most {CommandLineRoom - 1} are passed.");
-        }
-
-        memory.Write(CommandLine, commandLine);
-        memory.Write(NameAddress, "VirtShell\0"u8);
-        WriteInformation(memory);
-        FlatGdt.Write(memory, GdtAddress, longMode: false);
-        cpu.EnterFlat32(entry, FlatGdt.CodeSelector, FlatGdt.DataSelector, GdtAddress, FlatGdt.Limit);
+        MultibootInformation information = new(memory);
+        FreeMemory free = new(memory, information.Address);
+        uint entry = (flags & AddressesValid) != 0 ? LoadByHeader(image, header, free) : ElfImage.Parse(image, NotElf).Load(free.Place);
+        information.Write(boot, free);
+        FlatGdt.Write(memory, information.Gdt, longMode: false);
+        cpu.EnterFlat32(entry, FlatGdt.CodeSelector, FlatGdt.DataSelector, information.Gdt, FlatGdt.Limit);
         cpu.SetRegister(EaxNumber, LoaderMagic);
-        cpu.SetRegister(EbxNumber, InfoAddress);
+        cpu.SetRegister(EbxNumber, information.Address);
     }
 
     private static int FindHeader(ReadOnlySpan<byte> image)
@@ -82,7 +58,7 @@ internal static class MultibootLoader
         throw new MachineBootException($"The image of {image.Length} bytes has no Multiboot header (magic 1BADB002h with a right checksum) in its first {SearchLength} bytes.");
     }
 
-    private static uint LoadByHeader(ReadOnlySpan<byte> image, int header, PhysicalMemory memory)
+    private static uint LoadByHeader(ReadOnlySpan<byte> image, int header, FreeMemory free)
     {
         if (header + AddressHeaderLength > image.Length)
         {
@@ -107,49 +83,8 @@ internal static class MultibootLoader
         }
 
         ulong memoryLength = bssEnd > loadAddress ? Math.Max((ulong)length, bssEnd - loadAddress) : (ulong)length;
-        Place(memory)(loadAddress, image.Slice((int)fileStart, (int)length), memoryLength);
+        free.Place(loadAddress, image.Slice((int)fileStart, (int)length), memoryLength);
         return entry;
-    }
-
-    // Memory is all zeros at this point, so that only the file's part needs writing.
-    private static SegmentPlacer Place(PhysicalMemory memory) => (address, content, memoryLength) =>
-    {
-        ulong end = address + memoryLength;
-        bool low = address >= OwnEnd && end <= MemoryMap.ExtendedBiosData && end <= memory.LowRamBytes;
-        bool high = address >= MemoryMap.HighMemory && end <= memory.LowRamBytes;
-        if (!low && !high)
-        {
-            throw new MachineBootException($"The image loads to {address:X}h–{end:X}h, which is not free memory: the machine has {memory.RamBytes >> 10} KiB, with {OwnEnd:X}h–{MemoryMap.ExtendedBiosData:X}h and everything from {MemoryMap.HighMemory:X}h free.");
-        }
-
-        memory.Write(address, content);
-    };
-
-    private static void WriteInformation(PhysicalMemory memory)
-    {
-        IReadOnlyList<MemoryRange> ranges = MemoryMap.Ranges(memory);
-        Span<byte> entry = stackalloc byte[MapEntryLength];
-        for (int i = 0; i < ranges.Count; i++)
-        {
-            BinaryPrimitives.WriteUInt32LittleEndian(entry, MapEntryLength - 4);
-            BinaryPrimitives.WriteUInt64LittleEndian(entry[4..], ranges[i].Start);
-            BinaryPrimitives.WriteUInt64LittleEndian(entry[12..], ranges[i].Length);
-            BinaryPrimitives.WriteUInt32LittleEndian(entry[20..], (uint)ranges[i].Kind);
-            memory.Write(MapAddress + (ulong)(i * MapEntryLength), entry);
-        }
-
-        ulong lower = Math.Min(memory.LowRamBytes, MemoryMap.ExtendedBiosData) >> 10;
-        ulong upper = memory.LowRamBytes > MemoryMap.HighMemory ? (memory.LowRamBytes - MemoryMap.HighMemory) >> 10 : 0;
-        byte[] info = new byte[InfoLength];
-        void Put(int offset, ulong value) => BinaryPrimitives.WriteUInt32LittleEndian(info.AsSpan(offset), (uint)value);
-        Put(0, HasMemory | HasCommandLine | HasModules | HasMemoryMap | HasLoaderName);
-        Put(4, lower);
-        Put(8, upper);
-        Put(16, CommandLine);
-        Put(44, (ulong)(ranges.Count * MapEntryLength));
-        Put(48, MapAddress);
-        Put(64, NameAddress);
-        memory.Write(InfoAddress, info);
     }
 
     private static uint DWord(ReadOnlySpan<byte> image, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(image[offset..]);

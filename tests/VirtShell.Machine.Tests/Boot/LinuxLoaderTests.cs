@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Tests.Boot;
 
 public sealed class LinuxLoaderTests
 {
-    private const ulong BootParams = 0x1_0000;
+    private const ulong BootParams = 0x9_0000;
     private const ulong MiB = 1 << 20;
 
     [Fact]
@@ -101,8 +101,9 @@ public sealed class LinuxLoaderTests
         { "no-magic", "not a Linux bzImage" },
         { "elf", "It is an ELF file" },
         { "no-boot-flag", "not a Linux bzImage" },
-        { "old", "boot protocol version is 1.05" },
-        { "zimage", "zImage" },
+        { "zimage-size", "does not fit" },
+        { "zimage-line", "at most 100" },
+        { "old-initrd", "knows no initrd" },
         { "cut", "cut short" },
         { "setup-only", "cut short" },
         { "command-line", "at most 100" },
@@ -130,6 +131,7 @@ public sealed class LinuxLoaderTests
                 break;
             case "no-magic":
                 kernel[0x202] = 0;
+                kernel[0x1F4] = 0;
                 break;
             case "elf":
                 kernel = new byte[5000];
@@ -138,11 +140,17 @@ public sealed class LinuxLoaderTests
             case "no-boot-flag":
                 kernel[0x1FE] = 0;
                 break;
-            case "old":
-                BinaryPrimitives.WriteUInt16LittleEndian(kernel.AsSpan(0x206), 0x105);
-                break;
-            case "zimage":
+            case "zimage-size":
                 kernel[0x211] = 0;
+                Array.Resize(ref kernel, 0x9_0000);
+                break;
+            case "zimage-line":
+                kernel[0x211] = 0;
+                line = new string('x', 101);
+                break;
+            case "old-initrd":
+                kernel[0x202] = 0;
+                initrd = [1];
                 break;
             case "cut":
                 kernel = kernel[..^100];
@@ -210,6 +218,7 @@ public sealed class LinuxLoaderTests
         "HdrS"u8.CopyTo(image.AsSpan(0x202));
         BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(0x206), 0x20F);
         image[0x211] = 1;
+        BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x214), 0x10_0000);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x22C), 0x7FFF_FFFF);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x230), 0x20_0000);
         image[0x234] = 1;

@@ -55,6 +55,53 @@ public sealed class MultibootLoaderTests
     }
 
     [Theory]
+    [InlineData(0x1_0000)]
+    [InlineData(0xA_0000)]
+    public void SmallMachinesHaveTheInformationInWhatTheyHave(int bytes)
+    {
+        byte[] image = MultibootImages.Flat(Code, bss: 0);
+        foreach (int offset in new[] { 12, 16, 20, 24, 28 })
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(offset), BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(offset)) - MultibootImages.LoadAddress + 0x500);
+        }
+
+        using Machine machine = new(new MachineConfiguration { MemoryBytes = (ulong)bytes, Boot = new MultibootBoot(image, "low") });
+        ulong info = machine.Cpu.GetRegister(3);
+        Assert.InRange(info, 0x1000ul, (ulong)bytes - 0x8000);
+        Assert.Equal((byte)'l', machine.Memory.ReadUInt16(machine.Memory.ReadUInt32(info + 16)) & 0xFF);
+        Assert.Equal(0xF490, machine.Memory.ReadUInt16(0x520));
+    }
+
+    [Fact]
+    public void ModulesStandAboveTheImageWithTheirStrings()
+    {
+        MultibootModule[] modules = [new(new byte[] { 1, 2, 3 }, "one a"), new(new byte[5000], "two"), new(new byte[] { 9 }, "")];
+        using Machine machine = new(new MachineConfiguration { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Flat(Code), "k") { Modules = modules } });
+        ulong info = machine.Cpu.GetRegister(3);
+        Assert.Equal(3u, machine.Memory.ReadUInt32(info + 20));
+        ulong list = machine.Memory.ReadUInt32(info + 24);
+        uint end = MultibootImages.LoadAddress + 0x1000;
+        for (int i = 0; i < modules.Length; i++)
+        {
+            ulong entry = list + ((ulong)i * 16);
+            uint start = machine.Memory.ReadUInt32(entry);
+            Assert.Equal(0u, start % 4096);
+            Assert.True(start >= end, "modules do not overlap");
+            end = machine.Memory.ReadUInt32(entry + 4);
+            byte[] content = new byte[end - start];
+            machine.Memory.Read(start, content);
+            Assert.Equal(modules[i].Content.ToArray(), content);
+            byte[] text = new byte[modules[i].CommandLine.Length + 1];
+            machine.Memory.Read(machine.Memory.ReadUInt32(entry + 8), text);
+            Assert.Equal(modules[i].CommandLine + "\0", Encoding.ASCII.GetString(text));
+        }
+
+        MultibootBoot large = new(MultibootImages.Flat(Code), "k") { Modules = [new(new byte[4 << 20], "large")] };
+        MachineBootException error = Assert.Throws<MachineBootException>(() => new Machine(new MachineConfiguration { MemoryBytes = 4 << 20, Boot = large }));
+        Assert.Contains("does not fit above the image", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("none", "no Multiboot header")]
     [InlineData("demand", "demands features")]
     [InlineData("not-elf", "not an ELF file")]
@@ -65,11 +112,11 @@ public sealed class MultibootLoaderTests
     [InlineData("bss", "not free memory")]
     [InlineData("low", "not free memory")]
     [InlineData("headers", "program headers")]
-    [InlineData("command-line", "at most 4095")]
+    [InlineData("command-line", "there is room for 23551")]
     public void DamagedImagesAreExplained(string damage, string message)
     {
         byte[] image = damage is "cut-elf" or "arm" or "headers" or "not-elf" ? MultibootImages.Elf(false, Code, (ushort)(damage == "arm" ? 40 : 3)) : MultibootImages.Flat(Code);
-        string line = damage == "command-line" ? new string('x', 5000) : "";
+        string line = damage == "command-line" ? new string('x', 30000) : "";
         switch (damage)
         {
             case "none":
@@ -96,7 +143,7 @@ public sealed class MultibootLoaderTests
             case "low":
                 foreach (int offset in new[] { 12, 16 })
                 {
-                    BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(offset), 0x2000);
+                    BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(offset), 0x9_0000);
                 }
 
                 BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(20), 0);
