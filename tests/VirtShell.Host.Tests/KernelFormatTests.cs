@@ -13,6 +13,26 @@ public sealed class KernelFormatTests
     public void A_whole_bzImage_is_recognised() => Assert.Equal(KernelKind.BzImage, KernelFormat.Recognise(BzImage(), "k"));
 
     [Fact]
+    public void Other_ELF_files_are_left_to_their_loader() => Assert.Equal(KernelKind.Elf, KernelFormat.Recognise("\u007fELF"u8, "k"));
+
+    [Fact]
+    public void Kernels_of_the_first_protocols_are_recognised_by_their_sizes()
+    {
+        byte[] image = BzImage();
+        image[0x202] = 0;
+        Assert.Equal(KernelKind.BzImage, KernelFormat.Recognise(image, "k"));
+        Assert.Contains("neither", Assert.Throws<VmException>(() => KernelFormat.Recognise(image.AsSpan(0, 9000), "k")).Message);
+    }
+
+    [Theory]
+    [InlineData("a.gz", "a.gz:")]
+    [InlineData("a one two,b", "a:one two|b:")]
+    [InlineData("a,,b c, d e ", "a,b:c|d:e")]
+    [InlineData("apt:p#boot/k-*  x=1,apt:q#i", "apt:p#boot/k-*:x=1|apt:q#i:")]
+    public void A_Multiboot_initrd_is_a_list_of_modules(string text, string modules) =>
+        Assert.Equal(modules, string.Join('|', ModuleList.Read(text, "/nowhere").Select(module => $"{module.Source}:{module.Arguments}")));
+
+    [Fact]
     public void Bundled_guests_are_Multiboot() =>
         Assert.All(GuestCatalog.All, guest => Assert.Equal(KernelKind.Multiboot, KernelFormat.Recognise(guest.Image.Span, guest.Name)));
 
@@ -30,7 +50,6 @@ public sealed class KernelFormatTests
     }
 
     [Theory]
-    [InlineData("\u007fELF", "vmlinux")]
     [InlineData("\u001f\u008b", "initramfs")]
     [InlineData("070701", "cpio")]
     [InlineData("hello", "neither")]

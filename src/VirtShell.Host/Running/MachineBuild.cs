@@ -111,7 +111,7 @@ internal sealed class MachineBuild : IDisposable
         {
             BundledGuest guest = GuestCatalog.Find(name)
                 ?? throw new VmException(VmErrorKind.ImageNotFound, $"There is no bundled guest '{name}'. There are: {string.Join(", ", GuestCatalog.All.Select(one => one.Name))}.");
-            return new MultibootBoot(guest.Image, definition.CommandLine);
+            return new MultibootBoot(guest.Image, WithName(name, definition.CommandLine));
         }
 
         if (definition.Kernel is not { } source)
@@ -122,14 +122,45 @@ internal sealed class MachineBuild : IDisposable
         progress?.Report($"Resolving kernel {source}");
         ResolvedFile kernel = resolver.Resolve(source, definition.BaseFolder, definition.KernelSha256, progress, cancellation);
         byte[] image = ImageBytes.Read(kernel);
-        if (KernelFormat.Recognise(image, source) == KernelKind.Multiboot)
+        switch (KernelFormat.Recognise(image, source))
         {
-            return definition.Initrd is null && definition.Initramfs is null
-                ? new MultibootBoot(image, definition.CommandLine)
-                : throw new VmException(VmErrorKind.InvalidDefinition, $"The kernel '{source}' is a Multiboot image, which takes no initramfs here. Leave the initramfs out, or give a Linux bzImage.");
+            case KernelKind.Multiboot:
+                return new MultibootBoot(image, WithName(Path.GetFileName(kernel.Path), definition.CommandLine))
+                {
+                    Modules = PrepareModules(definition, resolver, progress, cancellation),
+                };
+            case KernelKind.Elf:
+                return new ElfBoot(image, PrepareInitrd(definition, resolver, progress, cancellation), definition.CommandLine);
+            default:
+                return new LinuxBoot(image, PrepareInitrd(definition, resolver, progress, cancellation), definition.CommandLine);
+        }
+    }
+
+    /// <summary>A Multiboot command line: its first word names the file, and systems skip it.</summary>
+    private static string WithName(string file, string arguments)
+    {
+        string name = string.Join('_', file.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return arguments.Length == 0 ? name : $"{name} {arguments}";
+    }
+
+    private static List<MultibootModule> PrepareModules(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
+    {
+        List<MultibootModule> modules = [];
+        if (definition.Initrd is { } sources)
+        {
+            foreach ((string source, string arguments) in ModuleList.Read(sources, definition.BaseFolder))
+            {
+                progress?.Report($"Resolving module {source}");
+                ResolvedFile file = resolver.Resolve(source, definition.BaseFolder, null, progress, cancellation);
+                modules.Add(new MultibootModule(ImageBytes.Read(file), WithName(Path.GetFileName(file.Path), arguments)));
+            }
+        }
+        else if (definition.Initramfs is not null)
+        {
+            modules.Add(new MultibootModule(PrepareInitrd(definition, resolver, progress, cancellation), "initramfs"));
         }
 
-        return new LinuxBoot(image, PrepareInitrd(definition, resolver, progress, cancellation), definition.CommandLine);
+        return modules;
     }
 
     private static ReadOnlyMemory<byte> PrepareInitrd(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)

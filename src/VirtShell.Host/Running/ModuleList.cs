@@ -1,0 +1,30 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+
+namespace VirtShell.Host.Running;
+
+/// <summary>
+/// What an initrd means to a Multiboot image: modules, separated by commas, each a file and perhaps arguments behind a
+/// space. Two commas stand for one in a name. A text that names a file as it is stands for that file.
+/// </summary>
+internal static class ModuleList
+{
+    public static List<(string Source, string Arguments)> Read(string text, string baseFolder)
+    {
+        if (File.Exists(Path.Combine(baseFolder, text)))
+        {
+            return [(text, string.Empty)];
+        }
+
+        List<(string, string)> modules = [];
+        foreach (string part in text.Replace(",,", "\0", StringComparison.Ordinal).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            string module = part.Replace('\0', ',');
+            int space = module.IndexOf(' ', StringComparison.Ordinal);
+            modules.Add(space < 0 ? (module, string.Empty) : (module[..space], module[space..].Trim()));
+        }
+
+        return modules;
+    }
+}
