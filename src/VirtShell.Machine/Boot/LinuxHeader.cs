@@ -15,6 +15,7 @@ internal readonly struct LinuxHeader
     private const int VersionOffset = 0x206;
     private const int KernelVersionOffset = 0x20E;
     private const int LoadFlagsOffset = 0x211;
+    private const int Code32StartOffset = 0x214;
     private const int InitrdAddrMaxOffset = 0x22C;
     private const int KernelAlignmentOffset = 0x230;
     private const int RelocatableOffset = 0x234;
@@ -47,7 +48,7 @@ internal readonly struct LinuxHeader
         PreferredAddress = Version >= 0x20A ? BinaryPrimitives.ReadUInt64LittleEndian(image[PrefAddressOffset..]) : MemoryMap.HighMemory;
         InitSize = Version >= 0x20A ? DWord(image, InitSizeOffset) : 0;
         Has64BitEntry = Version >= 0x20C && (Word(image, XLoadFlagsOffset) & XlfKernel64) != 0;
-        IsRealModeOnly = !IsLoadedHigh || (!Has64BitEntry && IsNamedOtherwise(image));
+        IsRealModeOnly = !IsLoadedHigh || (!Has64BitEntry && (DWord(image, Code32StartOffset) == 0 || IsNamedOtherwise(image)));
     }
 
     /// <summary>Whether the protected-mode part belongs to 1 MiB; else it belongs to 64 KiB.</summary>
@@ -55,7 +56,7 @@ internal readonly struct LinuxHeader
 
     /// <summary>
     /// Whether only the setup code knows how to go on: kernels below 1 MiB, and programs that wear the header of a bzImage
-    /// (iPXE, MEMDISK). The latter are told by their version string: that of Linux begins with a digit.
+    /// (iPXE, MEMDISK). The latter say no 32-bit entry, or are told by their version string: that of Linux begins with a digit.
     /// </summary>
     public bool IsRealModeOnly { get; }
 

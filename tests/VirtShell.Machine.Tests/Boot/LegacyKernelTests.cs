@@ -16,6 +16,7 @@ public sealed class LegacyKernelTests
     private const int CodeOffset = 0x70;
     private const ulong Results = 0x7000;
     private const int Passed = 42;
+    private const string NoEntry = "\0";
     private const int RoutineOffset = 0x200;
 
     /// <summary>What decompressors up to Linux 2.6.15 do: write over 1000h up to boot_params, go on from a routine at 1000h, and load segments all over again.</summary>
@@ -84,6 +85,7 @@ public sealed class LegacyKernelTests
         { 0x203, false, "" },
         { 0x203, true, "MEMDISK 3" },
         { 0x207, true, "iPXE 1" },
+        { 0x207, true, NoEntry + "1.0" },
     };
 
     [Theory]
@@ -225,6 +227,7 @@ public sealed class LegacyKernelTests
             "HdrS"u8.CopyTo(image.AsSpan(0x202));
             BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(0x206), (ushort)version);
             image[0x211] = (byte)(isHigh ? 1 : 0);
+            BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x214), name.StartsWith(NoEntry, StringComparison.Ordinal) ? 0 : isHigh ? 0x10_0000u : 0x1000u);
         }
 
         if (version >= 0x203)
@@ -240,7 +243,7 @@ public sealed class LegacyKernelTests
         if (name.Length > 0)
         {
             BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(0x20E), 0x400);
-            Encoding.ASCII.GetBytes(name).CopyTo(image, 0x600);
+            Encoding.ASCII.GetBytes(name.TrimStart('\0')).CopyTo(image, 0x600);
         }
 
         byte[] code = Assemble(16, CodeOffset, setup);
