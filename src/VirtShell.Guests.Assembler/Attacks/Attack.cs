@@ -29,4 +29,8 @@ internal enum AttackEnd
 /// <param name="Meaning">One line for the table in the documentation.</param>
 /// <param name="End">How it ends.</param>
 /// <param name="Emit">Emits it. It begins with interrupts off, a flat 32-bit segment, no paging, and handlers for every vector.</param>
-internal sealed record Attack(string Name, string Meaning, AttackEnd End, Action<AttackCode> Emit);
+internal sealed record Attack(string Name, string Meaning, AttackEnd End, Action<AttackCode> Emit)
+{
+    /// <summary>Whether each of its instructions is a great deal of work for the host, so that tests let it run for fewer of them.</summary>
+    public bool IsHeavy { get; init; }
+}

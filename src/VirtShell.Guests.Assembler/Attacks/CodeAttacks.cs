@@ -16,7 +16,7 @@ internal static class CodeAttacks
         new("code-alias", "Code that is changed through another mapping of its page", AttackEnd.Never, Alias),
         new("code-crossing", "An instruction across two pages, the second of which changes its mapping", AttackEnd.Never, Crossing),
         new("code-endless", "New code written and run for ever, never the same twice", AttackEnd.Never, Endless),
-        new("code-random", "Random bytes run in ring 0", AttackEnd.Any, RandomBytes),
+        new("code-random", "Random bytes run in ring 0", AttackEnd.Any, RandomBytes) { IsHeavy = true },
         new("code-pages", "Code in every page, each of them written to after each call", AttackEnd.Never, ManyPages),
         new("code-repeated", "A block of ten, a hundred and a thousand repeated stores", AttackEnd.Never, RepeatedStores),
         new("code-repeated-64", "The same in long mode, of quadwords", AttackEnd.Never, RepeatedStores64),

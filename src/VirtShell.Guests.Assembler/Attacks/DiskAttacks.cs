@@ -32,7 +32,7 @@ internal static class DiskAttacks
         new("disk-flush", "A queue full of flushes, again and again", AttackEnd.Never, Flushes),
         new("disk-sectors", "Sectors behind the end and at 2^64-1, odd lengths, unknown requests", AttackEnd.Never, Sectors),
         new("disk-rings", "The disk's content is read over the rings of the request itself", AttackEnd.Never, OverRings),
-        new("disk-reset", "The disk is reset with a full queue under way", AttackEnd.Never, ResetUnderWay),
+        new("disk-reset", "The disk is reset with a full queue under way", AttackEnd.Never, ResetUnderWay) { IsHeavy = true },
     ];
 
     private static void Largest(AttackCode a)

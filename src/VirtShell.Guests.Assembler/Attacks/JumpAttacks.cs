@@ -13,7 +13,7 @@ internal static class JumpAttacks
         new("jump-depth", "Calls a hundred thousand deep that are never returned from", AttackEnd.Never, Depth),
         new("jump-returns", "Returns that no call belongs to", AttackEnd.Never, Returns),
         new("jump-self", "A jump to itself by register", AttackEnd.Never, Self),
-        new("jump-wild", "Jumps to random addresses, each of which faults or meets data", AttackEnd.Any, Wild),
+        new("jump-wild", "Jumps to random addresses, each of which faults or meets data", AttackEnd.Any, Wild) { IsHeavy = true },
         new("jump-loops", "LOOP, JECXZ and conditional branches taken and not taken without order", AttackEnd.Never, Loops),
     ];
 
@@ -22,15 +22,14 @@ internal static class JumpAttacks
         var c = a.C;
 
         // add eax, ecx; jmp eax. At the end of the area: ret.
-        c.mov(edi, AttackLayout.Code);
-        var fill = a.Code.Here();
-        c.mov(__dword_ptr[edi], unchecked((int)0xE0FF_C801));
-        c.add(edi, 8);
-        c.cmp(edi, AttackLayout.CodeEnd);
-        c.jb(fill.Label);
+        c.cld();
+        c.mov(esi, AttackLayout.Code);
+        c.mov(edi, AttackLayout.Code + 8);
+        c.mov(__dword_ptr[esi], unchecked((int)0xE0FF_C801));
+        c.mov(ecx, (int)(AttackLayout.CodeEnd - AttackLayout.Code - 8) / 4);
+        c.rep.movsd();
 
         // Wherever the last step leads behind the area, there is a return.
-        c.cld();
         c.mov(eax, 0xC3);
         c.mov(ecx, 0x2000);
         c.rep.stosb();

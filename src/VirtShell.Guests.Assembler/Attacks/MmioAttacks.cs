@@ -17,7 +17,7 @@ internal static class MmioAttacks
         new("mmio-sizes", "Reads of every size at every offset, across registers and pages too", AttackEnd.Never, Sizes),
         new("mmio-vectors", "Vector, x87 and state instructions whose operand is a device", AttackEnd.Never, Vectors),
         new("mmio-locked", "Locked and bit instructions on device registers", AttackEnd.Never, Locked),
-        new("mmio-repeated", "Repeated moves from one device to another and into the hole", AttackEnd.Never, Repeated),
+        new("mmio-repeated", "Repeated moves from one device to another and into the hole", AttackEnd.Never, Repeated) { IsHeavy = true },
         new("mmio-execute", "Jumps into device registers, the hole, and ROM", AttackEnd.Never, Execute),
         new("mmio-stack", "A stack in device registers, with faults and interrupts on it", AttackEnd.Never, Stack),
         new("ioapic-storm", "Random redirection entries, and pins that are not there", AttackEnd.Never, IoApicStorm),

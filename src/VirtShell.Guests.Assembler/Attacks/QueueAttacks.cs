@@ -19,13 +19,13 @@ internal static class QueueAttacks
         new("queue-index", "An available index that jumps, and heads outside of the table", AttackEnd.Never, Index),
         new("queue-random", "Rings of random bytes, with every feature accepted", AttackEnd.Never, RandomRings),
         new("queue-notify", "Notifications without end, of queues that are not there too", AttackEnd.Never, Notifications),
-        new("queue-reset", "The device is reset while it holds a full queue", AttackEnd.Never, Reset),
+        new("queue-reset", "The device is reset while it holds a full queue", AttackEnd.Never, Reset) { IsHeavy = true },
         new("queue-registers", "Random values in every common register, in all widths", AttackEnd.Never, Registers),
         new("queue-window", "The window in configuration space, with random places and lengths", AttackEnd.Never, Window),
-        new("console-flood", "64 requests of 64 KiB to the console with each notification", AttackEnd.Never, ConsoleFlood),
+        new("console-flood", "64 requests of 64 KiB to the console with each notification", AttackEnd.Never, ConsoleFlood) { IsHeavy = true },
         new("console-emergency", "The console's emergency write, for ever", AttackEnd.Never, Emergency),
         new("console-input", "Receive buffers of every kind, and notifications for them", AttackEnd.Never, Input),
-        new("rng-flood", "64 requests of 4 KiB of entropy with each notification", AttackEnd.Never, RngFlood),
+        new("rng-flood", "64 requests of 4 KiB of entropy with each notification", AttackEnd.Never, RngFlood) { IsHeavy = true },
     ];
 
     private static void Circle(AttackCode a)

@@ -10,10 +10,10 @@ internal static class RepeatAttacks
 
     public static readonly Attack[] All =
     [
-        new("rep-endless", "Counts of 2^64-1, into nothing and up to the end of the mapping", AttackEnd.Never, Endless),
-        new("rep-endless-32", "Counts of 2^32-1 around the end of 4 GiB", AttackEnd.Never, Endless32),
-        new("rep-backward", "Moves and stores that go backward, overlapping and across 0", AttackEnd.Never, Backward),
-        new("rep-end-of-ram", "Moves and stores across the end of RAM, both ways", AttackEnd.Never, EndOfRam),
+        new("rep-endless", "Counts of 2^64-1, into nothing and up to the end of the mapping", AttackEnd.Never, Endless) { IsHeavy = true },
+        new("rep-endless-32", "Counts of 2^32-1 around the end of 4 GiB", AttackEnd.Never, Endless32) { IsHeavy = true },
+        new("rep-backward", "Moves and stores that go backward, overlapping and across 0", AttackEnd.Never, Backward) { IsHeavy = true },
+        new("rep-end-of-ram", "Moves and stores across the end of RAM, both ways", AttackEnd.Never, EndOfRam) { IsHeavy = true },
         new("rep-16-bit", "16-bit addresses that wrap at 64 KiB", AttackEnd.Never, Wrap16),
         new("rep-overlap", "Moves onto themselves at every distance", AttackEnd.Never, Overlap),
         new("rep-scan", "Scans and compares over all of RAM for what is not there", AttackEnd.Never, Scan),

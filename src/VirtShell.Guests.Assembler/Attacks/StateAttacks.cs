@@ -18,7 +18,7 @@ internal static class StateAttacks
         new("state-x87", "Exceptions of the x87 unmasked, and left pending", AttackEnd.Never, X87Exceptions),
         new("slow-transcendental", "Sines, tangents and logarithms of denormals and of numbers without end", AttackEnd.Never, Transcendental),
         new("slow-decimal", "Packed decimals, remainders and square roots", AttackEnd.Never, Decimal),
-        new("slow-denormal", "Vector divisions and square roots of denormals", AttackEnd.Never, Denormals),
+        new("slow-denormal", "Vector divisions and square roots of denormals", AttackEnd.Never, Denormals) { IsHeavy = true },
         new("slow-division", "The longest divisions, and ones that fault", AttackEnd.Never, Divisions),
     ];
 

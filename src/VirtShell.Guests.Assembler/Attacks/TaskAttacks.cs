@@ -18,11 +18,11 @@ internal static class TaskAttacks
     [
         new("task-switch", "Two tasks that jump to each other", AttackEnd.Never, Switch),
         new("task-call", "Tasks called, and returned from by IRET", AttackEnd.Never, CallTask),
-        new("task-random", "Task segments of random bytes", AttackEnd.Never, RandomTasks),
+        new("task-random", "Task segments of random bytes", AttackEnd.Any, RandomTasks),
         new("task-gates", "Call gates with parameters, from ring 3 to ring 0 and back", AttackEnd.Never, CallGates),
         new("ring-interrupt", "Ring 3 entered by IRET and left by an interrupt", AttackEnd.Never, RingByInterrupt),
         new("ring-syscall", "SYSENTER, SYSEXIT and SYSCALL to addresses of every kind", AttackEnd.Never, SystemCalls),
-        new("ring-virtual", "Virtual-8086 mode entered, with ports and interrupts in it", AttackEnd.Never, Virtual8086),
+        new("ring-virtual", "Virtual-8086 mode entered, with ports and interrupts in it", AttackEnd.Never, Virtual8086) { IsHeavy = true },
     ];
 
     private static void Switch(AttackCode a)
