@@ -80,7 +80,7 @@ public sealed class BundledGuestTests
                   - expect: Goodbye
                     timeout: 1s
               - name: cannot
-                vm: {kernel: nowhere/bzImage}
+                vm: {kernel: suite.yaml}
               - name: right
                 vm: hello
                 assert: {end: poweroff}
@@ -88,7 +88,7 @@ public sealed class BundledGuestTests
 
         Assert.Equal([Outcome.Failed, Outcome.Error, Outcome.Passed], run.Items.Select(i => i.Outcome));
         Assert.Contains("Goodbye", run.Items[0].Message, StringComparison.Ordinal);
-        Assert.Contains("nowhere/bzImage", run.Items[1].Message, StringComparison.Ordinal);
+        Assert.Contains("suite.yaml", run.Items[1].Message, StringComparison.Ordinal);
         Assert.Equal(2, run.ExitCode);
     }
 
