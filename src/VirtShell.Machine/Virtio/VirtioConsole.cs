@@ -23,7 +23,7 @@ public sealed class VirtioConsole : VirtioDevice
     internal const int OutputPieceBytes = 4096;
 
     /// <summary>Bytes of input at once.</summary>
-    internal const int InputPieceBytes = 64 << 10;
+    internal const int InputPieceBytes = 16 << 10;
 
     // 100 MB/s out, which is about what the host makes of it, and 2 GB/s in.
     private const long OutputPieceNanoseconds = OutputPieceBytes * 10;

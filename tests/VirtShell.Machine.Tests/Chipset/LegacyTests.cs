@@ -181,7 +181,7 @@ public sealed class LegacyTests
         (int, int)[] documented =
         [
             (0x20, 2), (0xA0, 2), (0x4D0, 2), (0x40, 4), (0x61, 1), (0x70, 2), (0x3F8, 8), (0x60, 1), (0x64, 1), (0x80, 16), (0x92, 1),
-            (0xCF9, 1), (0xE9, 1), (0x402, 1), (0x501, 1), (0x600, 64), (0xB2, 2), (0xCF8, 8),
+            (0xCF9, 1), (0xE9, 1), (0x3D4, 2), (0x402, 1), (0x501, 1), (0x600, 64), (0xB2, 2), (0xCF8, 8),
         ];
         Assert.Equal(documented.Order(), _rig.Bus.PortRanges().Select(r => ((int)r.First, r.Count)).Order());
         Assert.Equal([(0xFEC0_0000ul, 0x1000ul), (0xFEE0_0000, 0x1000)], _rig.Bus.MmioRanges().Order().ToArray());
