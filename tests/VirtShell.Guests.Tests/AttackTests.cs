@@ -12,7 +12,7 @@ namespace VirtShell.Guests.Tests;
 
 /// <summary>
 /// Every attack there is, on both engines: none of them gets further than its own machine, each ends as it says, and the
-/// engines agree in the processor's state, memory, time and what was sent.
+/// engines agree in the processor's state, memory, devices, time and what was sent.
 /// </summary>
 public sealed class AttackTests
 {
@@ -53,6 +53,7 @@ public sealed class AttackTests
         Assert.Equal(interpreter.Serial, translator.Serial);
         Assert.Empty(ProcessorComparison.Differences(interpreter.Machine.Cpu, translator.Machine.Cpu));
         Assert.Equal(interpreter.Machine.Memory.Hash(), translator.Machine.Memory.Hash());
+        Assert.True(interpreter.Save().AsSpan().SequenceEqual(translator.Save()), "Processors and memory agree, but the devices' states do not.");
         if (exit.Kind == MachineExitKind.QuantumSpent && attack.End is not (AttackEnd.Never or AttackEnd.Any))
         {
             exit = translator.Run(EndLimit);
