@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Diagnostics;
@@ -11,7 +12,7 @@ namespace VirtShell.Guests.Tests;
 
 /// <summary>
 /// Every attack there is, on both engines: none of them gets further than its own machine, each ends as it says, and the
-/// engines agree in the processor's state, memory, time and what was sent.
+/// engines agree in the processor's state, memory, devices, time and what was sent.
 /// </summary>
 public sealed class AttackTests
 {
@@ -52,6 +53,7 @@ public sealed class AttackTests
         Assert.Equal(interpreter.Serial, translator.Serial);
         Assert.Empty(ProcessorComparison.Differences(interpreter.Machine.Cpu, translator.Machine.Cpu));
         Assert.Equal(interpreter.Machine.Memory.Hash(), translator.Machine.Memory.Hash());
+        Assert.True(interpreter.Save().AsSpan().SequenceEqual(translator.Save()), "Processors and memory agree, but the devices' states do not.");
         if (exit.Kind == MachineExitKind.QuantumSpent && attack.End is not (AttackEnd.Never or AttackEnd.Any))
         {
             exit = translator.Run(EndLimit);
@@ -119,6 +121,39 @@ public sealed class AttackTests
             Assert.DoesNotContain('.', attack.Meaning);
         });
         Assert.Equal(AttackList.All.Count, AttackList.All.Select(static attack => attack.Name).Distinct().Count());
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Suite_and_documentation_name_every_attack(string name)
+    {
+        var attack = AttackList.All.Single(each => each.Name == name);
+        Assert.Contains($"cmdline: attack={name}, engine:", Read("pipelines", "hostile.yaml"), StringComparison.Ordinal);
+        var row = Read("docs", "guests.md").Split('\n').Single(line => line.StartsWith($"| `{name}` |", StringComparison.Ordinal));
+        Assert.Contains($"| {attack.Meaning} |", row, StringComparison.OrdinalIgnoreCase);
+        Assert.EndsWith(
+            attack.End switch
+            {
+                AttackEnd.Never => "| never |",
+                AttackEnd.PowerOff => "| power-off |",
+                AttackEnd.Crash => "| triple fault |",
+                AttackEnd.Reset => "| reset |",
+                AttackEnd.Halt => "| halt |",
+                _ => "| any |",
+            },
+            row.TrimEnd(),
+            StringComparison.Ordinal);
+    }
+
+    private static string Read(params ReadOnlySpan<string> path)
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "VirtShell.sln")))
+        {
+            folder = folder.Parent;
+        }
+
+        return File.ReadAllText(Path.Combine([folder.FullName, .. path]));
     }
 
     private static MemoryDisk Disk() => new(DiskBytes);

@@ -15,6 +15,7 @@ public sealed class SuiteLoadingTests
     [InlineData("smoke.yaml")]
     [InlineData("linux.yaml")]
     [InlineData("crash-isolation.yaml")]
+    [InlineData("hostile.yaml")]
     [InlineData("performance.yaml")]
     public void Shipped_suites_load(string name)
     {

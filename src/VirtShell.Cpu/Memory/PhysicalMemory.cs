@@ -206,7 +206,14 @@ public sealed unsafe class PhysicalMemory : IDisposable
             }
         }
 
-        writer.Write("kinds", new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))));
+        // Which pages code was decoded from is the engine's knowledge, no part of the guest's state.
+        byte[] kinds = new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))).ToArray();
+        foreach (ref byte kind in kinds.AsSpan())
+        {
+            kind &= (byte)(PageKinds.Ram | PageKinds.Rom);
+        }
+
+        writer.Write("kinds", kinds);
     }
 
     /// <summary>Restores what <see cref="Save"/> wrote into memory of the same size.</summary>
