@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using VirtShell.Images;
+using VirtShell.Machine.Boards;
 
 namespace VirtShell.Host;
 
@@ -34,6 +35,7 @@ internal static class DefinitionRules
             : definition.CommandLine is null ? "commandLine"
             : definition.BaseFolder is null ? "baseFolder"
             : definition.Disks is null || HoldsNull(definition.Disks) ? "disks"
+            : definition.Parts is null || HoldsNull(definition.Parts) ? "parts"
             : definition.Initramfs is { } parts ? MissingPart(parts)
             : null;
         return part is null ? null : $"'{part}' is null or holds a null where a value is needed. Give it a value, or leave it out.";
@@ -153,12 +155,31 @@ internal static class DefinitionRules
             return unknown;
         }
 
+        if (PartsProblem(definition) is { } parts)
+        {
+            return parts;
+        }
+
         if (definition.HangInstructions < 0)
         {
             return "The hang limit is a number of instructions, or 0 for none.";
         }
 
         return definition.CrashRestartLimit < 0 ? "The limit of restarts after crashes is 0 or more." : null;
+    }
+
+    private static string? PartsProblem(VmDefinition definition)
+    {
+        try
+        {
+            PartSettings settings = PartSettings.Parse(MachineModel.Pc, definition.Parts);
+            settings.CheckDisks(MachineModel.Pc, definition.Disks.Count);
+            return null;
+        }
+        catch (PartException e)
+        {
+            return e.Message;
+        }
     }
 
     private static string? UnknownValue<T>(T value, string what)

@@ -1,3 +1,5 @@
+using VirtShell.Machine;
+
 namespace VirtShell.Host;
 
 /// <summary>
@@ -10,8 +12,8 @@ public interface IGuestDriver
     /// <summary>Before the first instruction.</summary>
     void OnStart(IGuestControl control);
 
-    /// <summary>A byte came out of a serial port (1 = COM1, 2 = COM2, 101 = first virtio console), inside the instruction that sent it.</summary>
-    void OnSerial(IGuestControl control, int port, byte value);
+    /// <summary>A byte came out of an outlet, inside the instruction that sent it.</summary>
+    void OnSerial(IGuestControl control, Outlet outlet, byte value);
 
     /// <summary>The alarm set by <see cref="IGuestControl.SetAlarm"/> is due.</summary>
     void OnAlarm(IGuestControl control);
@@ -28,13 +30,13 @@ public interface IGuestControl
 
     long Instructions { get; }
 
-    void SendSerial(int port, System.ReadOnlySpan<byte> bytes);
+    void SendSerial(Outlet outlet, System.ReadOnlySpan<byte> bytes);
 
     /// <summary>
-    /// Whether the guest is ready to read from a serial port: its driver takes input by interrupt, or it does nothing but
-    /// ask the port for some. What is sent before waits, and drivers that set a port up throw part of it away.
+    /// Whether the guest is ready to read at an outlet: its driver takes input by interrupt, or it does nothing but
+    /// ask for some. What is sent before waits, and drivers that set a port up throw part of it away.
     /// </summary>
-    bool IsListening(int port);
+    bool IsListening(Outlet outlet);
 
     void PressPowerButton();
 

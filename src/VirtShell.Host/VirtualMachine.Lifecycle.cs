@@ -1,9 +1,12 @@
 using System;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Cpu;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Running;
+using VirtShell.Machine;
+using VirtShell.Machine.Boards;
 
 namespace VirtShell.Host;
 
@@ -190,18 +193,25 @@ public sealed partial class VirtualMachine : IRunOwner
         Do(run, run.ResetGuest);
     }
 
-    /// <summary>Queues bytes for the guest to read from a port: 1 COM1, 2 COM2, 101 the first virtio console. Does not wait.</summary>
-    /// <exception cref="VmException">The VM is not running or paused.</exception>
-    public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+    /// <summary>Queues bytes for the guest to read at an outlet. Does not wait.</summary>
+    /// <exception cref="VmException">The VM is not running or paused, or was configured without the part that has the outlet.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No guest reads there.</exception>
+    public void SendSerial(Outlet outlet, ReadOnlySpan<byte> bytes)
     {
-        if (port is not (1 or 2 or 101))
+        ArgumentNullException.ThrowIfNull(outlet);
+        if (!outlet.TakesInput)
         {
-            throw new ArgumentOutOfRangeException(nameof(port), port, "Ports are 1 (COM1), 2 (COM2) and 101 (the first virtio console).");
+            throw new ArgumentOutOfRangeException(nameof(outlet), outlet.Name, $"A guest reads at {string.Join(", ", Outlet.All.Where(o => o.TakesInput))}.");
+        }
+
+        if (!PartSettings.Parse(MachineModel.Pc, Definition.Parts).HasOutlet(MachineModel.Pc, outlet))
+        {
+            throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' has no {outlet.Name}: the part was left out.");
         }
 
         MachineRun run = RequireMachine("sent input", VmState.Running, VmState.Stopping, VmState.Paused);
         byte[] copy = bytes.ToArray();
-        run.Post(() => run.SendSerial(port, copy));
+        run.Post(() => run.SendSerial(outlet, copy));
     }
 
     /// <summary>Tells a machine that is on of another engine. One that ends meanwhile gets it at its next start.</summary>

@@ -4,6 +4,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Running;
+using VirtShell.Machine;
 
 namespace VirtShell.Host;
 
@@ -118,7 +119,7 @@ public sealed partial class VirtualMachine
     }
 
     /// <summary>The whole output of COM1 of the current or last run.</summary>
-    public SerialLog Serial => GetSerial(1);
+    public SerialLog Serial => GetSerial(Outlet.Com1);
 
     public VmMetrics Metrics => Run?.Metrics ?? default;
 
@@ -165,8 +166,8 @@ public sealed partial class VirtualMachine
         }
     }
 
-    /// <summary>The output of a port (1 COM1, 2 COM2, 101 first virtio console) in the current or last run; empty where nothing was sent.</summary>
-    public SerialLog GetSerial(int port) => Run?.GetSerial(port) ?? NoLog;
+    /// <summary>The output of an outlet in the current or last run; empty where nothing was sent.</summary>
+    public SerialLog GetSerial(Outlet outlet) => Run?.GetSerial(outlet) ?? NoLog;
 
     /// <summary>
     /// Replaces the definition; its <see cref="VmDefinition.Id"/> stays. The VM must be off, unless

@@ -52,6 +52,9 @@ public sealed record VmDefinition
 
     public IReadOnlyList<VmDisk> Disks { get; init; } = [];
 
+    /// <summary>Parts of the machine that are left out, put in or set otherwise than usual: "part=off", "part=on", "part.option=value" (<see cref="Machine.Boards.PartSettings"/>).</summary>
+    public IReadOnlyList<string> Parts { get; init; } = [];
+
     /// <summary>The folder against which relative sources resolve.</summary>
     public string BaseFolder { get; init; } = Environment.CurrentDirectory;
 

@@ -50,7 +50,7 @@ public sealed partial class Machine
             if (_exit is MachineExit wanted)
             {
                 // What the guest handed to its console before it switched off is sent, as long as nobody waits for the end.
-                if ((Volatile.Read(ref _asked) & AskedToStop) == 0 && _virtio.Console is { } console && console.TrySendMore())
+                if ((Volatile.Read(ref _asked) & AskedToStop) == 0 && _console is { } console && console.TrySendMore())
                 {
                     if ((Interlocked.And(ref _asked, ~AskedToYield) & AskedToYield) != 0)
                     {
@@ -145,7 +145,7 @@ public sealed partial class Machine
         exit = default;
         if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi)
         {
-            if (_virtio.Console is { } console && console.TrySendMore())
+            if (_console is { } console && console.TrySendMore())
             {
                 return true;
             }

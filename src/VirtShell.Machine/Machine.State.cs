@@ -1,8 +1,5 @@
 using System;
-using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
-using VirtShell.Machine.Interrupts;
-using VirtShell.Machine.Legacy;
 using VirtShell.State;
 
 namespace VirtShell.Machine;
@@ -38,7 +35,7 @@ public sealed partial class Machine
             _clock.Save(writer);
         }
 
-        foreach (IDevice device in _devices)
+        foreach (IDevice device in _board.Devices)
         {
             using (writer.Section(device.Name, DeviceVersion))
             {
@@ -60,61 +57,27 @@ public sealed partial class Machine
         Cpu.Load(machine.Section("processor", 1));
         _clock.Load(machine.Section("clock", 1));
 
-        // Interrupt controllers last: devices may set their lines again while they load, which must not count as new requests.
-        for (int i = _devices.Count - 1; i >= 0; i--)
+        // Opposite to the order of building, for the reason that PartLayer gives.
+        for (int i = _board.Devices.Count - 1; i >= 0; i--)
         {
-            IDevice device = _devices[i];
-            if (CameLater(device) && machine.TrySection(device.Name, DeviceVersion) is null)
+            // A part that the state does not know came later, and nothing had used it.
+            IDevice device = _board.Devices[i];
+            if (machine.TrySection(device.Name, DeviceVersion) is { } section)
             {
-                device.Reset();
+                device.Load(section);
             }
             else
             {
-                device.Load(machine.Section(device.Name, DeviceVersion));
+                device.Reset();
             }
         }
 
         _interrupts.Resynchronize();
     }
 
-    // State files of before do not have these devices; nothing had used them.
-    private static bool CameLater(IDevice device) => device is CrtController;
-
-    // What firmware does on a PC: devices to their defaults, tables into memory, the boot image to its place.
     private void PowerOn()
     {
-        foreach (IDevice device in _devices)
-        {
-            device.Reset();
-            switch (device)
-            {
-                case Pic8259Pair pic:
-                    pic.InitializeAsFirmware();
-                    break;
-                case LocalApic apic:
-                    apic.InitializeAsFirmware();
-                    break;
-                default:
-                    break;
-            }
-        }
-
-        MemoryMap.WriteBiosData(Memory);
-        Memory.Write(MemoryMap.FirmwareStart, _acpiTables);
-        Memory.Write(MpTable.Address, _mpTable);
-        switch (_configuration.Boot)
-        {
-            case LinuxBoot linux:
-                LinuxLoader.Load(linux, Cpu, _configuration.CpuModel, Memory, MemoryMap.FirmwareStart);
-                break;
-            case ElfBoot elf:
-                PvhLoader.Load(elf, Cpu, _configuration.CpuModel, Memory, MemoryMap.FirmwareStart);
-                break;
-            case MultibootBoot multiboot:
-                MultibootLoader.Load(multiboot, Cpu, Memory);
-                break;
-            default:
-                throw new MachineBootException($"The machine cannot boot from a {_configuration.Boot?.GetType().Name ?? "missing boot image"}.");
-        }
+        _board.Reset();
+        _firmware.Reset(_board, Cpu);
     }
 }

@@ -1,15 +1,13 @@
 using System;
-using System.Collections.Generic;
+using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
-using VirtShell.Machine.Pci;
-using VirtShell.Machine.Serial;
-using VirtShell.Machine.Timers;
 using VirtShell.Machine.Virtio;
 using VirtShell.Storage;
 
@@ -21,37 +19,26 @@ namespace VirtShell.Machine;
 /// </summary>
 public sealed partial class Machine : IDisposable
 {
-    /// <summary>Number of the debug consoles (ports E9h and 402h) for <see cref="SerialOutput"/>.</summary>
-    public const int DebugConsole = 200;
-
-    private const int Com1 = 1;
-    private const int Com2 = 2;
-
-    // Holds the processor's signature after reset.
-    private const int EdxNumber = 2;
-
-    // Where the PCI memory window begins, at the lowest.
-    private const uint PciMemoryStart = (uint)PhysicalMemory.LowLimit;
-
     private readonly MachineConfiguration _configuration;
     private readonly MachineClock _clock;
-    private readonly InterruptRouter _interrupts;
-    private readonly List<IDevice> _devices = [];
-    private readonly Uart16550[] _serial;
-    private readonly AcpiPm _power;
-    private readonly VirtioDevices _virtio;
+    private readonly Board _board;
+    private readonly Firmware _firmware;
     private readonly TimerEvent _alarm;
-    private readonly CoprocessorError _coprocessor;
-    private readonly byte[] _acpiTables;
-    private readonly byte[] _mpTable;
+
+    // Of the board, for the run loop and the processor's bus.
+    private readonly InterruptRouter _interrupts;
+    private readonly CoprocessorError? _coprocessor;
+    private readonly VirtioConsole? _console;
     private Action? _alarmAction;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
     /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
+    /// <exception cref="PartException">The parts do not go together.</exception>
     public Machine(MachineConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
+        _firmware = new DirectBoot(configuration.Boot);
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {
@@ -60,31 +47,12 @@ public sealed partial class Machine : IDisposable
             _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
             Cpu.LetTimestampFollow(_clock.Skipped);
             _alarm = new TimerEvent(AlarmDue);
-            Bus = new IoBus();
-            A20Gate a20 = new(Cpu.SetA20);
-            _interrupts = new InterruptRouter(Bus, _clock, processorBus);
-            Pit8254 pit = new(Bus, _clock, _interrupts.IsaLine(0));
-            long rtcStart = new DateTimeOffset(configuration.RtcStart, TimeSpan.Zero).ToUnixTimeSeconds();
-            RtcCmos rtc = new(Bus, _clock, _interrupts.IsaLine(8), rtcStart, Memory.LowRamBytes, Memory.HighRamBytes);
-            _serial =
-            [
-                new Uart16550("com1", Bus, _clock, Uart16550.Com1Port, _interrupts.IsaLine(Uart16550.Com1Irq), configuration.PaceSerialOutput) { Output = b => SerialOutput?.Invoke(Com1, b) },
-                new Uart16550("com2", Bus, _clock, Uart16550.Com2Port, _interrupts.IsaLine(Uart16550.Com2Irq), configuration.PaceSerialOutput) { Output = b => SerialOutput?.Invoke(Com2, b) },
-            ];
-            KeyboardController keyboard = new(Bus, _interrupts.IsaLine(1), _interrupts.IsaLine(12), a20, RequestReset);
-            SystemPorts ports = new(Bus, a20, RequestReset, code => RequestExit(new MachineExit(MachineExitKind.DebugExit, code)), b => SerialOutput?.Invoke(DebugConsole, b));
-            CrtController display = new(Bus);
-            _coprocessor = new CoprocessorError(Bus, _interrupts.IsaLine(CoprocessorError.Irq));
-            _power = new AcpiPm(Bus, _clock, _interrupts.IsaLine(AcpiPm.SciIrq), () => RequestExit(new MachineExit(MachineExitKind.PowerOff)));
-            PciBus pci = new(Bus, _interrupts, _interrupts);
-            PiixChipset.Attach(pci, AcpiPm.Base).PowerManagementMoved = _power.MoveTo;
-            _virtio = new VirtioDevices(pci, Memory, _clock, configuration, b => SerialOutput?.Invoke(VirtioDevices.ConsolePort, b), e => StorageFaulted?.Invoke(e));
-            _devices.AddRange([_interrupts, _interrupts.Pic, _interrupts.IoApic, _interrupts.LocalApic, pit, rtc, .. _serial, keyboard, ports, display, _coprocessor, _power, pci]);
-            MemoryMap.Apply(Memory);
-            pci.Reset();
-            _acpiTables = AcpiTables.Build((uint)MemoryMap.FirmwareStart, PciMemoryStart, _interrupts);
+            _board = new Board(configuration, Memory, _clock, processorBus);
+            Bus = _board.Bus;
+            _interrupts = _board.Interrupts;
+            _coprocessor = _board.Find<CoprocessorError>();
+            _console = _board.Find<VirtioConsole>();
             Cpu.Reset();
-            _mpTable = MpTable.Build((uint)Cpu.GetRegister(EdxNumber), pci.Functions());
             PowerOn();
         }
         catch
@@ -105,8 +73,8 @@ public sealed partial class Machine : IDisposable
     /// <summary>Instructions retired since power-on.</summary>
     public long Instructions => Cpu.InstructionsRetired;
 
-    /// <summary>Called for each byte that the guest sends: port number (1 for COM1, 2 for COM2, 101 for the first virtio console, 200 for the debug console), byte. On the running thread, inside the instruction that sent it.</summary>
-    public Action<int, byte>? SerialOutput { get; set; }
+    /// <summary>Called for each byte that the guest sends: where it comes out, byte. On the running thread, inside the instruction that sent it.</summary>
+    public Action<Outlet, byte>? SerialOutput { get; set; }
 
     /// <summary>Called when a disk's image failed under a request of the guest, which sees an I/O error. On the running thread.</summary>
     public Action<StorageException>? StorageFaulted { get; set; }
@@ -120,28 +88,21 @@ public sealed partial class Machine : IDisposable
     /// <summary>Lets guest time pass, for tests.</summary>
     internal void Skip(long nanoseconds) => _clock.SkipTo(_clock.Now + nanoseconds);
 
-    /// <summary>Queues bytes for the guest to read from a port (numbers as in <see cref="SerialOutput"/>), delivered at the line's pace as the guest takes them; none are lost.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The machine has no such port.</exception>
-    public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+    /// <summary>Queues bytes for the guest to read at an outlet, delivered at the line's pace as the guest takes them; none are lost.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The machine takes no input there.</exception>
+    public void SendSerial(Outlet outlet, ReadOnlySpan<byte> bytes)
     {
-        switch (port)
-        {
-            case Com1 or Com2:
-                _serial[port - 1].Send(bytes);
-                break;
-            case VirtioDevices.ConsolePort when _virtio.Console is not null:
-                _virtio.Console.Send(bytes);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(port), port, "This machine takes input on port 1 (COM1), 2 (COM2) and, where it has a virtio console, 101.");
-        }
+        ArgumentNullException.ThrowIfNull(outlet);
+        IOutletInput input = _board.Input(outlet)
+            ?? throw new ArgumentOutOfRangeException(nameof(outlet), outlet.Name, $"This machine takes input at {string.Join(", ", Outlet.All.Where(o => _board.Input(o) is not null))}.");
+        input.Send(bytes);
     }
 
-    /// <summary>Whether the guest is ready to read from a port (numbers as in <see cref="SendSerial"/>): by interrupt, or asking for input again and again. A virtio console loses nothing that comes early, so it always is.</summary>
-    public bool IsListening(int port) => port is not (Com1 or Com2) || _serial[port - 1].IsListening;
+    /// <summary>Whether the guest is ready to read at an outlet: by interrupt, or asking for input again and again. A virtio console loses nothing that comes early, so it always is; an outlet that takes no input never is.</summary>
+    public bool IsListening(Outlet outlet) => _board.Input(outlet) is { IsListening: true };
 
-    /// <summary>Presses the ACPI power button.</summary>
-    public void PressPowerButton() => _power.PressPowerButton();
+    /// <summary>Presses the ACPI power button, which a machine without power management does not have.</summary>
+    public void PressPowerButton() => _board.Find<AcpiPm>()?.PressPowerButton();
 
     /// <summary>Calls back at a guest time (nanoseconds since power-on), at a deterministic instruction; replaces an earlier one. Null action cancels. The alarm is not part of saved state.</summary>
     public void SetAlarm(long guestTime, Action? action)
@@ -169,6 +130,4 @@ public sealed partial class Machine : IDisposable
         _alarmAction = null;
         action?.Invoke();
     }
-
-    private void RequestReset() => RequestExit(new MachineExit(MachineExitKind.ResetRequested));
 }

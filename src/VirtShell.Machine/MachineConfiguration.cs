@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using VirtShell.Cpu;
+using VirtShell.Machine.Boards;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine;
@@ -18,6 +19,12 @@ public enum ClockMode
 /// <summary>What a machine is built from. Fixed once the machine exists.</summary>
 public sealed class MachineConfiguration
 {
+    /// <summary>What kind of machine it is.</summary>
+    public MachineModel Model { get; init; } = MachineModel.Pc;
+
+    /// <summary>Which of the model's parts it has, and their options.</summary>
+    public PartSettings Parts { get; init; } = PartSettings.Default;
+
     /// <summary>RAM in bytes: a multiple of 4 KiB, at least 64 KiB.</summary>
     public required ulong MemoryBytes { get; init; }
 
@@ -34,17 +41,10 @@ public sealed class MachineConfiguration
     /// <summary>What the RTC shows at power-on, in UTC. Under the virtual clock the default is a fixed date, so that runs repeat.</summary>
     public DateTime RtcStart { get; init; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    /// <summary>Whether sending on a serial port takes guest time as the programmed line speed says. Without, it takes next to none, so that a system which switches off at once has sent all it wrote.</summary>
-    public bool PaceSerialOutput { get; init; }
-
     public required BootImage Boot { get; init; }
 
     /// <summary>Disks on virtio-blk, in order (vda, vdb, …). The machine does not dispose them.</summary>
     public IReadOnlyList<DiskAttachment> Disks { get; init; } = [];
-
-    public bool HasVirtioRng { get; init; } = true;
-
-    public bool HasVirtioConsole { get; init; } = true;
 }
 
 /// <summary>A disk on the machine: its content and the serial number (up to 20 characters) that the guest sees.</summary>

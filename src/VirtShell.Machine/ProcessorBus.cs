@@ -1,12 +1,14 @@
 using VirtShell.Cpu;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Interrupts;
+using VirtShell.Storage;
 
 namespace VirtShell.Machine;
 
 public sealed partial class Machine
 {
-    /// <summary>What stands between the processor and the machine: its bus on one side, its interrupt pins on the other.</summary>
-    private sealed class ProcessorBus(Machine machine) : ICpuBus, IProcessorPins
+    /// <summary>What stands between the processor and the board: the processor's bus on one side, what the board tells on the other.</summary>
+    private sealed class ProcessorBus(Machine machine) : ICpuBus, IBoardSignals
     {
         // Sound: the state lives as long as the processor, which calls here.
         private unsafe ulong TscOffset => machine.Cpu.State->TscOffset;
@@ -17,7 +19,7 @@ public sealed partial class Machine
             set => machine._interrupts.LocalApic.TaskPriority = value;
         }
 
-        public void SetFloatingPointError(bool asserted) => machine._coprocessor.SetError(asserted);
+        public void SetFloatingPointError(bool asserted) => machine._coprocessor?.SetError(asserted);
 
         public uint ReadPort(ushort port, int size)
         {
@@ -90,6 +92,14 @@ public sealed partial class Machine
         public void RaiseNmi() => machine.Cpu.RaiseNmi();
 
         // There is no firmware for INIT to start from: the machine is asked to reset.
-        public void RaiseInit() => machine.RequestReset();
+        public void RaiseInit() => machine.RequestExit(new MachineExit(MachineExitKind.ResetRequested));
+
+        public void SetA20(bool isOpen) => machine.Cpu.SetA20(isOpen);
+
+        public void RequestExit(MachineExit exit) => machine.RequestExit(exit);
+
+        public void Output(Outlet outlet, byte value) => machine.SerialOutput?.Invoke(outlet, value);
+
+        public void StorageFaulted(StorageException error) => machine.StorageFaulted?.Invoke(error);
     }
 }

@@ -72,7 +72,7 @@ public sealed class EchoGuestTests : IDisposable
     public void Ends_are_as_asked(string keys, MachineExitKind kind, int code, string expected)
     {
         var before = _guest.Serial.Length;
-        _guest.Machine.SendSerial(1, System.Text.Encoding.ASCII.GetBytes(keys));
+        _guest.Machine.SendSerial(Outlet.Com1, System.Text.Encoding.ASCII.GetBytes(keys));
         var exit = _guest.Run(20_000_000);
         _guest.AssertEnd(kind, exit);
         Assert.Equal(code, exit.Code);
@@ -98,7 +98,7 @@ public sealed class EchoGuestTests : IDisposable
     [Fact]
     public void A_saved_shell_takes_the_next_command()
     {
-        _guest.Machine.SendSerial(1, "echo half"u8);
+        _guest.Machine.SendSerial(Outlet.Com1, "echo half"u8);
         _guest.Run();
         using var other = new GuestRunner("echo");
         other.Load(_guest.Save());

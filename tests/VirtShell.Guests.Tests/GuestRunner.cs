@@ -34,7 +34,7 @@ internal sealed class GuestRunner : IDisposable
         });
         Machine.SerialOutput = (port, value) =>
         {
-            if (port == 1)
+            if (port == Outlet.Com1)
             {
                 _serial.Append((char)value);
             }
@@ -75,7 +75,7 @@ internal sealed class GuestRunner : IDisposable
     public string Type(string keys)
     {
         var before = _serial.Length;
-        Machine.SendSerial(1, Encoding.ASCII.GetBytes(keys));
+        Machine.SendSerial(Outlet.Com1, Encoding.ASCII.GetBytes(keys));
         Run();
         return _serial.ToString(before, _serial.Length - before);
     }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Tests;
 
@@ -33,7 +34,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public Action<ScriptedGuest>? OnButton { get; set; }
 
     /// <summary>Output some milliseconds from now.</summary>
-    public ScriptedGuest Say(long milliseconds, string text, int port = 1) => At(milliseconds, () =>
+    public ScriptedGuest Say(long milliseconds, string text, Outlet? outlet = null) => At(milliseconds, () =>
     {
         foreach (byte value in Encoding.UTF8.GetBytes(text))
         {
@@ -42,7 +43,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
                 return;
             }
 
-            driver.OnSerial(this, port, value);
+            driver.OnSerial(this, outlet ?? Outlet.Com1, value);
             GuestTime += 100;
         }
     });
@@ -82,7 +83,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
         return End;
     }
 
-    public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+    public void SendSerial(Outlet outlet, ReadOnlySpan<byte> bytes)
     {
         string text = Encoding.UTF8.GetString(bytes);
         typed.Append(text);
@@ -92,7 +93,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     /// <summary>Whether someone in the guest reads what is typed.</summary>
     public bool Listens { get; set; } = true;
 
-    public bool IsListening(int port) => Listens;
+    public bool IsListening(Outlet outlet) => Listens;
 
     public void PressPowerButton()
     {

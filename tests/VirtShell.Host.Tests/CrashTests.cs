@@ -1,5 +1,6 @@
 using System;
 using System.Threading.Tasks;
+using VirtShell.Machine;
 using Xunit;
 
 namespace VirtShell.Host.Tests;
@@ -188,7 +189,7 @@ public sealed class CrashTests
         using VmHost host = new(null);
         VirtualMachine vm = host.Started(Vm.Guest("echo"));
         await vm.AwaitSerial("> ");
-        vm.SendSerial(1, "crash\r"u8);
+        vm.SendSerial(Outlet.Com1, "crash\r"u8);
         vm.AwaitEnd();
         Assert.Equal(VmEndKind.TripleFault, vm.End);
         Assert.Throws<VmException>(vm.Pause);

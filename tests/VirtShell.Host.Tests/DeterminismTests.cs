@@ -4,6 +4,7 @@ using System.Linq;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Machine;
 using Xunit;
 
 namespace VirtShell.Host.Tests;
@@ -137,7 +138,7 @@ public sealed class DeterminismTests
                 trace.Append($"alarm@{control.Instructions}/{control.GuestTime} ");
                 if (commands.TryDequeue(out string? command))
                 {
-                    control.SendSerial(1, Encoding.ASCII.GetBytes(command));
+                    control.SendSerial(Outlet.Com1, Encoding.ASCII.GetBytes(command));
                 }
             },
         };

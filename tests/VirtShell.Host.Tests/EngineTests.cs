@@ -4,6 +4,7 @@ using System.Linq;
 using System.Reflection;
 using System.Threading.Tasks;
 using VirtShell.Cpu;
+using VirtShell.Machine;
 using Xunit;
 
 namespace VirtShell.Host.Tests;
@@ -50,7 +51,7 @@ public sealed class EngineTests
         Assert.Equal(VmErrorKind.InvalidState, refused.Kind);
         Assert.Equal(EngineKind.Translator, vm.Definition.Engine);
 
-        vm.SendSerial(1, "exit\r"u8);
+        vm.SendSerial(Outlet.Com1, "exit\r"u8);
         vm.AwaitEnd();
         using VmHost again = new(home.Path);
         Assert.Equal(EngineKind.Translator, again.VirtualMachines.Single().Definition.Engine);

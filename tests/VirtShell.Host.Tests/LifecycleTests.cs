@@ -57,7 +57,7 @@ public sealed class LifecycleTests
         using VmHost host = new(null);
         VirtualMachine vm = host.Started(Vm.Guest("echo") with { Clock = ClockMode.Host });
         SerialMatch prompt = await vm.AwaitSerial("> ");
-        vm.SendSerial(1, "echo round trip\r"u8);
+        vm.SendSerial(Outlet.Com1, "echo round trip\r"u8);
         SerialMatch? answer = await vm.WaitForSerialAsync(new Regex("\r\nround trip\r\n"), prompt.EndOffset, hostTimeLimit: Vm.Patience);
         Assert.NotNull(answer);
         Assert.True(vm.HostMemory.OverheadBytes > 0);
@@ -178,7 +178,7 @@ public sealed class LifecycleTests
         using VmHost host = new(null);
         VirtualMachine vm = host.Started(Vm.Guest("echo"));
         await vm.AwaitSerial("> ");
-        vm.SendSerial(1, "echo once\r"u8);
+        vm.SendSerial(Outlet.Com1, "echo once\r"u8);
         SerialMatch once = await vm.AwaitSerial("\r\nonce\r\n> ");
         string banner = vm.Serial.GetText()[..12];
         vm.ResetGuest();
@@ -194,7 +194,7 @@ public sealed class LifecycleTests
         using VmHost host = new(null);
         VirtualMachine vm = host.Started(Vm.Guest("echo"));
         await vm.AwaitSerial("> ");
-        vm.SendSerial(1, System.Text.Encoding.ASCII.GetBytes(command + "\r"));
+        vm.SendSerial(Outlet.Com1, System.Text.Encoding.ASCII.GetBytes(command + "\r"));
         vm.AwaitEnd();
         Assert.Equal((VmState.Off, end, code), (vm.State, vm.End, vm.EndCode));
     }
@@ -204,7 +204,7 @@ public sealed class LifecycleTests
     {
         using VmHost host = new(null);
         VirtualMachine vm = host.Create(Vm.Guest("echo"));
-        List<Action> needRunning = [vm.Pause, vm.Resume, vm.ResetGuest, vm.RequestShutdown, () => vm.SendSerial(1, "x"u8), () => vm.Inspect()];
+        List<Action> needRunning = [vm.Pause, vm.Resume, vm.ResetGuest, vm.RequestShutdown, () => vm.SendSerial(Outlet.Com1, "x"u8), () => vm.Inspect()];
         Assert.All(needRunning, one => Assert.Contains("Start it first", Refused(one).Message));
         vm.Start();
         Assert.Contains("already", Refused(() => vm.Start()).Message);
@@ -213,7 +213,7 @@ public sealed class LifecycleTests
         Refused(vm.Resume);
         vm.Pause();
         Assert.Contains("Resume it first", Refused(vm.RequestShutdown).Message);
-        Assert.Throws<ArgumentOutOfRangeException>(() => vm.SendSerial(7, "x"u8));
+        Assert.Throws<ArgumentOutOfRangeException>(() => vm.SendSerial(Outlet.Debug, "x"u8));
         vm.TurnOff();
         host.Remove(vm);
     }

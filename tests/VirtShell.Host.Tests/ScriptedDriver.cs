@@ -1,4 +1,5 @@
 using System;
+using VirtShell.Machine;
 
 namespace VirtShell.Host.Tests;
 
@@ -7,7 +8,7 @@ internal sealed class ScriptedDriver : IGuestDriver
 {
     public Action<IGuestControl>? Start { get; init; }
 
-    public Action<IGuestControl, int, byte>? Serial { get; init; }
+    public Action<IGuestControl, Outlet, byte>? Serial { get; init; }
 
     public Action<IGuestControl>? Alarm { get; init; }
 
@@ -15,7 +16,7 @@ internal sealed class ScriptedDriver : IGuestDriver
 
     public void OnStart(IGuestControl control) => Start?.Invoke(control);
 
-    public void OnSerial(IGuestControl control, int port, byte value) => Serial?.Invoke(control, port, value);
+    public void OnSerial(IGuestControl control, Outlet port, byte value) => Serial?.Invoke(control, port, value);
 
     public void OnAlarm(IGuestControl control) => Alarm?.Invoke(control);
 

@@ -39,7 +39,7 @@ public sealed class MachineRunTests
             Exit(a, 0);
         });
         List<(int, byte)> seen = [];
-        machine.SerialOutput = (p, b) => seen.Add((p, b));
+        machine.SerialOutput = (outlet, b) => seen.Add((outlet.Number, b));
         machine.Run(1000);
         Assert.Equal([(number, (byte)'x')], seen);
     }
@@ -205,10 +205,10 @@ public sealed class MachineRunTests
         StringBuilder seen = new();
         machine.SerialOutput = (_, b) => seen.Append((char)b);
         Assert.Equal(new MachineExit(MachineExitKind.Idle, IdleUntil: long.MaxValue), machine.Run(1_000_000));
-        machine.SendSerial(1, "a line that is longer than the FIFO of the UART"u8);
+        machine.SendSerial(Outlet.Com1, "a line that is longer than the FIFO of the UART"u8);
         Assert.Equal(MachineExitKind.Idle, machine.Run(1_000_000).Kind);
         Assert.Equal("a line that is longer than the FIFO of the UART", seen.ToString());
-        Assert.Throws<ArgumentOutOfRangeException>(() => machine.SendSerial(9, "x"u8));
+        Assert.Throws<ArgumentOutOfRangeException>(() => machine.SendSerial(Outlet.Debug, "x"u8));
     }
 
     [Fact]

@@ -15,9 +15,9 @@ public sealed class PciBusTests : IDisposable
 
     public PciBusTests()
     {
-        PiixChipset.Attach(_machine.Pci, 0x600);
+        _machine.AttachChipset();
         _machine.Pci.Attach(Slot, 0, _function);
-        _machine.Pci.Reset();
+        _machine.PowerOn();
     }
 
     [Fact]
@@ -38,8 +38,8 @@ public sealed class PciBusTests : IDisposable
     {
         using PciTestMachine machine = new();
         List<(ushort, bool)> moves = [];
-        PiixChipset.Attach(machine.Pci, 0x600).PowerManagementMoved = (port, decoded) => moves.Add((port, decoded));
-        machine.Pci.Reset();
+        machine.AttachChipset().PowerManagementMoved = (port, decoded) => moves.Add((port, decoded));
+        machine.PowerOn();
         Assert.Equal((0x600, true), moves[^1]);
         machine.WriteConfig(1, 3, 0x40, 4, 0xFFFF_B023);
         Assert.Equal((0xB000, true), moves[^1]);
@@ -237,9 +237,9 @@ public sealed class PciBusTests : IDisposable
 
         using PciTestMachine other = new();
         TestFunction function = new();
-        PiixChipset.Attach(other.Pci, 0x600);
+        other.AttachChipset();
         other.Pci.Attach(Slot, 0, function);
-        other.Pci.Reset();
+        other.PowerOn();
         other.Load(saved);
         Assert.Equal(saved, other.Save());
         Assert.Equal(0xA5_10UL, other.Bus.ReadMmio(0xF200_0010, 2));
@@ -248,7 +248,7 @@ public sealed class PciBusTests : IDisposable
         Assert.Contains((Slot, 1), other.AssertedPins);
 
         using PciTestMachine wrong = new();
-        PiixChipset.Attach(wrong.Pci, 0x600);
+        wrong.AttachChipset();
         wrong.Pci.Attach(Slot, 0, new TestFunction(0x9999));
         Assert.Contains("another device", Assert.Throws<StateFormatException>(() => wrong.Load(saved)).Message);
     }
@@ -276,7 +276,7 @@ public sealed class PciBusTests : IDisposable
             }
         }
 
-        _machine.Pci.Reset();
+        _machine.PowerOn();
         ResourcesAreAssignedAtReset();
     }
 

@@ -4,7 +4,9 @@ using System.IO;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Pci;
+using VirtShell.Machine.Virtio;
 using VirtShell.State;
+using VirtShell.Storage;
 
 namespace VirtShell.Machine.Tests;
 
@@ -52,6 +54,33 @@ internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IDisposable
     public void SetPirqRoute(int pirq, byte value) => PirqRoutes[pirq] = value;
 
     public void DeliverMsi(ulong address, uint data) => Messages.Add((address, data));
+
+    /// <summary>Resets the bus and gives out addresses and lines, as firmware would.</summary>
+    public void PowerOn()
+    {
+        Pci.Reset();
+        Pci.AssignResources();
+    }
+
+    /// <summary>Attaches the functions of the chipset; gives the one that moves the power management block.</summary>
+    public Piix4PowerFunction AttachChipset()
+    {
+        Piix4PowerFunction power = new(0x600);
+        Pci.Attach(0, 0, new I440FxHostBridge());
+        Pci.Attach(1, 0, new Piix3IsaBridge(Pci));
+        Pci.Attach(1, 3, power);
+        return power;
+    }
+
+    /// <summary>Attaches the virtio devices that machines have, at their slots; gives the console.</summary>
+    public VirtioConsole AttachVirtio(System.Action<byte> output, IBlockDevice disk)
+    {
+        VirtioConsole console = new(Memory, Clock, output);
+        Pci.Attach(4, 0, new VirtioPciFunction(new VirtioRng(Memory, Clock, 7)));
+        Pci.Attach(5, 0, new VirtioPciFunction(console));
+        Pci.Attach(6, 0, new VirtioPciFunction(new VirtioBlock(Memory, Clock, disk, "fuzz")));
+        return console;
+    }
 
     public static uint ReadConfig(IoBus bus, int slot, int function, int offset, int size)
     {

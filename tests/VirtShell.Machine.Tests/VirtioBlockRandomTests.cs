@@ -25,7 +25,7 @@ public sealed class VirtioBlockRandomTests : IDisposable
         random.NextBytes(_model);
         VirtioBlock device = new(_machine.Memory, _machine.Clock, new MemoryDisk(_model), "random");
         _machine.Pci.Attach(Slot, 0, new VirtioPciFunction(device));
-        _machine.Pci.Reset();
+        _machine.PowerOn();
         VirtioTestDriver driver = new(_machine, Slot, legacy: legacy);
         Assert.True(driver.Negotiate(driver.DeviceFeatures));
         VirtioTestQueue queue = driver.SetUpQueue(0, 64);

@@ -236,7 +236,7 @@ public abstract class VirtioBlockTests : IDisposable
         using PciTestMachine other = new();
         VirtioBlock device = new(other.Memory, other.Clock, new MemoryDisk(DiskBytes), "a serial");
         other.Pci.Attach(Slot, 0, new VirtioPciFunction(device));
-        other.Pci.Reset();
+        other.PowerOn();
         other.Load(saved);
         Assert.Equal(saved, other.Save());
 
@@ -269,7 +269,7 @@ public abstract class VirtioBlockTests : IDisposable
     {
         _device = new VirtioBlock(_machine.Memory, _machine.Clock, disk, "a serial") { Faulted = _faults.Add };
         _machine.Pci.Attach(Slot, 0, new VirtioPciFunction(_device));
-        _machine.Pci.Reset();
+        _machine.PowerOn();
         _driver = new VirtioTestDriver(_machine, Slot, legacy: _legacy);
         Assert.True(_driver.Negotiate(_driver.DeviceFeatures));
         if (msix)

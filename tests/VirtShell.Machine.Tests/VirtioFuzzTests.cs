@@ -23,13 +23,13 @@ public sealed class VirtioFuzzTests
     {
         long sent = 0;
         using PciTestMachine machine = new();
-        VirtioDevices devices = new(machine.Pci, machine.Memory, machine.Clock, Configuration(), _ => sent++, _ => { });
-        machine.Pci.Reset();
+        VirtioConsole console = machine.AttachVirtio(_ => sent++, new MemoryDisk(1 << 20));
+        machine.PowerOn();
         Random random = new(seed);
         VirtioTestDriver[] drivers = new VirtioTestDriver[Devices];
         for (int round = 0; round < 400; round++)
         {
-            machine.Pci.Reset();
+            machine.PowerOn();
             for (int i = 0; i < Devices; i++)
             {
                 drivers[i] = new VirtioTestDriver(machine, FirstSlot + i, legacy: legacy);
@@ -39,7 +39,7 @@ public sealed class VirtioFuzzTests
             for (int step = 0; step < 60; step++)
             {
                 long before = sent;
-                Step(machine, drivers[random.Next(Devices)], devices, random);
+                Step(machine, drivers[random.Next(Devices)], console, random);
 
                 // The most that any step does: three accesses that hand over output, and one that resumes a device.
                 Assert.InRange(sent - before, 0, 4 * (VirtioConsole.OutputPieceBytes + 1));
@@ -55,7 +55,7 @@ public sealed class VirtioFuzzTests
             }
         }
 
-        machine.Pci.Reset();
+        machine.PowerOn();
         VirtioTestDriver healed = new(machine, FirstSlot, 0x100000);
         Assert.True(healed.Negotiate(VirtioFeature.Version1));
         VirtioTestQueue queue = healed.SetUpQueue(0, 8);
@@ -70,8 +70,8 @@ public sealed class VirtioFuzzTests
     public void ARingThatFeedsItselfDoesNotSpin()
     {
         using PciTestMachine machine = new();
-        _ = new VirtioDevices(machine.Pci, machine.Memory, machine.Clock, Configuration(), _ => { }, _ => { });
-        machine.Pci.Reset();
+        machine.AttachVirtio(_ => { }, new MemoryDisk(1 << 20));
+        machine.PowerOn();
         foreach (int slot in (int[])[4, 5, 6])
         {
             VirtioTestDriver driver = new(machine, slot);
@@ -97,14 +97,6 @@ public sealed class VirtioFuzzTests
             machine.RunEvents(limit: 1000);
         }
     }
-
-    private static MachineConfiguration Configuration() => new()
-    {
-        MemoryBytes = PciTestMachine.MemoryBytes,
-        Boot = new MultibootBoot(default, string.Empty),
-        Seed = 7,
-        Disks = [new DiskAttachment(new MemoryDisk(1 << 20), "fuzz")],
-    };
 
     private static void Begin(VirtioTestDriver driver, Random random)
     {
@@ -152,7 +144,7 @@ public sealed class VirtioFuzzTests
         driver.Start();
     }
 
-    private static void Step(PciTestMachine machine, VirtioTestDriver driver, VirtioDevices devices, Random random)
+    private static void Step(PciTestMachine machine, VirtioTestDriver driver, VirtioConsole console, Random random)
     {
         switch (random.Next(12))
         {
@@ -184,7 +176,7 @@ public sealed class VirtioFuzzTests
                 machine.ReadConfig(driver.Slot, 0, driver.PciAccessCapability + 16, 4);
                 break;
             case 6:
-                devices.Console!.Send([1, 2, 3, 4, 5, 6, 7, 8]);
+                console.Send([1, 2, 3, 4, 5, 6, 7, 8]);
                 break;
             case 7:
                 // The available index moves by a little, wherever the ring is.

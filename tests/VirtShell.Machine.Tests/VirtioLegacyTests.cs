@@ -14,8 +14,8 @@ public sealed class VirtioLegacyTests : IDisposable
 
     public VirtioLegacyTests()
     {
-        _ = new VirtioDevices(_machine.Pci, _machine.Memory, _machine.Clock, Configuration(), _sent.Add, _ => { });
-        _machine.Pci.Reset();
+        _machine.AttachVirtio(_sent.Add, new MemoryDisk(1 << 20));
+        _machine.PowerOn();
     }
 
     /// <summary>Device, subsystem, class, ports of BAR 0, queues and their size, features of 32 bits.</summary>
@@ -161,11 +161,4 @@ public sealed class VirtioLegacyTests : IDisposable
     }
 
     public void Dispose() => _machine.Dispose();
-
-    private static MachineConfiguration Configuration() => new()
-    {
-        MemoryBytes = PciTestMachine.MemoryBytes,
-        Boot = new MultibootBoot(default, string.Empty),
-        Disks = [new DiskAttachment(new MemoryDisk(1 << 20), "legacy")],
-    };
 }

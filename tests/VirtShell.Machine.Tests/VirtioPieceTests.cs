@@ -287,7 +287,7 @@ public sealed class VirtioPieceTests : IDisposable
             machine.Pci.Attach(RngSlot, 0, new VirtioPciFunction(new VirtioRng(machine.Memory, machine.Clock, 1)));
             machine.Pci.Attach(ConsoleSlot, 0, new VirtioPciFunction(_console));
             machine.Pci.Attach(DiskSlot, 0, new VirtioPciFunction(new VirtioBlock(machine.Memory, machine.Clock, _disk, "pieces")));
-            machine.Pci.Reset();
+            machine.PowerOn();
             Restart();
         }
 

@@ -121,7 +121,7 @@ public sealed class VirtioRunTests
         using Machine whole = Create(Spin);
         long sum = 0;
         long instructions = 0;
-        Action<int, byte> Counting(Machine machine) => (_, value) => sum = (sum * 31) + value + machine.GuestTime;
+        Action<Outlet, byte> Counting(Machine machine) => (_, value) => sum = (sum * 31) + value + machine.GuestTime;
         whole.SerialOutput = Counting(whole);
         HandOutput(whole);
         whole.Run(60_000_000);

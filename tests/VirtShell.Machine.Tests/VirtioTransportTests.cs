@@ -23,7 +23,7 @@ public sealed class VirtioTransportTests : IDisposable
         _console = new VirtioConsole(_machine.Memory, _machine.Clock, Sent);
         _machine.Pci.Attach(RngSlot, 0, new VirtioPciFunction(_rng));
         _machine.Pci.Attach(ConsoleSlot, 0, new VirtioPciFunction(_console));
-        _machine.Pci.Reset();
+        _machine.PowerOn();
     }
 
     [Fact]
@@ -119,7 +119,7 @@ public sealed class VirtioTransportTests : IDisposable
         new Xoshiro256(42).Fill(expected);
         Assert.Equal(expected[..100], first);
         Assert.NotEqual(first, RandomBytes(100));
-        _machine.Pci.Reset();
+        _machine.PowerOn();
         Assert.Equal(first, RandomBytes(100));
     }
 

@@ -12,7 +12,6 @@ namespace VirtShell.Bench.Running;
 /// <summary>A guest in this process, under the virtual clock; marks are stamped as the guest sends them.</summary>
 internal sealed class VirtShellContestant(GuestFiles files, EngineKind engine, TimeSpan limit) : IContestant
 {
-    private const int Com1 = 1;
     private const long Slice = 20_000_000;
 
     public Contestant Kind => Contestant.VirtShell;
@@ -30,9 +29,9 @@ internal sealed class VirtShellContestant(GuestFiles files, EngineKind engine, T
         });
         EngineUsed = machine.Cpu.IsTranslating ? EngineKind.Translator : EngineKind.Interpreter;
         var marks = new MarkReader(Kind, repetition) { Count = () => machine.Instructions, ProcessorTime = () => ProcessTime.Of(Environment.ProcessId) };
-        machine.SerialOutput = (port, value) =>
+        machine.SerialOutput = (outlet, value) =>
         {
-            if (port == Com1)
+            if (outlet == Outlet.Com1)
             {
                 marks.Feed(value, value == '\n' ? Stopwatch.GetTimestamp() : 0);
             }

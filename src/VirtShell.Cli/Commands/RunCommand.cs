@@ -29,19 +29,20 @@ internal static class RunCommand
     private static readonly Option<string?> Engine = EngineOption.Create("What executes the guest");
     private static readonly Option<ulong> Seed = new("--seed") { Description = "Seed of the machine's random sources.", HelpName = "number" };
     private static readonly Option<string?> Rtc = new("--rtc") { Description = "What the guest's clock shows at the start: utc (default: the host's time), localtime, or a date such as 2026-01-01, for runs that repeat.", HelpName = "time" };
+    private static readonly Option<string[]> Parts = new("--part") { Description = "A part of the machine left out, put in or set otherwise than usual: part=off, part=on or part.option=value. May be given several times.", HelpName = "setting" };
     private static readonly Option<bool> Raw = new("--raw") { Description = "Pass terminal sequences and all other bytes through where the output is no terminal, too." };
     private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed, memory and the engine's counters at the end, on the error stream." };
 
     private const int ReadWaitMilliseconds = 200;
 
     /// <summary>The options that say what runs; other commands that run a guest have the same.</summary>
-    internal static Option[] GuestOptions => [Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Seed];
+    internal static Option[] GuestOptions => [Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Seed, Parts];
 
     public static Command Create()
     {
         var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
         {
-            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Rtc, Engine, Seed, Stats, Raw,
+            Guest, Kernel, KernelSha256, Initrd, Append, Memory, Disks, Cpu, Clock, Rtc, Engine, Seed, Parts, Stats, Raw,
         };
         command.SetAction(RunAsync);
         return command;
@@ -185,6 +186,7 @@ internal static class RunCommand
             Engine = EngineOption.Read(parsed.GetValue(Engine)) ?? EngineKind.Auto,
             Seed = parsed.GetValue(Seed),
             RtcStart = ReadRtc(parsed.GetValue(Rtc)),
+            Parts = parsed.GetValue(Parts) ?? [],
             BaseFolder = Directory.GetCurrentDirectory(),
         };
     }

@@ -4,13 +4,13 @@ using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Harness;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Cli.Terminals;
 
 /// <summary>Connects a VM's COM1 with a terminal until the VM ends or the user leaves.</summary>
 internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, PipedInput? piped, bool raw) : IDisposable
 {
-    private const int Com1 = 1;
 
     /// <summary>Ctrl+], telnet's escape key: hardly any program in a guest wants it.</summary>
     private const byte EscapeKey = 0x1D;
@@ -171,7 +171,7 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
     {
         try
         {
-            vm.SendSerial(Com1, bytes);
+            vm.SendSerial(Outlet.Com1, bytes);
         }
         catch (VmException)
         {

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Concurrent;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Cli.Terminals;
 
@@ -20,8 +21,6 @@ internal sealed class PipedInput : IGuestDriver
     /// <summary>Most bytes at once, where no line ends.</summary>
     private const int LongestLine = 1024;
 
-    private const int Com1 = 1;
-
     private readonly ConcurrentQueue<byte[]> arrived = new();
     private readonly byte[] line = new byte[LongestLine];
     private byte[] piece = [];
@@ -38,9 +37,9 @@ internal sealed class PipedInput : IGuestDriver
 
     public void OnStart(IGuestControl control) => control.SetAlarm(control.GuestTime + Quiet);
 
-    public void OnSerial(IGuestControl control, int port, byte value)
+    public void OnSerial(IGuestControl control, Outlet outlet, byte value)
     {
-        if (port == Com1)
+        if (outlet == Outlet.Com1)
         {
             quietSince = control.GuestTime;
         }
@@ -66,7 +65,7 @@ internal sealed class PipedInput : IGuestDriver
             return;
         }
 
-        if (!control.IsListening(Com1))
+        if (!control.IsListening(Outlet.Com1))
         {
             Wait(control, interval);
             interval = Math.Min(interval * 2, Longest);
@@ -76,7 +75,7 @@ internal sealed class PipedInput : IGuestDriver
         interval = Quiet;
         int count = TakeLine();
         quietSince = control.GuestTime;
-        control.SendSerial(Com1, line.AsSpan(0, count));
+        control.SendSerial(Outlet.Com1, line.AsSpan(0, count));
         Wait(control, Quiet);
     }
 

@@ -182,6 +182,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
             Initramfs = Initramfs(spec),
             CommandLine = spec.CommandLine,
             Disks = disks,
+            Parts = spec.Parts,
             BaseFolder = folder,
             HangInstructions = spec.HangAfter,
             ResetAction = spec.OnReset,

@@ -6,6 +6,7 @@ using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Execution;
 
@@ -24,7 +25,7 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
     {
         JudgeEnd(run, driver);
         JudgeForbidden(driver);
-        JudgeSerial(run, driver.Port(SerialPorts.Com1).Pauses);
+        JudgeSerial(run, driver.Port(Outlet.Com1).Pauses);
         foreach (Metric metric in Metric.All)
         {
             JudgeMetric(metric, metric.Measure(run.Metrics, run.Engine));

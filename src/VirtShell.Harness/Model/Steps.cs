@@ -1,5 +1,7 @@
+using System.Linq;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Model;
 
@@ -30,7 +32,7 @@ internal sealed class ExpectSpec : StepSpec
 {
     public TextPattern Pattern { get; set; } = TextPattern.FromText(string.Empty);
 
-    public int Port { get; set; } = SerialPorts.Com1;
+    public Outlet Port { get; set; } = Outlet.Com1;
 
     protected override string Describe() => $"expect {Pattern}{SerialPorts.Suffix(Port)}";
 }
@@ -42,7 +44,7 @@ internal sealed class SendSpec : StepSpec
 
     public bool Enter { get; set; }
 
-    public int Port { get; set; } = SerialPorts.Com1;
+    public Outlet Port { get; set; } = Outlet.Com1;
 
     protected override string Describe() => $"send {Printable.Quote(Text)}{(Enter ? " and Enter" : string.Empty)}{SerialPorts.Suffix(Port)}";
 }
@@ -63,7 +65,7 @@ internal sealed class RunSpec : StepSpec
 
     public bool KeepKernelMessages { get; set; }
 
-    public int Port { get; set; } = SerialPorts.Com1;
+    public Outlet Port { get; set; } = Outlet.Com1;
 
     protected override string Describe() => $"run {Printable.Quote(Command.Trim(), 60)}{SerialPorts.Suffix(Port)}";
 }
@@ -98,19 +100,10 @@ internal sealed class StopSpec : StepSpec
     };
 }
 
-/// <summary>The serial ports' numbers, as the machine counts them, and names.</summary>
+/// <summary>The outlets that steps work on, by name.</summary>
 internal static class SerialPorts
 {
-    public const int Com1 = 1;
-    public const int Com2 = 2;
-    public const int VirtioConsole = 101;
+    public static readonly ChoiceKind<Outlet> Kind = new([.. Outlet.All.Where(outlet => outlet.TakesInput).Select(outlet => (outlet.Name, outlet))]);
 
-    public static readonly ChoiceKind<int> Kind = new(("com1", Com1), ("com2", Com2), ("virtio-console", VirtioConsole));
-
-    public static string Suffix(int port) => port switch
-    {
-        Com1 => string.Empty,
-        Com2 => " on com2",
-        _ => " on virtio-console",
-    };
+    public static string Suffix(Outlet outlet) => outlet == Outlet.Com1 ? string.Empty : $" on {outlet.Name}";
 }

@@ -56,6 +56,7 @@ internal static class VmKind
         .With("seed", "Seed of the machine's random sources. Default 0.", Kinds.Seed, (t, v) => t.Seed = v)
         .With("rtc", "What the machine's clock shows at the start, in UTC: a date such as 2026-01-01 (the default) or 2026-01-01T12:30:00, utc for the host's time, or localtime for its local time. With the host's time runs do not repeat.", Kinds.RtcStart, (t, v) => t.Rtc = v)
         .With("disks", "Disks in order: vda, vdb, ...", Disks, (t, v) => t.Disks = v)
+        .With("parts", "Parts of the machine that are left out, put in or set otherwise than usual: part=off, part=on, part.option=value.", new ListKind<string>(Kinds.NonEmptyText, allowSingle: true), (t, v) => t.Parts = v)
         .With("hang-after", "Instructions without serial output, disk access or a halt after which the guest counts as hung. Default: no such check.", Kinds.Count, (t, v) => t.HangAfter = v)
         .With("on-reset", "What a reset by the guest does: end (default: the run ends) or restart (as a PC does).", new ChoiceKind<ResetAction>(("end", ResetAction.EndRun), ("restart", ResetAction.Restart)), (t, v) => t.OnReset = v)
         .AtMostOne("guest", "kernel")

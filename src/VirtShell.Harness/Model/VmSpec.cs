@@ -37,6 +37,8 @@ internal sealed class VmSpec : IPlaced
 
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
 
+    public IReadOnlyList<string> Parts { get; set; } = [];
+
     public long HangAfter { get; set; }
 
     public ResetAction OnReset { get; set; } = ResetAction.EndRun;

@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using VirtShell.Harness.Console;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Steps;
 
@@ -9,19 +10,19 @@ internal interface IScript
 {
     IGuestControl Control { get; }
 
-    PortState Port(int number);
+    PortState Port(Outlet outlet);
 
     /// <summary>Asks for <see cref="StepExecution.OnAlarm"/> at a guest time; <see cref="long.MaxValue"/> for none.</summary>
     void SetStepAlarm(long guestTime);
 
     /// <summary>Sends bytes and remembers when, so that a prompt seen before does not count for a command after.</summary>
-    void Send(int port, string text);
+    void Send(Outlet port, string text);
 }
 
 /// <summary>One serial port, as the script knows it.</summary>
-internal sealed class PortState(int number)
+internal sealed class PortState(Outlet outlet)
 {
-    public int Number { get; } = number;
+    public Outlet Outlet { get; } = outlet;
 
     public ConsoleText Text { get; } = new();
 

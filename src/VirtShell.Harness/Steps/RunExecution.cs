@@ -4,6 +4,7 @@ using System.Linq;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Steps;
 
@@ -41,7 +42,7 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         End,
     }
 
-    public override int Port => spec.Port;
+    public override Outlet Port => spec.Port;
 
     public override bool LooksInPauses => phase != Phase.Prompt;
 

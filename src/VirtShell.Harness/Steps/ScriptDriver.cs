@@ -4,6 +4,7 @@ using System.Text;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Steps;
 
@@ -28,7 +29,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private readonly TestSpec test;
     private readonly string salt;
     private readonly IReadOnlyList<TextPattern> never;
-    private readonly Dictionary<int, PortState> ports = [];
+    private readonly Dictionary<Outlet, PortState> ports = [];
     private readonly List<StepResult> results = [];
     private readonly List<ForbiddenLine> forbidden = [];
     private IGuestControl control = null!;
@@ -93,7 +94,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         }
     }
 
-    public void OnSerial(IGuestControl control1, int port, byte value)
+    public void OnSerial(IGuestControl control1, Outlet port, byte value)
     {
         if (turnedOff || abandoned)
         {
@@ -151,7 +152,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         }
     }
 
-    private void TakeSerial(int port, byte value)
+    private void TakeSerial(Outlet port, byte value)
     {
         PortState state = Port(port);
         long now = control.GuestTime;
@@ -167,7 +168,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             LookForForbidden(state);
         }
 
-        if (port == SerialPorts.Com1 && state.Text.ByteCount >= test.Limits.SerialBytes)
+        if (port == Outlet.Com1 && state.Text.ByteCount >= test.Limits.SerialBytes)
         {
             SerialLimitReached = true;
             TurnOff();
@@ -275,11 +276,11 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         }
     }
 
-    public PortState Port(int number)
+    public PortState Port(Outlet outlet)
     {
-        if (!ports.TryGetValue(number, out PortState? state))
+        if (!ports.TryGetValue(outlet, out PortState? state))
         {
-            ports[number] = state = new PortState(number);
+            ports[outlet] = state = new PortState(outlet);
         }
 
         return state;
@@ -294,7 +295,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         }
     }
 
-    public void Send(int port, string text)
+    public void Send(Outlet port, string text)
     {
         PortState state = Port(port);
         state.PromptFloor = state.Text.ByteCount;

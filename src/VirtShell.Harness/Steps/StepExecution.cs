@@ -2,6 +2,7 @@ using System;
 using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
+using VirtShell.Machine;
 
 namespace VirtShell.Harness.Steps;
 
@@ -28,7 +29,7 @@ internal abstract class StepExecution(IScript script)
     public int? ExitStatus { get; protected set; }
 
     /// <summary>The serial port that it works on.</summary>
-    public virtual int Port => SerialPorts.Com1;
+    public virtual Outlet Port => Outlet.Com1;
 
     public abstract void Begin();
 
@@ -122,7 +123,7 @@ internal sealed class SendExecution(IScript script, SendSpec spec, long limit) :
 
     private long deadline;
 
-    public override int Port => spec.Port;
+    public override Outlet Port => spec.Port;
 
     protected override string Waiting => "before anything in it listened for what was to be typed";
 
@@ -176,7 +177,7 @@ internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limi
 {
     private Console.ConsoleMatcher? matcher;
 
-    public override int Port => spec.Port;
+    public override Outlet Port => spec.Port;
 
     protected override string Waiting => $"while waiting for {spec.Pattern}{SerialPorts.Suffix(Port)}{(matcher is { Missed: > 0 and var missed } ? $" (the first {missed} bytes since the last match were no longer held; expect something nearer before)" : string.Empty)}";
 

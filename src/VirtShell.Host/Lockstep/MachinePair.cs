@@ -16,7 +16,6 @@ namespace VirtShell.Host.Lockstep;
 /// <summary>The same machine twice, one on each engine.</summary>
 internal sealed class MachinePair : IDisposable
 {
-    private const int Com1 = 1;
     private readonly MachineBuild _first;
     private readonly MachineBuild _second;
     private readonly List<byte> _interpreterSerial = [];
@@ -32,8 +31,8 @@ internal sealed class MachinePair : IDisposable
         _second = MachineBuild.Prepare(definition, images, progress: null, cancellation);
         Interpreter = _first.PowerOn(EngineKind.Interpreter);
         Translator = _second.PowerOn(EngineKind.Translator);
-        Interpreter.SerialOutput = (port, value) => Note(_interpreterSerial, port, value);
-        Translator.SerialOutput = (port, value) => Note(_translatorSerial, port, value);
+        Interpreter.SerialOutput = (outlet, value) => Note(_interpreterSerial, outlet, value);
+        Translator.SerialOutput = (outlet, value) => Note(_translatorSerial, outlet, value);
     }
 
     public Pc Interpreter { get; }
@@ -115,9 +114,9 @@ internal sealed class MachinePair : IDisposable
         _second.Dispose();
     }
 
-    private static void Note(List<byte> serial, int port, byte value)
+    private static void Note(List<byte> serial, Outlet outlet, byte value)
     {
-        if (port == Com1)
+        if (outlet == Outlet.Com1)
         {
             serial.Add(value);
         }

@@ -8,6 +8,7 @@ using VirtShell.Cpu;
 using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
+using VirtShell.Machine.Boards;
 using VirtShell.Storage;
 using Pc = VirtShell.Machine.Machine;
 
@@ -85,6 +86,7 @@ internal sealed class MachineBuild : IDisposable
                 Engine = engine,
                 Seed = _definition.Seed,
                 RtcStart = _clockStarted,
+                Parts = PartSettings.Parse(MachineModel.Pc, _definition.Parts),
                 Boot = _boot,
                 Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
             });

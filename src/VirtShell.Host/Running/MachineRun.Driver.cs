@@ -1,4 +1,5 @@
 using System;
+using VirtShell.Machine;
 
 namespace VirtShell.Host.Running;
 
@@ -25,11 +26,11 @@ internal sealed partial class MachineRun
         }
     }
 
-    private void CallDriver(int port, byte value)
+    private void CallDriver(Outlet outlet, byte value)
     {
         try
         {
-            _driver!.OnSerial(_control, port, value);
+            _driver!.OnSerial(_control, outlet, value);
         }
         catch (Exception e)
         {
@@ -68,16 +69,16 @@ internal sealed partial class MachineRun
 
         public long Instructions => run._metricsFrozen || run._machine is not { } machine ? run.Instructions : run._priorInstructions + machine.Instructions;
 
-        public void SendSerial(int port, ReadOnlySpan<byte> bytes)
+        public void SendSerial(Outlet outlet, ReadOnlySpan<byte> bytes)
         {
             if (Check())
             {
                 run.NoteProgress();
-                run._machine!.SendSerial(port, bytes);
+                run._machine!.SendSerial(outlet, bytes);
             }
         }
 
-        public bool IsListening(int port) => Check() && run._machine!.IsListening(port);
+        public bool IsListening(Outlet outlet) => Check() && run._machine!.IsListening(outlet);
 
         public void PressPowerButton()
         {

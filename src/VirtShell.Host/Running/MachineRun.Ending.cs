@@ -1,6 +1,7 @@
 using System;
 using VirtShell.Host.Crash;
 using VirtShell.Host.Scheduling;
+using VirtShell.Machine;
 using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
@@ -172,7 +173,7 @@ internal sealed partial class MachineRun
         DateTimeOffset.UtcNow,
         Instructions,
         TimeSpan.FromTicks(GuestTime / TimeSpan.NanosecondsPerTick),
-        GetSerial(1),
+        GetSerial(Outlet.Com1),
         error is null ? null : Describe(error));
 
     private static string Reason(VmEndKind kind, Exception? error) => error switch

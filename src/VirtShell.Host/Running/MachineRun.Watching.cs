@@ -21,8 +21,8 @@ internal sealed partial class MachineRun
     private readonly object _logGate = new();
     private readonly GuestTimeWaiters _waiters = new();
     private readonly SerialLog _com1 = new();
-    private Dictionary<int, SerialLog> _otherLogs = [];
-    private Dictionary<int, PanicWatch>? _panicWatches;
+    private Dictionary<Outlet, SerialLog> _otherLogs = [];
+    private Dictionary<Outlet, PanicWatch>? _panicWatches;
     private PanicWatch? _panic;
     private long _panicDeadline = long.MaxValue;
     private long _lastProgress;
@@ -60,17 +60,17 @@ internal sealed partial class MachineRun
 
     private string PanicMessage => "Kernel panic: " + (_panic?.Message ?? "seen on a serial port");
 
-    /// <summary>The log of a port; an empty one where nothing was sent.</summary>
-    public SerialLog GetSerial(int port)
+    /// <summary>The log of an outlet; an empty one where nothing was sent.</summary>
+    public SerialLog GetSerial(Outlet outlet)
     {
-        if (port == 1)
+        if (outlet == Outlet.Com1)
         {
             return _com1;
         }
 
         lock (_logGate)
         {
-            if (!_otherLogs.TryGetValue(port, out SerialLog? log))
+            if (!_otherLogs.TryGetValue(outlet, out SerialLog? log))
             {
                 log = new SerialLog();
                 if (_over)
@@ -79,7 +79,7 @@ internal sealed partial class MachineRun
                 }
 
                 // Replaced, not changed: the machine's thread reads it without the lock.
-                _otherLogs = new Dictionary<int, SerialLog>(_otherLogs) { [port] = log };
+                _otherLogs = new Dictionary<Outlet, SerialLog>(_otherLogs) { [outlet] = log };
             }
 
             return log;
@@ -117,7 +117,7 @@ internal sealed partial class MachineRun
         }
     }
 
-    private void OnSerialOutput(int port, byte value)
+    private void OnSerialOutput(Outlet outlet, byte value)
     {
         if (_pendingEnd != VmEndKind.None)
         {
@@ -126,26 +126,26 @@ internal sealed partial class MachineRun
         }
 
         NoteProgress();
-        (port == 1 ? _com1 : GetSerialFast(port)).Write(value);
+        (outlet == Outlet.Com1 ? _com1 : GetSerialFast(outlet)).Write(value);
         if (_definition.DetectPanics)
         {
-            WatchForPanic(port, value);
+            WatchForPanic(outlet, value);
         }
 
         if (_driver is not null)
         {
-            CallDriver(port, value);
+            CallDriver(outlet, value);
         }
     }
 
-    private SerialLog GetSerialFast(int port) => Volatile.Read(ref _otherLogs).TryGetValue(port, out SerialLog? log) ? log : GetSerial(port);
+    private SerialLog GetSerialFast(Outlet outlet) => Volatile.Read(ref _otherLogs).TryGetValue(outlet, out SerialLog? log) ? log : GetSerial(outlet);
 
-    private void WatchForPanic(int port, byte value)
+    private void WatchForPanic(Outlet outlet, byte value)
     {
         _panicWatches ??= [];
-        if (!_panicWatches.TryGetValue(port, out PanicWatch? watch))
+        if (!_panicWatches.TryGetValue(outlet, out PanicWatch? watch))
         {
-            _panicWatches[port] = watch = new PanicWatch();
+            _panicWatches[outlet] = watch = new PanicWatch();
         }
 
         if (!watch.Add(value))
@@ -231,7 +231,7 @@ internal sealed partial class MachineRun
     private void PublishMetrics()
     {
         _com1.Publish();
-        foreach (KeyValuePair<int, SerialLog> log in _otherLogs)
+        foreach (KeyValuePair<Outlet, SerialLog> log in _otherLogs)
         {
             log.Value.Publish();
         }

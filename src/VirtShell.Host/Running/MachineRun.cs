@@ -184,10 +184,10 @@ internal sealed partial class MachineRun : IRunnable
 
     public void PressPowerButton() => _machine?.PressPowerButton();
 
-    public void SendSerial(int port, byte[] bytes)
+    public void SendSerial(Outlet outlet, byte[] bytes)
     {
         NoteProgress();
-        _machine?.SendSerial(port, bytes);
+        _machine?.SendSerial(outlet, bytes);
     }
 
     public void ResetGuest()

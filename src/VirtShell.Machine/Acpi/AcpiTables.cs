@@ -1,7 +1,10 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Linq;
 using System.Text;
+using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Timers;
@@ -32,18 +35,19 @@ internal static class AcpiTables
     private const ushort LegacyDevices = 1 << 0;
     private const ushort Has8042 = 1 << 1;
     private const ushort VgaNotPresent = 1 << 2;
+    private const ushort RtcNotPresent = 1 << 5;
 
-    // MADT (5.2.12): structure types, and interrupt flags for "active high, level-triggered".
-    private const byte TypeLocalApic = 0;
-    private const byte TypeIoApic = 1;
-    private const byte TypeSourceOverride = 2;
-    private const byte TypeLocalApicNmi = 4;
-    private const ushort ActiveHighLevel = 0x0D;
-    private const int TimerPin = 2;
+    // Where the PCI memory window begins, at the lowest.
+    private const uint PciMemoryStart = (uint)PhysicalMemory.LowLimit;
 
-    /// <summary>Builds all tables for placing at <paramref name="start"/>; the RSDP comes first.</summary>
-    public static byte[] Build(uint start, uint pciMemoryStart, InterruptRouter interrupts)
+    /// <summary>Builds all tables for placing at <paramref name="start"/>; the RSDP comes first. A board without power management has none: the FADT is about little else.</summary>
+    public static byte[] Build(uint start, Board board)
     {
+        if (board.Find<AcpiPm>() is null)
+        {
+            return [];
+        }
+
         List<byte> image = [.. new byte[RsdpLength]];
         uint Place(byte[] table)
         {
@@ -58,9 +62,9 @@ internal static class AcpiTables
         }
 
         uint facs = Place(Facs());
-        uint dsdt = Place(Table("DSDT", DsdtRevision, Dsdt.Build(pciMemoryStart, interrupts)));
-        uint fadt = Place(Fadt(facs, dsdt));
-        uint madt = Place(Madt());
+        uint dsdt = Place(Table("DSDT", DsdtRevision, Dsdt.Build(PciMemoryStart, board.Interrupts, board.Rows)));
+        uint fadt = Place(Fadt(facs, dsdt, board));
+        uint madt = Place(Madt(board.Rows));
         byte[] pointers32 = new byte[8];
         BinaryPrimitives.WriteUInt32LittleEndian(pointers32, fadt);
         BinaryPrimitives.WriteUInt32LittleEndian(pointers32.AsSpan(4), madt);
@@ -124,7 +128,7 @@ internal static class AcpiTables
         return facs;
     }
 
-    private static byte[] Fadt(uint facs, uint dsdt)
+    private static byte[] Fadt(uint facs, uint dsdt, Board board)
     {
         byte[] table = new byte[FadtLength - HeaderLength];
         void Byte(int offset, byte value) => table[offset - HeaderLength] = value;
@@ -159,11 +163,18 @@ internal static class AcpiTables
         Byte(92, 4); // GPE0_BLK_LEN
         Word(96, 0xFFF); // P_LVL2_LAT: no C2
         Word(98, 0xFFF); // P_LVL3_LAT: no C3
-        Byte(108, RtcCmos.CenturyRegister);
-        Word(109, LegacyDevices | Has8042 | VgaNotPresent);
-        DWord(112, Wbinvd | ProcC1 | NoFixedSleepButton | NoFixedRtc | ResetRegisterSupported);
-        Address(116, bits: 8, accessSize: 1, SystemPorts.ResetControlPort);
-        Byte(128, 0x06); // RESET_VALUE: hard reset
+        bool hasRtc = board.Find<RtcCmos>() is not null;
+        bool hasKeyboard = board.Find<KeyboardController>() is not null;
+        bool hasReset = board.Find<SystemPorts>() is not null;
+        Byte(108, hasRtc ? RtcCmos.CenturyRegister : (byte)0);
+        Word(109, (ushort)(LegacyDevices | (hasKeyboard ? Has8042 : 0) | VgaNotPresent | (hasRtc ? 0 : RtcNotPresent)));
+        DWord(112, Wbinvd | ProcC1 | NoFixedSleepButton | NoFixedRtc | (hasReset ? ResetRegisterSupported : 0));
+        if (hasReset)
+        {
+            Address(116, bits: 8, accessSize: 1, SystemPorts.ResetControlPort);
+            Byte(128, 0x06); // RESET_VALUE: hard reset
+        }
+
         BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(140 - HeaderLength), dsdt);
         Address(148, bits: 32, accessSize: 2, statusBlock);
         Address(172, bits: 16, accessSize: 2, controlBlock);
@@ -172,30 +183,12 @@ internal static class AcpiTables
         return Table("FACP", FadtRevision, table);
     }
 
-    private static byte[] Madt()
+    private static byte[] Madt(IReadOnlyList<PartRow> parts)
     {
-        List<byte> content = [];
-        void Word(ushort value) => content.AddRange([(byte)value, (byte)(value >> 8)]);
-        void DWord(uint value)
-        {
-            Word((ushort)value);
-            Word((ushort)(value >> 16));
-        }
-
-        DWord((uint)LocalApic.DefaultBase);
-        DWord(1); // PCAT_COMPAT: 8259s are there too
-        content.AddRange([TypeLocalApic, 8, 0, LocalApic.Id]);
-        DWord(1); // enabled
-        content.AddRange([TypeIoApic, 12, IoApic.Id, 0]);
-        DWord((uint)IoApic.BaseAddress);
-        DWord(0);
-        content.AddRange([TypeSourceOverride, 10, 0, 0]);
-        DWord(TimerPin);
-        Word(0);
-        content.AddRange([TypeSourceOverride, 10, 0, AcpiPm.SciIrq]);
-        DWord(AcpiPm.SciIrq);
-        Word(ActiveHighLevel);
-        content.AddRange([TypeLocalApicNmi, 6, 0xFF, 0, 0, 1]);
-        return Table("APIC", MadtRevision, content.ToArray());
+        const uint hasPics = 1; // PCAT_COMPAT: 8259s are there too
+        byte[] start = new byte[8];
+        BinaryPrimitives.WriteUInt32LittleEndian(start, (uint)LocalApic.DefaultBase);
+        BinaryPrimitives.WriteUInt32LittleEndian(start.AsSpan(4), hasPics);
+        return Table("APIC", MadtRevision, [.. start, .. parts.SelectMany(row => row.Madt).OrderBy(entry => entry[0]).SelectMany(entry => entry)]);
     }
 }

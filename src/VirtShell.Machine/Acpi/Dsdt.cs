@@ -1,20 +1,21 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Interrupts;
-using VirtShell.Machine.Legacy;
-using VirtShell.Machine.Serial;
-using VirtShell.Machine.Timers;
 
 namespace VirtShell.Machine.Acpi;
 
-/// <summary>This machine's DSDT: soft off, the PCI host bridge with its windows and interrupt routing, and the ISA devices.</summary>
+/// <summary>This machine's DSDT: soft off, the PCI host bridge with its windows and interrupt routing, and the ISA devices that the parts tell of.</summary>
 internal static class Dsdt
 {
     private const int SlotCount = 32;
     private const int PinCount = 4;
-    private const byte Present = 0x0F;
 
     /// <param name="pciMemoryStart">Where the PCI memory window below the I/O APIC begins.</param>
     /// <param name="interrupts">Gives the 8259 inputs that PCI pins reach.</param>
-    public static byte[] Build(uint pciMemoryStart, InterruptRouter interrupts)
+    /// <param name="parts">The parts that are there.</param>
+    public static byte[] Build(uint pciMemoryStart, InterruptRouter interrupts, IReadOnlyList<PartRow> parts)
     {
         AmlWriter aml = new();
         aml.NamePackage("_S5", 4, p =>
@@ -47,12 +48,12 @@ internal static class Dsdt
                 m.If("PICF", then => then.Return("PRTA"));
                 m.Return("PRTP");
             });
-            pci.Device("ISA", WriteIsaDevices);
+            pci.Device("ISA", isa => WriteIsaDevices(isa, parts));
         }));
         return aml.ToArray();
     }
 
-    private static void Routes(AmlWriter package, System.Func<int, int, int> lineOf)
+    private static void Routes(AmlWriter package, Func<int, int, int> lineOf)
     {
         for (int slot = 0; slot < SlotCount; slot++)
         {
@@ -72,29 +73,21 @@ internal static class Dsdt
         }
     }
 
-    private static void WriteIsaDevices(AmlWriter isa)
+    private static void WriteIsaDevices(AmlWriter isa, IReadOnlyList<PartRow> parts)
     {
         isa.Name("_ADR", 0x0001_0000);
-        Device(isa, "COM1", "PNP0501", 1, new ResourceTemplate().Io(Uart16550.Com1Port, 8).Irq(Uart16550.Com1Irq));
-        Device(isa, "COM2", "PNP0501", 2, new ResourceTemplate().Io(Uart16550.Com2Port, 8).Irq(Uart16550.Com2Irq));
-        Device(isa, "KBD", "PNP0303", 0, new ResourceTemplate().Io(KeyboardController.DataPort, 1).Io(KeyboardController.CommandPort, 1).Irq(1));
-        Device(isa, "MOU", "PNP0F13", 0, new ResourceTemplate().Irq(12));
-        Device(isa, "RTC", "PNP0B00", 0, new ResourceTemplate().Io(RtcCmos.IndexPort, 2).Irq(8));
+        foreach ((IsaEntry entry, PartRow row) in parts.SelectMany(row => row.Isa.Select(entry => (entry, row))).OrderBy(both => both.entry.Place))
+        {
+            entry.Write(isa, row);
+        }
 
         // Ports of the board itself, so that nothing else is placed on them.
-        Device(isa, "BRD", "PNP0C02", 0, new ResourceTemplate()
-            .Io(SystemPorts.PagePort, 16)
-            .Io(SystemPorts.ControlPortA, 1)
-            .Io(AcpiPm.SmiCommandPort, 2)
-            .Io(Pic8259Pair.ElcrPort, 2)
-            .Io(AcpiPm.Base, AcpiPm.PortCount));
-    }
+        ResourceTemplate reserved = new();
+        foreach (Claim claim in parts.SelectMany(row => row.Claims).Where(claim => claim.IsReserved).OrderBy(claim => claim.First))
+        {
+            reserved.Io((ushort)claim.First, claim.Count);
+        }
 
-    private static void Device(AmlWriter parent, string name, string id, ulong uid, ResourceTemplate resources) => parent.Device(name, d =>
-    {
-        d.NameId("_HID", id);
-        d.Name("_UID", uid);
-        d.Name("_STA", Present);
-        d.NameBuffer("_CRS", resources.ToArray());
-    });
+        new IsaEntry("BRD", "PNP0C02", 0, int.MaxValue, []).Write(isa, reserved);
+    }
 }

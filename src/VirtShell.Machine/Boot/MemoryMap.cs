@@ -1,7 +1,10 @@
 using System;
 using System.Collections.Generic;
 using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Interrupts;
+using VirtShell.Machine.Legacy;
+using VirtShell.Machine.Serial;
 
 namespace VirtShell.Machine.Boot;
 
@@ -28,6 +31,12 @@ internal static class MemoryMap
     public const ulong FirmwareStart = 0xE_0000;
 
     public const ulong HighMemory = 0x10_0000;
+
+    // BIOS data: ports of the serial lines, and the equipment word.
+    private const ulong SerialPorts = 0x400;
+    private const int EquipmentSerialShift = 9;
+    private const int EquipmentMouse = 1 << 2;
+    private const int EquipmentCoprocessor = 1 << 1;
 
     private const ulong FourGiB = 0x1_0000_0000;
 
@@ -65,13 +74,19 @@ internal static class MemoryMap
         memory.MapRam(FirmwareStart, HighMemory - FirmwareStart);
     }
 
-    /// <summary>Fills the BIOS data area with what systems read from it: serial ports, EBDA segment, base memory.</summary>
-    public static void WriteBiosData(PhysicalMemory memory)
+    /// <summary>Fills the BIOS data area with what systems read from it: serial ports, EBDA segment, equipment, base memory.</summary>
+    public static void WriteBiosData(Board board)
     {
-        memory.WriteUInt16(0x400, Serial.Uart16550.Com1Port);
-        memory.WriteUInt16(0x402, Serial.Uart16550.Com2Port);
+        PhysicalMemory memory = board.Memory;
+        int serialPorts = 0;
+        foreach (Uart16550 uart in board.FindAll<Uart16550>())
+        {
+            memory.WriteUInt16(SerialPorts + (2 * (ulong)serialPorts++), uart.Port);
+        }
+
+        bool hasMouse = board.Find<KeyboardController>() is not null;
         memory.WriteUInt16(0x40E, (ushort)(ExtendedBiosData >> 4));
-        memory.WriteUInt16(0x410, 0x0406);
+        memory.WriteUInt16(0x410, (ushort)((serialPorts << EquipmentSerialShift) | (hasMouse ? EquipmentMouse : 0) | EquipmentCoprocessor));
         memory.WriteUInt16(0x413, (ushort)(ExtendedBiosData >> 10));
         memory.Write(ExtendedBiosData, [1]);
     }

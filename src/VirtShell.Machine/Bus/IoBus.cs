@@ -18,6 +18,9 @@ public sealed class IoBus
     private MmioSegment[] _segments = [];
     private int _lastSegment;
 
+    /// <summary>Looks at each range that is claimed from now on; null once parts are built, when only guests move ranges.</summary>
+    internal IRangeGuard? Guard { get; set; }
+
     /// <summary>Claims <paramref name="count"/> ports from <paramref name="first"/>. Accesses wider than <paramref name="accessWidth"/> (1, 2 or 4) reach the handler as several, lowest address first.</summary>
     /// <param name="first">The first port.</param>
     /// <param name="count">How many.</param>
@@ -37,6 +40,7 @@ public sealed class IoBus
             throw new ArgumentOutOfRangeException(nameof(accessWidth), accessWidth, "A port access is 1, 2 or 4 bytes wide.");
         }
 
+        Guard?.CheckPorts(first, count);
         PortMapping mapping = new(first, first + count - 1, handler, accessWidth, Math.Min(first + count - 1 + overhang, PortCount - 1));
         int slot = _ports.IndexOf(null);
         if (slot < 0)
@@ -85,6 +89,7 @@ public sealed class IoBus
             throw new ArgumentOutOfRangeException(nameof(length), length, "An MMIO range is not empty and does not wrap.");
         }
 
+        Guard?.CheckMmio(start, length);
         _mmio.Add(new MmioMapping(start, length, handler));
         RebuildSegments();
     }

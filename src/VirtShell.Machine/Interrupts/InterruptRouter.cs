@@ -15,9 +15,12 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     public const int FirstPirqPin = 16;
 
     public const int PirqCount = 4;
+
+    /// <summary>I/O APIC pin of IRQ 0.</summary>
+    public const int TimerPin = 2;
+
     private const int SlotCount = 32;
     private const int IrqCount = 16;
-    private const int TimerPin = 2;
     private const byte PirqDisabled = 0x80;
     private const ulong MsiAddressBits = 0xF_FFFF;
     private const ulong MsiAddress = 0xFEE0_0000;
@@ -31,23 +34,34 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     private readonly byte[] _pirqRoutes = new byte[PirqCount];
     private uint _isaIrqs;
 
-    public InterruptRouter(IoBus bus, MachineClock clock, IProcessorPins pins)
+    /// <param name="pins">The processor's.</param>
+    public InterruptRouter(IProcessorPins pins)
     {
         _pins = pins;
-        LocalApic = new LocalApic(bus, clock, pins, UpdateProcessor);
-        Pic = new Pic8259Pair(bus, PicOutputChanged);
-        IoApic = new IoApic(bus, LocalApic.Deliver);
-        LocalApic.EoiBroadcast = IoApic.EndOfInterrupt;
         Reset();
     }
 
     public string Name => "interrupt-router";
 
-    public Pic8259Pair Pic { get; }
+    public Pic8259Pair Pic { get; private set; } = null!;
 
-    public LocalApic LocalApic { get; }
+    public LocalApic LocalApic { get; private set; } = null!;
 
-    public IoApic IoApic { get; }
+    public IoApic IoApic { get; private set; } = null!;
+
+    /// <summary>Puts a controller in its place. All three are there before the first interrupt.</summary>
+    public Pic8259Pair Connect(Pic8259Pair pic) => Pic = pic;
+
+    /// <inheritdoc cref="Connect(Pic8259Pair)"/>
+    public IoApic Connect(IoApic ioApic) => IoApic = ioApic;
+
+    /// <inheritdoc cref="Connect(Pic8259Pair)"/>
+    public LocalApic Connect(LocalApic localApic)
+    {
+        LocalApic = localApic;
+        LocalApic.EoiBroadcast = IoApic.EndOfInterrupt;
+        return localApic;
+    }
 
     /// <summary>Clears sources and routes; the controllers are devices of their own.</summary>
     public void Reset()
@@ -209,16 +223,21 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         return false;
     }
 
-    private void PicOutputChanged(bool asserted)
+    /// <summary>Takes the output of the 8259s, which is the local APIC's LINT0.</summary>
+    internal void PicOutputChanged(bool asserted)
     {
-        LocalApic.SetLint0(asserted);
+        LocalApic?.SetLint0(asserted);
         UpdateProcessor();
     }
 
-    private void UpdateProcessor()
+    /// <summary>Takes messages of I/O APICs to the local APIC.</summary>
+    internal bool Deliver(ApicMessage message) => LocalApic.Deliver(message);
+
+    /// <summary>Looks again at the controllers, whose requests may have changed.</summary>
+    internal void UpdateProcessor()
     {
-        // The local APIC is built before the controllers that call back here.
-        if (Pic is null)
+        // Controllers come here while they are built, one after another; the local APIC is the last.
+        if (LocalApic is null)
         {
             return;
         }

@@ -10,7 +10,7 @@ public sealed class Pic8259Pair : IDevice, IPortHandler
     public const ushort MasterPort = 0x20;
     public const ushort SlavePort = 0xA0;
     public const ushort ElcrPort = 0x4D0;
-    private const int CascadeInput = 2;
+    public const int CascadeInput = 2;
     private const int SpuriousInput = 7;
 
     // Fixed configuration. IRQ 0, 1, 2, 8 and 13 are always edge-triggered.

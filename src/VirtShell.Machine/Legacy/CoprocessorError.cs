@@ -12,7 +12,7 @@ public sealed class CoprocessorError : IDevice, IPortHandler
 {
     public const ushort ClearBusyPort = 0xF0;
     public const int Irq = 13;
-    private const int PortCount = 2;
+    public const int PortCount = 2;
 
     // Runtime glue.
     private readonly Action<bool> _line;

@@ -12,6 +12,8 @@ public sealed class KeyboardController : IDevice, IPortHandler
 {
     public const ushort DataPort = 0x60;
     public const ushort CommandPort = 0x64;
+    public const int KeyboardIrq = 1;
+    public const int MouseIrq = 12;
 
     private const byte StatusOutputFull = 0x01;
     private const byte StatusSystem = 0x04;

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Text;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Pci;
 
@@ -48,8 +49,8 @@ internal static class MpTable
 
     /// <summary>Builds floating pointer and table for placing at <see cref="Address"/>.</summary>
     /// <param name="signature">The processor's, as CPUID gives it.</param>
-    /// <param name="functions">Of the PCI bus; those with an interrupt pin are told.</param>
-    public static byte[] Build(uint signature, IEnumerable<PciDevice> functions)
+    /// <param name="board">Of its PCI functions those with an interrupt pin are told.</param>
+    public static byte[] Build(uint signature, Board board)
     {
         List<byte> entries = [];
         int count = 0;
@@ -76,13 +77,13 @@ internal static class MpTable
         {
             if (irq != CascadeIrq)
             {
-                byte flags = irq == AcpiPm.SciIrq ? ActiveHighLevel : (byte)0;
+                byte flags = irq == AcpiPm.SciIrq && board.Find<AcpiPm>() is not null ? ActiveHighLevel : (byte)0;
                 Add(IoInterrupt, Vectored, flags, 0, IsaBusId, (byte)irq, IoApic.Id, irq == 0 ? TimerPin : (byte)irq);
             }
         }
 
         HashSet<(int Slot, int Pin)> seen = [];
-        foreach (PciDevice function in functions)
+        foreach (PciDevice function in board.Pci.Functions())
         {
             int pin = (int)function.Config.Read(PciRegister.InterruptPin, 1);
             if (pin is >= 1 and <= 4 && seen.Add((function.Slot, pin)))

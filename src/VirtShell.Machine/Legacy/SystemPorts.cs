@@ -17,7 +17,8 @@ public sealed class SystemPorts : IDevice, IPortHandler
     public const ushort DebugConsolePort = 0xE9;
     public const ushort FirmwareConsolePort = 0x402;
 
-    private const int PageCount = 16;
+    public const int PageCount = 16;
+
     // One port, to which an access of up to four bytes may be made.
     private const int DebugExitWidth = 4;
     private const byte FastReset = 0x01;

@@ -10,8 +10,8 @@ namespace VirtShell.Machine.Pci;
 /// only as a doubleword, and CONFIG_DATA at CFCh, by byte, word or doubleword. Other buses and absent functions read all ones.
 /// </summary>
 /// <remarks>
-/// Attach every function before the first <see cref="Reset"/>. Port CF9h (the reset control register) lies inside
-/// CONFIG_ADDRESS's range: whoever answers it claims it on the <see cref="IoBus"/> before this is built.
+/// Attach every function before the first <see cref="Reset"/>. Port CF9h (the reset control register) lies within
+/// CONFIG_ADDRESS and is not claimed here: an access to it is the reset control register's, a doubleword at CF8h is ours.
 /// </remarks>
 public sealed class PciBus : IDevice, IPortHandler
 {
@@ -24,10 +24,20 @@ public sealed class PciBus : IDevice, IPortHandler
     /// <summary>I/O ports that base address registers are assigned from at reset.</summary>
     public const uint PortWindowStart = 0xC000;
 
+    /// <summary>CONFIG_ADDRESS.</summary>
+    internal const ushort ConfigAddress = 0xCF8;
+
+    /// <summary>What follows the reset control register, to the end of CONFIG_DATA.</summary>
+    internal const ushort AfterResetControl = ConfigAddress + 2;
+    internal const int CountAfterResetControl = 6;
+
     private const uint PortWindowEnd = 0x10000;
     private const int SlotCount = 32;
     private const int FunctionCount = 8;
-    private const ushort ConfigAddress = 0xCF8;
+
+    // How far an access that begins at CF8h may reach.
+    private const int ConfigAddressLength = 4;
+
     private const ushort ConfigData = 0xCFC;
     private const uint ConfigEnable = 1u << 31;
 
@@ -51,13 +61,11 @@ public sealed class PciBus : IDevice, IPortHandler
         IoBus = bus;
         _interrupts = interrupts;
         Msi = msi;
-        bus.MapPorts(ConfigAddress, 8, this, accessWidth: 4);
+        bus.MapPorts(ConfigAddress, 1, this, accessWidth: 4, overhang: ConfigAddressLength - 1);
+        bus.MapPorts(AfterResetControl, CountAfterResetControl, this, accessWidth: 4);
     }
 
     public string Name => "pci";
-
-    /// <summary>Whether <see cref="Reset"/> gives out addresses and interrupt lines and enables decoding, as firmware would. False leaves it to firmware.</summary>
-    public bool AssignsResourcesAtReset { get; set; } = true;
 
     internal IoBus IoBus { get; }
 
@@ -119,11 +127,6 @@ public sealed class PciBus : IDevice, IPortHandler
         {
             device.Reset();
         }
-
-        if (AssignsResourcesAtReset)
-        {
-            AssignResources();
-        }
     }
 
     public void Save(StateWriter writer)
@@ -156,10 +159,11 @@ public sealed class PciBus : IDevice, IPortHandler
 
     private int Register(ushort port) => (int)(_address & 0xFC) + (port - ConfigData);
 
-    // What a PC's firmware does before it starts a system: largest ranges first would pack tighter, but every range here is
-    // small, and slot order keeps a machine's addresses the same when a device is added behind the others.
-    private void AssignResources()
+    /// <summary>Gives out addresses and interrupt lines and enables decoding, as a PC's firmware does before it starts a system.</summary>
+    public void AssignResources()
     {
+        // Largest ranges first would pack tighter, but every range here is small, and slot order keeps a machine's addresses the
+        // same when a device is added behind the others.
         foreach (PciDevice device in Functions())
         {
             (device as IPciFirmwareDefaults)?.ApplyFirmwareDefaults();

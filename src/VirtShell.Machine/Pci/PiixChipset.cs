@@ -3,26 +3,6 @@ using VirtShell.State;
 
 namespace VirtShell.Machine.Pci;
 
-/// <summary>The functions that make the bus a PC of the i440FX/PIIX family to its guests.</summary>
-public static class PiixChipset
-{
-    public const int HostBridgeSlot = 0;
-    public const int PiixSlot = 1;
-
-    /// <summary>Attaches 00:00.0 (host bridge), 00:01.0 (ISA bridge) and 00:01.3 (power management); gives the last.</summary>
-    /// <param name="bus">The bus.</param>
-    /// <param name="powerManagementBase">First port of the ACPI power management block: a multiple of 64.</param>
-    public static Piix4PowerFunction Attach(PciBus bus, ushort powerManagementBase)
-    {
-        ArgumentNullException.ThrowIfNull(bus);
-        Piix4PowerFunction power = new(powerManagementBase);
-        bus.Attach(HostBridgeSlot, 0, new I440FxHostBridge());
-        bus.Attach(PiixSlot, 0, new Piix3IsaBridge(bus));
-        bus.Attach(PiixSlot, 3, power);
-        return power;
-    }
-}
-
 /// <summary>The i440FX's function 0 (Intel 290549, 82441FX PMC), as far as its identity.</summary>
 public sealed class I440FxHostBridge : PciDevice
 {

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 
 namespace VirtShell.Machine.Serial;
@@ -8,12 +9,13 @@ namespace VirtShell.Machine.Serial;
 /// A 16550A UART (National Semiconductor PC16550D datasheet) with its 16-byte FIFOs. Input arrives at the programmed line
 /// speed and waits on the host side until the FIFO has room; a sent byte is reported when it is written. Neither is ever lost.
 /// </summary>
-public sealed partial class Uart16550 : IDevice, IPortHandler
+public sealed partial class Uart16550 : IDevice, IPortHandler, IOutletInput
 {
     public const ushort Com1Port = 0x3F8;
     public const ushort Com2Port = 0x2F8;
     public const int Com1Irq = 4;
     public const int Com2Irq = 3;
+    public const int PortCount = 8;
     private const int FifoSize = 16;
 
     // A byte on an unpaced line. Short enough that what a driver has written is out before a system that does not wait for it can
@@ -111,11 +113,14 @@ public sealed partial class Uart16550 : IDevice, IPortHandler
         _transmitted = new TimerEvent(HoldingEmptied);
         _received = new TimerEvent(ByteArrived);
         _timedOut = new TimerEvent(ReceiverTimedOut);
-        bus.MapPorts(port, 8, this);
+        bus.MapPorts(port, PortCount, this);
         Reset();
     }
 
     public string Name { get; }
+
+    /// <summary>The first of its ports.</summary>
+    public ushort Port => _port;
 
     /// <summary>Takes each byte that the guest sends, inside the write.</summary>
     public Action<byte>? Output { get; set; }

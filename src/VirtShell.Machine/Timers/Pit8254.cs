@@ -60,6 +60,13 @@ public sealed class Pit8254 : IDevice, IPortHandler
         _irq0(_channels[0].Output(Tick));
     }
 
+    /// <summary>As firmware hands it over, after the 8259s: counter 0 has been running, and its last request waits to be taken.</summary>
+    public void InitializeAsFirmware()
+    {
+        _irq0(false);
+        _irq0(true);
+    }
+
     public uint ReadPort(ushort port, int size)
     {
         switch (port)

@@ -11,6 +11,7 @@ namespace VirtShell.Machine.Timers;
 public sealed partial class RtcCmos : IDevice, IPortHandler
 {
     public const ushort IndexPort = 0x70;
+    public const int Irq = 8;
 
     /// <summary>CMOS byte of the century, as the FADT tells.</summary>
     public const byte CenturyRegister = 0x32;

@@ -1,13 +1,14 @@
 using System;
 using System.Collections.Generic;
 using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Virtio;
 
 /// <summary>The console device with one port (virtio 1.2, 5.3): receive queue 0, transmit queue 1, emergency write.</summary>
-public sealed class VirtioConsole : VirtioDevice
+public sealed class VirtioConsole : VirtioDevice, IOutletInput
 {
     private const uint PciClass = 0x078000;
     private const int QueueSize = 64;
@@ -67,6 +68,9 @@ public sealed class VirtioConsole : VirtioDevice
 
     /// <summary>Bytes that the guest has not taken yet.</summary>
     public int PendingInput => _input.Count;
+
+    /// <summary>Always: it loses nothing that comes early.</summary>
+    public bool IsListening => true;
 
     /// <summary>Queues bytes for the guest; they wait until it gives buffers for them.</summary>
     public void Send(ReadOnlySpan<byte> bytes)

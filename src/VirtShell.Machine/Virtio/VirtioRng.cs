@@ -13,25 +13,33 @@ public sealed class VirtioRng : VirtioDevice
 
     private const uint PciClass = 0x00FF00;
     private const int QueueSize = 64;
-    private const int BytesPerRequest = 4096;
+
+    /// <summary>What a request is given at most, where nobody says less.</summary>
+    internal const int MostBytesPerRequest = 4096;
 
     // 2 GB/s.
     private const long PieceNanoseconds = PieceBytes / 2;
 
     // Fixed configuration.
     private readonly ulong _seed;
+    private readonly int _mostBytes;
 
     // Runtime glue.
-    private readonly byte[] _buffer = new byte[BytesPerRequest];
+    private readonly byte[] _buffer = new byte[MostBytesPerRequest];
 
     // Volatile (saved) state.
     private readonly Xoshiro256 _random;
     private readonly QueueWork _work;
 
-    public VirtioRng(PhysicalMemory memory, MachineClock clock, ulong seed)
+    /// <param name="memory">Guest memory.</param>
+    /// <param name="clock">The machine's clock.</param>
+    /// <param name="seed">Where the sequence begins.</param>
+    /// <param name="mostBytes">Bytes given for a request at most: 1 to <see cref="MostBytesPerRequest"/>.</param>
+    public VirtioRng(PhysicalMemory memory, MachineClock clock, ulong seed, int mostBytes = MostBytesPerRequest)
         : base(memory, VirtioDeviceType.Entropy, PciClass, 0, [], [QueueSize])
     {
         _seed = seed;
+        _mostBytes = mostBytes;
         _random = new Xoshiro256(seed);
         _work = new QueueWork(clock, () => Notify(0), PieceBytes, PieceNanoseconds);
     }
@@ -53,7 +61,7 @@ public sealed class VirtioRng : VirtioDevice
             }
 
             // The device may give less than was asked for (5.4.6.1); the driver asks again.
-            int count = (int)Math.Min(Chain.WritableBytes, BytesPerRequest);
+            int count = (int)Math.Min(Chain.WritableBytes, _mostBytes);
             _random.Fill(_buffer.AsSpan(0, count));
             if (!Chain.Write(0, _buffer.AsSpan(0, count)))
             {

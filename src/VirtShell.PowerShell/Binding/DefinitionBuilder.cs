@@ -64,6 +64,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
         d = Given("Engine", out object? engine) ? d with { Engine = (EngineKind)engine } : d;
         d = Given("Seed", out object? seed) ? d with { Seed = (ulong)seed } : d;
         d = Given("RtcStart", out object? rtc) ? d with { RtcStart = (RtcStart)rtc } : d;
+        d = Given("Part", out string[]? parts) ? d with { Parts = parts } : d;
         d = Given("CrashAction", out object? crash) ? d with { CrashAction = (CrashAction)crash } : d;
         d = Given("ResetAction", out object? reset) ? d with { ResetAction = (ResetAction)reset } : d;
         return Given("HangInstructions", out object? hang) ? d with { HangInstructions = (long)hang } : d;

@@ -3,6 +3,9 @@ using System.Collections.Generic;
 using System.Management.Automation;
 using System.Threading.Tasks;
 using VirtShell.Host;
+using VirtShell.Machine;
+using VirtShell.PowerShell.Binding;
+using VirtShell.PowerShell.Completion;
 using VirtShell.PowerShell.Output;
 using VirtShell.PowerShell.Session;
 
@@ -32,8 +35,9 @@ public sealed class GetVMSerialCommand : VmTargetCmdlet
     public SwitchParameter AfterSend { get; set; }
 
     [Parameter]
-    [ValidateSet("1", "2", "101")]
-    public int Port { get; set; } = 1;
+    [OutletTransformation]
+    [ArgumentCompleter(typeof(OutletCompleter))]
+    public Outlet Port { get; set; } = Outlet.Com1;
 
     protected override void BeginProcessing()
     {

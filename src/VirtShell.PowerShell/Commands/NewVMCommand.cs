@@ -74,6 +74,12 @@ public sealed class NewVMCommand : VmCmdlet
     [ArgumentCompleter(typeof(RtcStartCompleter))]
     public RtcStart RtcStart { get; set; }
 
+    [Parameter]
+    [Alias("Parts")]
+    [AllowEmptyCollection]
+    [ArgumentCompleter(typeof(PartCompleter))]
+    public string[] Part { get; set; } = [];
+
     [Parameter(ValueFromPipelineByPropertyName = true)]
     public CrashAction CrashAction { get; set; } = CrashAction.Stop;
 

@@ -1,5 +1,8 @@
 using System.Management.Automation;
 using System.Text;
+using VirtShell.Machine;
+using VirtShell.PowerShell.Binding;
+using VirtShell.PowerShell.Completion;
 using VirtShell.PowerShell.Session;
 
 namespace VirtShell.PowerShell.Commands;
@@ -26,8 +29,9 @@ public sealed class SendVMSerialCommand : VmTargetCmdlet
     public byte[]? Byte { get; set; }
 
     [Parameter]
-    [ValidateSet("1", "2", "101")]
-    public int Port { get; set; } = 1;
+    [OutletTransformation(TakesInput = true)]
+    [ArgumentCompleter(typeof(OutletCompleter))]
+    public Outlet Port { get; set; } = Outlet.Com1;
 
     [Parameter]
     public SwitchParameter Passthru { get; set; }

@@ -73,6 +73,12 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public RtcStart RtcStart { get; set; }
 
     [Parameter]
+    [Alias("Parts")]
+    [AllowEmptyCollection]
+    [ArgumentCompleter(typeof(PartCompleter))]
+    public string[] Part { get; set; } = [];
+
+    [Parameter]
     public CrashAction CrashAction { get; set; }
 
     [Parameter]

@@ -7,6 +7,7 @@ using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Host;
+using VirtShell.Machine;
 using VirtShell.PowerShell.Binding;
 using VirtShell.PowerShell.Session;
 using HostVm = VirtShell.Host.VirtualMachine;
@@ -142,7 +143,7 @@ public sealed class WaitVMCommand : VmTargetCmdlet
 
     private async Task<Met> WaitForSerialAsync(HostVm vm)
     {
-        long offset = AfterSend ? VmTracking.Of(vm).SendMark(vm, 1) : 0;
+        long offset = AfterSend ? VmTracking.Of(vm).SendMark(vm, Outlet.Com1) : 0;
         TimeSpan? guestLimit = Limit(GuestTimeout);
         TimeSpan? hostLimit = Limit(Timeout);
         SerialMatch? match = _pattern is not null

@@ -1,6 +1,8 @@
 using System;
+using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using VirtShell.Host;
+using VirtShell.Machine;
 using HostVm = VirtShell.Host.VirtualMachine;
 
 namespace VirtShell.PowerShell.Session;
@@ -12,7 +14,7 @@ internal sealed class VmTracking
     private static readonly TimeSpan SampleLength = TimeSpan.FromMilliseconds(500);
 
     private readonly object _gate = new();
-    private readonly long[] _marks = new long[256];
+    private readonly Dictionary<Outlet, long> _marks = [];
     private DateTimeOffset? _markRun;
     private DateTimeOffset? _sampleRun;
     private DateTimeOffset _sampleAt;
@@ -21,27 +23,27 @@ internal sealed class VmTracking
 
     internal static VmTracking Of(HostVm vm) => All.GetValue(vm, static _ => new VmTracking());
 
-    /// <summary>Remembers the length of a port's log just before input is sent to it.</summary>
-    internal void MarkSend(HostVm vm, int port)
+    /// <summary>Remembers the length of an outlet's log just before input is sent to it.</summary>
+    internal void MarkSend(HostVm vm, Outlet outlet)
     {
         lock (_gate)
         {
             if (_markRun != vm.StartedAt)
             {
-                Array.Clear(_marks);
+                _marks.Clear();
                 _markRun = vm.StartedAt;
             }
 
-            _marks[port & 0xff] = vm.GetSerial(port).Length;
+            _marks[outlet] = vm.GetSerial(outlet).Length;
         }
     }
 
-    /// <summary>The length of a port's log at the last send of this run; 0 where nothing was sent.</summary>
-    internal long SendMark(HostVm vm, int port)
+    /// <summary>The length of an outlet's log at the last send of this run; 0 where nothing was sent.</summary>
+    internal long SendMark(HostVm vm, Outlet outlet)
     {
         lock (_gate)
         {
-            return _markRun == vm.StartedAt ? _marks[port & 0xff] : 0;
+            return _markRun == vm.StartedAt ? _marks.GetValueOrDefault(outlet) : 0;
         }
     }
 

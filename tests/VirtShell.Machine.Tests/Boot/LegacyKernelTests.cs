@@ -186,7 +186,7 @@ public sealed class LegacyKernelTests
             c.hlt();
         }, [1]);
         using Machine machine = new(Configuration(kernel, string.Empty));
-        machine.SendSerial(1, "k"u8);
+        machine.SendSerial(Outlet.Com1, "k"u8);
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, Passed), machine.Run(10_000_000));
         ushort At(int offset) => machine.Memory.ReadUInt16(Results + (ulong)offset);
         Assert.Equal((639, 15 * 1024, (64 - 16) * 16, 63 * 1024), (At(0), At(2), At(4), At(6)));

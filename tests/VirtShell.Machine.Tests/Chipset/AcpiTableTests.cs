@@ -12,7 +12,7 @@ namespace VirtShell.Machine.Tests.Chipset;
 public sealed class AcpiTableTests
 {
     private const uint Start = 0xE_0000;
-    private readonly byte[] _image = AcpiTables.Build(Start, 0xC000_0000, new ChipsetRig().Interrupts);
+    private readonly byte[] _image = AcpiTables.Build(Start, new TestBoard().Board);
 
     [Fact]
     public void EveryTableIsReachedAndSumsToZero()

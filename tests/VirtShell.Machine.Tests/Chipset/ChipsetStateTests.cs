@@ -11,10 +11,10 @@ public sealed class ChipsetStateTests
     [Fact]
     public void AllDevicesContinueFromSavedStateAsIfNothingHadHappened()
     {
-        ChipsetRig rig = new();
+        TestBoard rig = new();
         rig.UsePic();
         Prepare(rig);
-        ChipsetRig copy = rig.Copy();
+        TestBoard copy = rig.Copy();
         Assert.Equal(rig.Snapshot(), copy.Snapshot());
         Assert.Equal(rig.Intr, copy.Intr);
         Assert.Equal(Continue(rig), Continue(copy));
@@ -28,7 +28,7 @@ public sealed class ChipsetStateTests
     public void RandomAccessesToEveryRangeNeverThrowAndStateStaysWhole(int seed)
     {
         Random random = new(seed);
-        ChipsetRig rig = new();
+        TestBoard rig = new();
         rig.UsePic();
         List<(ushort First, int Count)> ports = [.. rig.Bus.PortRanges()];
         Assert.Equal(0x1000ul, rig.Bus.MmioRanges().Single(r => r.Start == LocalApic.DefaultBase).Length);
@@ -65,7 +65,7 @@ public sealed class ChipsetStateTests
 
             if (i % 10_000 == 9_999)
             {
-                ChipsetRig copy = rig.Copy();
+                TestBoard copy = rig.Copy();
                 Assert.Equal(rig.Snapshot(), copy.Snapshot());
                 Assert.Equal(rig.Intr, copy.Intr);
                 rig = copy;
@@ -88,7 +88,7 @@ public sealed class ChipsetStateTests
     }
 
     // Leaves every device in the middle of something.
-    private static void Prepare(ChipsetRig rig)
+    private static void Prepare(TestBoard rig)
     {
         rig.Out(0x43, 0x34);
         rig.Out(0x40, 0x00);
@@ -118,7 +118,7 @@ public sealed class ChipsetStateTests
         rig.Interrupts.Acknowledge();
     }
 
-    private static List<string> Continue(ChipsetRig rig)
+    private static List<string> Continue(TestBoard rig)
     {
         List<string> log = [];
         for (int i = 0; i < 3000; i++)

@@ -10,7 +10,7 @@ public sealed class LocalApicTests
     private const uint Lint0 = 0x350;
     private const uint Timer = 0x320;
     private const uint Eoi = 0xB0;
-    private readonly ChipsetRig _rig = new();
+    private readonly TestBoard _rig = new();
 
     public LocalApicTests() => Set(0xF0, 0x1FF);
 
@@ -25,7 +25,7 @@ public sealed class LocalApicTests
     [Fact]
     public void IdentityAndResetValues()
     {
-        ChipsetRig fresh = new();
+        TestBoard fresh = new();
         Assert.Equal(0u, fresh.Mmio(Base + 0x20));
         Assert.Equal(0x50014u, fresh.Mmio(Base + 0x30));
         Assert.Equal(0xFFu, fresh.Mmio(Base + 0xF0));
@@ -149,8 +149,8 @@ public sealed class LocalApicTests
         Set(0x380, 1000);
         _rig.Advance(10_000);
         Set(Timer, 0x2_0060);
-        ChipsetRig copy = _rig.Copy();
-        foreach (ChipsetRig rig in new[] { _rig, copy })
+        TestBoard copy = _rig.Copy();
+        foreach (TestBoard rig in new[] { _rig, copy })
         {
             rig.Advance(25_000);
             Assert.Equal(0u, rig.Mmio(Base + 0x390));

@@ -51,14 +51,14 @@ public sealed class MpTableTests
     [Fact]
     public void TheCursorIsKeptWhereTextConsolesLeaveIt()
     {
-        ChipsetRig rig = new();
+        TestBoard rig = new();
         foreach ((int index, int value) in new[] { (0x0E, 0x07), (0x0F, 0xD0), (0x18, 0xAA), (0x19, 0xBB) })
         {
             rig.Out(0x3D4, index);
             rig.Out(0x3D5, value);
         }
 
-        ChipsetRig copy = rig.Copy();
+        TestBoard copy = rig.Copy();
         Assert.Equal(0x19, copy.In(0x3D4));
         foreach ((int index, int value) in new[] { (0x0E, 0x07), (0x0F, 0xD0), (0x18, 0xAA), (0x19, 0x00), (0xFF, 0x00) })
         {

@@ -5,7 +5,7 @@ namespace VirtShell.Machine.Tests.Chipset;
 
 public sealed class PicTests
 {
-    private readonly ChipsetRig _rig = new();
+    private readonly TestBoard _rig = new();
 
     private int Acknowledge() => _rig.Interrupts.Acknowledge();
 

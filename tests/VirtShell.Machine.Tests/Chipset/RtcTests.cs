@@ -1,4 +1,5 @@
 using System;
+using VirtShell.Machine.Boards;
 using Xunit;
 
 namespace VirtShell.Machine.Tests.Chipset;
@@ -6,7 +7,7 @@ namespace VirtShell.Machine.Tests.Chipset;
 public sealed class RtcTests
 {
     private const long Second = 1_000_000_000;
-    private readonly ChipsetRig _rig = new();
+    private readonly TestBoard _rig = new(PartSettings.Default, 7UL << 30);
 
     private byte Read(int register)
     {
@@ -177,7 +178,7 @@ public sealed class RtcTests
             }
 
             never += expected < 0 ? 1 : 0;
-            ChipsetRig rig = new();
+            TestBoard rig = new();
             rig.Advance((3 + start) * Second);
             foreach ((int register, int value) in new[] { (1, alarm[2]), (3, alarm[1]), (5, alarm[0]), (0x0B, registerB) })
             {
@@ -202,7 +203,7 @@ public sealed class RtcTests
     // Hours, minutes and seconds as the registers show them, for each second of a day. The rig starts three seconds before midnight.
     private static byte[][] Shown(int registerB)
     {
-        ChipsetRig rig = new();
+        TestBoard rig = new();
         rig.Advance(3 * Second);
         rig.Out(0x70, 0x0B);
         rig.Out(0x71, registerB & ~0x20);
@@ -227,7 +228,7 @@ public sealed class RtcTests
     {
         Assert.Equal(640, Read(0x15) | (Read(0x16) << 8));
         Assert.Equal(65535, Read(0x17) | (Read(0x18) << 8));
-        Assert.Equal((1024 - 16) * 16, Read(0x34) | (Read(0x35) << 8));
+        Assert.Equal((3072 - 16) * 16, Read(0x34) | (Read(0x35) << 8));
         Assert.Equal(65536, Read(0x5B) | (Read(0x5C) << 8) | (Read(0x5D) << 16));
         Write(0x40, 0x5A);
         Assert.Equal(0x5A, Read(0x40));

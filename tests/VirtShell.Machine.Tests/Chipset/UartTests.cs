@@ -8,7 +8,7 @@ public sealed class UartTests
 {
     private const int Port = 0x3F8;
     private const long Character = 10 * 1_000_000_000L / 115_200;
-    private readonly ChipsetRig _rig = new();
+    private readonly TestBoard _rig = new("com1.pace=on");
 
     // Reading another register in between keeps two reads of the line status from being a poll.
     private byte Get(int register)
@@ -124,7 +124,7 @@ public sealed class UartTests
     [Fact]
     public void AnUnpacedLineSendsInNoTimeToSpeakOf()
     {
-        ChipsetRig rig = new(isPaced: false);
+        TestBoard rig = new();
         rig.UsePic();
         rig.Out(Port + 2, 1);
         rig.Out(Port + 4, 8);

@@ -1,58 +1,61 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
-using VirtShell.Machine.Pci;
 using VirtShell.Machine.Serial;
-using VirtShell.Machine.Timers;
 using VirtShell.State;
+using VirtShell.Storage;
 
-namespace VirtShell.Machine.Tests.Chipset;
+namespace VirtShell.Machine.Tests;
 
-/// <summary>The chipset without a processor: time moves when a test says so, and what would reach the processor is noted.</summary>
-internal sealed class ChipsetRig : IProcessorPins
+/// <summary>The board of a machine model without a processor: time moves when a test says so, and what leaves the board is noted.</summary>
+internal sealed class TestBoard : IBoardSignals
 {
-    private readonly List<IDevice> _devices;
+    private const ulong DefaultMemory = 64 << 20;
+    private readonly ulong _memoryBytes;
+    private readonly PartSettings _parts;
     private long _retired;
 
-    public ChipsetRig(bool isPaced = true)
+    public TestBoard(params string[] parts)
+        : this(PartSettings.Parse(MachineModel.Pc, parts), DefaultMemory)
     {
-        Clock = new MachineClock(() => _retired);
-        Interrupts = new InterruptRouter(Bus, Clock, this);
-        Pit = new Pit8254(Bus, Clock, Interrupts.IsaLine(0));
-        Rtc = new RtcCmos(Bus, Clock, Interrupts.IsaLine(8), new DateTimeOffset(2026, 1, 31, 23, 59, 57, TimeSpan.Zero).ToUnixTimeSeconds(), 0x4000_0000, 0x1_0000_0000);
-        Com1 = new Uart16550("com1", Bus, Clock, Uart16550.Com1Port, Interrupts.IsaLine(4), isPaced) { Output = Sent.Add };
-        A20Gate a20 = new(open => A20 = open);
-        Keyboard = new KeyboardController(Bus, Interrupts.IsaLine(1), Interrupts.IsaLine(12), a20, () => Resets++);
-        Ports = new SystemPorts(Bus, a20, () => Resets++, ExitCodes.Add, DebugOutput.Add);
-        CrtController display = new(Bus);
-        Power = new AcpiPm(Bus, Clock, Interrupts.IsaLine(9), () => PowerOffs++);
-        PciBus pci = new(Bus, Interrupts, Interrupts);
-        PiixChipset.Attach(pci, AcpiPm.Base).PowerManagementMoved = Power.MoveTo;
-        _devices = [Interrupts, Interrupts.Pic, Interrupts.IoApic, Interrupts.LocalApic, Pit, Rtc, Com1, Keyboard, Ports, display, Power, pci];
-        pci.Reset();
     }
 
-    public IoBus Bus { get; } = new();
+    public TestBoard(PartSettings parts, ulong memoryBytes)
+    {
+        _parts = parts;
+        _memoryBytes = memoryBytes;
+        Clock = new MachineClock(() => _retired);
+        MachineConfiguration configuration = new()
+        {
+            MemoryBytes = memoryBytes,
+            Boot = new MultibootBoot(default, string.Empty),
+            RtcStart = new DateTime(2026, 1, 31, 23, 59, 57, DateTimeKind.Utc),
+            Parts = parts,
+        };
+        Board = new Board(configuration, new PhysicalMemory(memoryBytes), Clock, this);
+        Board.Reset();
+        Board.Pci.AssignResources();
+    }
+
+    public Board Board { get; }
+
+    public IoBus Bus => Board.Bus;
 
     public MachineClock Clock { get; }
 
-    public InterruptRouter Interrupts { get; }
+    public InterruptRouter Interrupts => Board.Interrupts;
 
-    public Pit8254 Pit { get; }
+    public Uart16550 Com1 => Board.Find<Uart16550>()!;
 
-    public RtcCmos Rtc { get; }
+    public SystemPorts Ports => Board.Find<SystemPorts>()!;
 
-    public Uart16550 Com1 { get; }
-
-    public KeyboardController Keyboard { get; }
-
-    public SystemPorts Ports { get; }
-
-    public AcpiPm Power { get; }
+    public AcpiPm Power => Board.Find<AcpiPm>()!;
 
     public List<byte> Sent { get; } = [];
 
@@ -74,6 +77,28 @@ internal sealed class ChipsetRig : IProcessorPins
 
     public void SetInterruptRequest(bool asserted) => Intr = asserted;
 
+    public void SetA20(bool isOpen) => A20 = isOpen;
+
+    public void RequestExit(MachineExit exit)
+    {
+        switch (exit.Kind)
+        {
+            case MachineExitKind.ResetRequested:
+                Resets++;
+                break;
+            case MachineExitKind.PowerOff:
+                PowerOffs++;
+                break;
+            default:
+                ExitCodes.Add(exit.Code);
+                break;
+        }
+    }
+
+    public void Output(Outlet outlet, byte value) => (outlet == Outlet.Debug ? DebugOutput : Sent).Add(value);
+
+    public void StorageFaulted(StorageException error) => throw error;
+
     public void RaiseNmi() => Nmis++;
 
     public void RaiseInit() => Inits++;
@@ -86,17 +111,19 @@ internal sealed class ChipsetRig : IProcessorPins
 
     public void Mmio(ulong address, uint value) => Bus.WriteMmio(address, 4, value);
 
-    /// <summary>Lets guest time pass, firing events at their times.</summary>
-    public void Advance(long nanoseconds)
+    /// <summary>Lets guest time pass, firing events at their times; gives how many.</summary>
+    public long Advance(long nanoseconds)
     {
+        long fired = 0;
         long end = Clock.Now + nanoseconds;
         while (Clock.NextDue <= end)
         {
             _retired += Math.Max(0, Clock.NextDue - Clock.Now);
-            Clock.FireNext();
+            fired += Clock.FireNext() ? 1 : 0;
         }
 
         _retired += end - Clock.Now;
+        return fired;
     }
 
     /// <summary>Programs the 8259s as Linux does (vectors 30h and 38h) with the given masks, and opens virtual wire.</summary>
@@ -114,8 +141,8 @@ internal sealed class ChipsetRig : IProcessorPins
         }
     }
 
-    /// <summary>Saves this rig and loads the state into a new one.</summary>
-    public ChipsetRig Copy()
+    /// <summary>Saves this board and loads the state into a new one.</summary>
+    public TestBoard Copy()
     {
         MemoryStream stream = new();
         StateWriter writer = new(stream);
@@ -125,7 +152,7 @@ internal sealed class ChipsetRig : IProcessorPins
             Clock.Save(writer);
         }
 
-        foreach (IDevice device in _devices)
+        foreach (IDevice device in Board.Devices)
         {
             using (writer.Section(device.Name, 1))
             {
@@ -135,11 +162,11 @@ internal sealed class ChipsetRig : IProcessorPins
 
         stream.Position = 0;
         StateReader reader = StateReader.Open(stream);
-        ChipsetRig copy = new() { _retired = reader.ReadInt64("retired") };
+        TestBoard copy = new(_parts, _memoryBytes) { _retired = reader.ReadInt64("retired") };
         copy.Clock.Load(reader.Section("clock", 1));
-        for (int i = copy._devices.Count - 1; i >= 0; i--)
+        for (int i = copy.Board.Devices.Count - 1; i >= 0; i--)
         {
-            copy._devices[i].Load(reader.Section(copy._devices[i].Name, 1));
+            copy.Board.Devices[i].Load(reader.Section(copy.Board.Devices[i].Name, 1));
         }
 
         copy.Interrupts.Resynchronize();
@@ -151,7 +178,7 @@ internal sealed class ChipsetRig : IProcessorPins
     {
         MemoryStream stream = new();
         StateWriter writer = new(stream);
-        foreach (IDevice device in _devices)
+        foreach (IDevice device in Board.Devices)
         {
             using (writer.Section(device.Name, 1))
             {

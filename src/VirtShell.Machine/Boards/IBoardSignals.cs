@@ -1,0 +1,20 @@
+using VirtShell.Machine.Interrupts;
+using VirtShell.Storage;
+
+namespace VirtShell.Machine.Boards;
+
+/// <summary>What a board tells those around it: the processor, and whoever runs the machine.</summary>
+internal interface IBoardSignals : IProcessorPins
+{
+    /// <summary>Whether addresses above 1 MiB are told apart (the A20 line).</summary>
+    void SetA20(bool isOpen);
+
+    /// <summary>The guest wants the run to end, at this instruction.</summary>
+    void RequestExit(MachineExit exit);
+
+    /// <summary>A byte that the guest sent.</summary>
+    void Output(Outlet outlet, byte value);
+
+    /// <summary>A disk's image failed under a request of the guest, which sees an I/O error.</summary>
+    void StorageFaulted(StorageException error);
+}

@@ -1,0 +1,59 @@
+using VirtShell.Cpu;
+using VirtShell.Cpu.Memory;
+using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Boards;
+using VirtShell.Machine.Legacy;
+using VirtShell.Machine.Timers;
+
+namespace VirtShell.Machine.Boot;
+
+/// <summary>
+/// Starts a kernel at once, in the place of firmware: leaves the parts, the tables and the BIOS data as a PC's firmware
+/// would, then puts the image into memory and the processor at its entry.
+/// </summary>
+internal sealed class DirectBoot(BootImage? image) : Firmware
+{
+    // Holds the processor's signature after reset.
+    private const int EdxNumber = 2;
+
+    private byte[]? _acpiTables;
+    private byte[]? _mpTable;
+
+    /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
+    public override void Reset(Board board, Vcpu cpu)
+    {
+        board.Interrupts.Pic.InitializeAsFirmware();
+        board.Find<Pit8254>()?.InitializeAsFirmware();
+        board.Interrupts.LocalApic.InitializeAsFirmware();
+        if (board.IsOn("pci", PcModel.AssignResources))
+        {
+            board.Pci.AssignResources();
+        }
+
+        // They tell of parts and of routes that are the same at each reset.
+        _acpiTables ??= AcpiTables.Build((uint)MemoryMap.FirmwareStart, board);
+        _mpTable ??= MpTable.Build((uint)cpu.GetRegister(EdxNumber), board);
+        MemoryMap.WriteBiosData(board);
+        board.Memory.Write(MemoryMap.FirmwareStart, _acpiTables);
+        board.Memory.Write(MpTable.Address, _mpTable);
+        Start(cpu, board.Configuration.CpuModel, board.Memory, _acpiTables.Length == 0 ? 0 : MemoryMap.FirmwareStart);
+    }
+
+    private void Start(Vcpu cpu, CpuModel model, PhysicalMemory memory, ulong rsdp)
+    {
+        switch (image)
+        {
+            case LinuxBoot linux:
+                LinuxLoader.Load(linux, cpu, model, memory, rsdp);
+                break;
+            case ElfBoot elf:
+                PvhLoader.Load(elf, cpu, model, memory, rsdp);
+                break;
+            case MultibootBoot multiboot:
+                MultibootLoader.Load(multiboot, cpu, memory);
+                break;
+            default:
+                throw new MachineBootException($"The machine cannot boot from a {image?.GetType().Name ?? "missing boot image"}.");
+        }
+    }
+}
