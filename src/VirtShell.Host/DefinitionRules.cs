@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
 using VirtShell.Images;
-using VirtShell.Machine.Boards;
 
 namespace VirtShell.Host;
 
@@ -155,7 +154,7 @@ internal static class DefinitionRules
             return unknown;
         }
 
-        if (PartsProblem(definition) is { } parts)
+        if (VmParts.Problem(definition.Parts, definition.Disks.Count) is { } parts)
         {
             return parts;
         }
@@ -166,20 +165,6 @@ internal static class DefinitionRules
         }
 
         return definition.CrashRestartLimit < 0 ? "The limit of restarts after crashes is 0 or more." : null;
-    }
-
-    private static string? PartsProblem(VmDefinition definition)
-    {
-        try
-        {
-            PartSettings settings = PartSettings.Parse(MachineModel.Pc, definition.Parts);
-            settings.CheckDisks(MachineModel.Pc, definition.Disks.Count);
-            return null;
-        }
-        catch (PartException e)
-        {
-            return e.Message;
-        }
     }
 
     private static string? UnknownValue<T>(T value, string what)

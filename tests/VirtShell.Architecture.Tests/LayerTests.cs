@@ -36,6 +36,7 @@ public sealed class LayerTests
         "VirtShell.Cpu.EngineKind",
         "VirtShell.Machine.ClockMode",
         "VirtShell.Machine.MachineExitKind",
+        "VirtShell.Machine.Outlet",
     ];
 
     private static readonly string[] EngineAssemblies = ["VirtShell.Cpu", "VirtShell.Machine"];

@@ -42,6 +42,7 @@ public sealed class InventoryTests
             CrashRestartLimit = 2,
             ResetAction = ResetAction.EndRun,
             DetectPanics = false,
+            Parts = ["virtio-rng=off", "com2.pace=on"],
             HangInstructions = 5_000_000_000,
         };
         using (VmHost host = new(home.Path))
@@ -55,7 +56,8 @@ public sealed class InventoryTests
         Assert.Equal(written.Initramfs.Modules, read.Initramfs.Modules);
         Assert.Equal(written.Initramfs.Busybox, read.Initramfs.Busybox);
         Assert.Equal(written.Disks, read.Disks);
-        Assert.Equal(written with { Initramfs = null, Disks = [] }, read with { Initramfs = null, Disks = [] });
+        Assert.Equal(written.Parts, read.Parts);
+        Assert.Equal(written with { Initramfs = null, Disks = [], Parts = [] }, read with { Initramfs = null, Disks = [], Parts = [] });
     }
 
     /// <summary>A definition from before overlays had a limit.</summary>
@@ -118,6 +120,8 @@ public sealed class InventoryTests
             good with { Kernel = "https://example.org/vmlinuz" },
             good with { Kernel = "k", KernelSha256 = "12" },
             good with { Disks = [new VmDisk(" ")] },
+            good with { Parts = ["floppy=off"] },
+            good with { Parts = ["virtio-blk=off"], Disks = [new VmDisk("d.img")] },
             good with { HangInstructions = -1 },
             good with { CrashRestartLimit = -1 },
         ];

@@ -215,6 +215,10 @@ public sealed class LifecycleTests
         Assert.Contains("Resume it first", Refused(vm.RequestShutdown).Message);
         Assert.Throws<ArgumentOutOfRangeException>(() => vm.SendSerial(Outlet.Debug, "x"u8));
         vm.TurnOff();
+        vm.Configure(vm.Definition with { Parts = ["com2=off"] });
+        vm.Start();
+        Assert.Contains("no com2", Refused(() => vm.SendSerial(Outlet.Com2, "x"u8)).Message);
+        vm.TurnOff();
         host.Remove(vm);
     }
 

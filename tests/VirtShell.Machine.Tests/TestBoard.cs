@@ -6,7 +6,6 @@ using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
-using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Serial;
 using VirtShell.State;
 using VirtShell.Storage;
@@ -52,8 +51,6 @@ internal sealed class TestBoard : IBoardSignals
     public InterruptRouter Interrupts => Board.Interrupts;
 
     public Uart16550 Com1 => Board.Find<Uart16550>()!;
-
-    public SystemPorts Ports => Board.Find<SystemPorts>()!;
 
     public AcpiPm Power => Board.Find<AcpiPm>()!;
 

@@ -64,6 +64,8 @@ public sealed class CompletionTests : IDisposable
     [InlineData("New-VM x -Engine ", new[] { "Auto", "Interpreter", "Translator" })]
     [InlineData("New-VM x -RtcStart l", new[] { "LocalTime" })]
     [InlineData("Set-VM x -RtcStart ", new[] { "LocalTime", "Utc" })]
+    [InlineData("New-VM x -Part virtio-r", new[] { "virtio-rng=off", "virtio-rng.most-bytes=4096" })]
+    [InlineData("Send-VMSerial x -Port v", new[] { "virtio-console" })]
     [InlineData("Set-VM x -Engine t", new[] { "Translator" })]
     [InlineData("Invoke-VMTest x -Engine i", new[] { "Interpreter" })]
     [InlineData("Wait-VM x -State Cr", new[] { "Crashed" })]

@@ -116,6 +116,8 @@ public sealed class DefinitionTests : IDisposable
     [InlineData("New-VM a -Guest hello -RtcStart yesterday", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -RtcStart 1969-12-31", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -RtcStart ([datetime]::MinValue)", "ParameterArgumentTransformationError")]
+    [InlineData("New-VM a -Guest hello -Part pic=off", "VirtShell.InvalidVMDefinition")]
+    [InlineData("New-VM a -Guest hello -Part floppy=off", "VirtShell.InvalidVMDefinition")]
     [InlineData("New-VM a -Guest hello -Engine Compiler", "CannotConvertArgumentNoMessage")]
     [InlineData("New-VM a -Kernel x -Initramfs @{ Fils = 1 }", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -Kernel x", "AmbiguousParameterSet")]
@@ -158,6 +160,14 @@ public sealed class DefinitionTests : IDisposable
         Assert.Equal(expected, _host.Ok($"(New-VM a -Guest hello {given}).RtcStart").Texts.Single());
         Assert.Equal("localtime", _host.Ok("(Set-VM a -RtcStart LocalTime -Passthru).RtcStart").Texts.Single());
         Assert.Equal("localtime", _host.Ok("(Set-VM a -Notes n -Passthru).RtcStart").Texts.Single());
+    }
+
+    [Fact]
+    public void Parts_are_a_list_of_settings()
+    {
+        Assert.Equal("virtio-rng=off com1.pace=on", _host.Ok("\"$((New-VM a -Guest hello -Part virtio-rng=off, com1.pace=on).Parts)\"").Texts.Single());
+        Assert.Equal("virtio-rng=off com1.pace=on", _host.Ok("\"$((Set-VM a -Notes n -Passthru).Parts)\"").Texts.Single());
+        Assert.Equal("0", _host.Ok("\"$((Set-VM a -Part @() -Passthru).Parts.Count)\"").Texts.Single());
     }
 
     [Fact]

@@ -50,12 +50,12 @@ public sealed class RunningTests : IDisposable
         StartEcho("shell");
         Outcome answer = _host.Ok("Send-VMSerial shell 'echo one two' -Passthru | Wait-VM -Text '> ' -AfterSend -Timeout 60 -Passthru | Get-VMSerial -AfterSend");
         Assert.Equal(["echo one two", "one two", "> "], answer.Texts);
-        _host.Ok("Send-VMSerial shell -Byte 101, 99, 104, 111, 32, 120; Send-VMSerial shell yz -NoNewline; Send-VMSerial shell ''; Wait-VM shell -Pattern '^xyz\\r?$' -Timeout 60");
+        _host.Ok("Send-VMSerial shell -Byte 101, 99, 104, 111, 32, 120; Send-VMSerial shell yz -NoNewline -Port 1; Send-VMSerial shell ''; Wait-VM shell -Pattern '^xyz\\r?$' -Timeout 60");
         Assert.Equal(["xyz", "> "], _host.Ok("Wait-VM shell -Pattern 'xyz\\r?\\n> $' -Timeout 60; Get-VMSerial shell -Tail 2").Texts);
         string raw = _host.Ok("Get-VMSerial shell -Raw").Texts.Single();
         Assert.EndsWith("xyz\r\n> ", raw, StringComparison.Ordinal);
         Assert.Equal(raw.Length, ((byte[])_host.Ok("Get-VMSerial shell -AsByteStream").Output.Single().BaseObject).Length);
-        _host.Ok("Send-VMSerial shell 'exit 7'; Wait-VM shell -Timeout 60");
+        _host.Ok("Send-VMSerial shell 'exit 7' -Port com1; Wait-VM shell -Timeout 60");
         Assert.Equal("Off 7 Exited with 7", _host.Ok("Get-VM | ForEach-Object { \"$($_.State) $($_.EndCode) $($_.Status)\" }").Texts.Single());
     }
 

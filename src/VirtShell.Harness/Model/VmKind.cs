@@ -133,6 +133,11 @@ internal static class VmKind
             diagnostics.Add(mapping!.Find("kernel")!.Mark, "an https: kernel needs \"kernel-sha256\", so that every run boots the same bytes");
         }
 
+        if (VmParts.Problem(vm.Parts, vm.Disks.Count) is { } problem)
+        {
+            diagnostics.Add(mapping?.Find("parts")?.Mark ?? node.Mark, Printable.Escape(problem));
+        }
+
         AddSources(vm, mapping);
         if (vm.MemoryBytes < MinimumMemory || vm.MemoryBytes > MaximumMemory || vm.MemoryBytes % PageSize != 0)
         {

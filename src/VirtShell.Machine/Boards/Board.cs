@@ -4,6 +4,7 @@ using System.Linq;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Dma;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -19,6 +20,7 @@ internal sealed class Board
     private readonly List<IDevice> _devices = [];
     private readonly List<object> _made = [];
     private readonly Dictionary<Outlet, IOutletInput> _inputs = [];
+    private readonly DmaChannel[] _dma = new DmaChannel[DmaChannel.Count];
     private PciBus? _pci;
 
     /// <param name="configuration">The model, and what was chosen about its parts.</param>
@@ -34,6 +36,11 @@ internal sealed class Board
         Signals = signals;
         A20 = new A20Gate(signals.SetA20);
         Interrupts = new InterruptRouter(signals);
+        for (int i = 0; i < _dma.Length; i++)
+        {
+            _dma[i] = new DmaChannel(i);
+        }
+
         Rows = configuration.Model.Plan(configuration.Parts);
         configuration.Parts.CheckDisks(configuration.Model, configuration.Disks.Count);
         MemoryMap.Apply(memory);
@@ -62,6 +69,9 @@ internal sealed class Board
         get => _pci ?? throw new InvalidOperationException("The board has no PCI bus yet.");
         set => _pci = value;
     }
+
+    /// <summary>The DMA channels, 0 to 7.</summary>
+    public IReadOnlyList<DmaChannel> Dma => _dma;
 
     /// <summary>The rows of the parts that are there, in the order of building, reset and saving.</summary>
     public IReadOnlyList<PartRow> Rows { get; }
@@ -113,6 +123,18 @@ internal sealed class Board
         {
             device.Reset();
         }
+    }
+
+    /// <summary>Puts a controller behind the DMA channels.</summary>
+    internal T Connect<T>(T controller)
+        where T : IDmaController
+    {
+        foreach (DmaChannel channel in _dma)
+        {
+            channel.Controller = controller;
+        }
+
+        return controller;
     }
 
     internal void AddInput(Outlet outlet, IOutletInput input) => _inputs.Add(outlet, input);

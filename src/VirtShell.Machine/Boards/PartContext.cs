@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Linq;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Dma;
 using VirtShell.Machine.Interrupts;
 
 namespace VirtShell.Machine.Boards;
@@ -48,6 +49,9 @@ internal sealed class PartContext(Board board, PartRow row, MachineConfiguration
 
     /// <summary>The interrupt line of a claim.</summary>
     public Action<bool> Irq(string claim) => board.Interrupts.IsaLine((int)Find(ClaimKind.Irq, claim).First);
+
+    /// <summary>The DMA channel of a claim.</summary>
+    public DmaChannel Dma(string claim) => board.Dma[(int)Find(ClaimKind.Dma, claim).First];
 
     /// <summary>Whether a switch is on.</summary>
     public bool IsOn(string option) => Number(option) != 0;

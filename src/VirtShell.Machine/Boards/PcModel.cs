@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Dma;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -94,11 +95,10 @@ internal static class PcModel
             Isa = [new IsaEntry("KBD", "PNP0303", 0, KeyboardPlace, ["data", "command", "keyboard"]), new IsaEntry("MOU", "PNP0F13", 0, MousePlace, ["mouse"])],
             Device = c => new KeyboardController(c.Bus, c.Irq("keyboard"), c.Irq("mouse"), c.Board.A20, () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
         },
-        new("system-ports", "ports 92h and CF9h, page registers, debug ports")
+        new("system-ports", "ports 92h and CF9h, debug ports")
         {
             Claims =
             [
-                Claim.Ports("pages", SystemPorts.PagePort, SystemPorts.PageCount, isReserved: true),
                 Claim.Ports("control-a", SystemPorts.ControlPortA, isReserved: true),
                 Claim.Ports("reset-control", SystemPorts.ResetControlPort),
                 Claim.Ports("debug-exit", SystemPorts.DebugExitPort),
@@ -182,6 +182,17 @@ internal static class PcModel
             Needs = ["pci"],
             Claims = [Claim.PciSlots("functions", FirstDiskSlot, MostDisks)],
             Functions = Disks,
+        },
+        new("dma", "8237A pair, page registers")
+        {
+            Claims =
+            [
+                Claim.Ports("bytes", Dma8237Pair.BytePort, Dma8237Pair.BytePortCount),
+                Claim.Ports("words", Dma8237Pair.WordPort, Dma8237Pair.WordPortCount),
+                Claim.Ports("pages", Dma8237Pair.PagePort, Dma8237Pair.PageCount, isReserved: true),
+                Claim.Dma("cascade", Dma8237Pair.CascadeChannel),
+            ],
+            Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
         },
     ];
 

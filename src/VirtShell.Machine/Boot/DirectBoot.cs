@@ -2,6 +2,7 @@ using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
+using VirtShell.Machine.Dma;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Timers;
 
@@ -24,6 +25,7 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
     {
         board.Interrupts.Pic.InitializeAsFirmware();
         board.Find<Pit8254>()?.InitializeAsFirmware();
+        board.Find<Dma8237Pair>()?.InitializeAsFirmware();
         board.Interrupts.LocalApic.InitializeAsFirmware();
         if (board.IsOn("pci", PcModel.AssignResources))
         {

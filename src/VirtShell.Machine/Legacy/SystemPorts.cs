@@ -6,18 +6,15 @@ namespace VirtShell.Machine.Legacy;
 
 /// <summary>
 /// The small ports of a PC that stand for no larger device: system control port A (92h), the reset control register
-/// (CF9h), the DMA page registers with the POST code (80h–8Fh), and the debug console and exit ports of virtual machines.
+/// (CF9h), and the debug console and exit ports of virtual machines.
 /// </summary>
 public sealed class SystemPorts : IDevice, IPortHandler
 {
-    public const ushort PagePort = 0x80;
     public const ushort ControlPortA = 0x92;
     public const ushort ResetControlPort = 0xCF9;
     public const ushort DebugExitPort = 0x501;
     public const ushort DebugConsolePort = 0xE9;
     public const ushort FirmwareConsolePort = 0x402;
-
-    public const int PageCount = 16;
 
     // One port, to which an access of up to four bytes may be made.
     private const int DebugExitWidth = 4;
@@ -35,7 +32,6 @@ public sealed class SystemPorts : IDevice, IPortHandler
     private readonly Action<byte> _console;
 
     // Saved state.
-    private readonly byte[] _pages = new byte[PageCount];
     private byte _resetControl;
 
     /// <param name="bus">Where the ports are claimed.</param>
@@ -50,7 +46,6 @@ public sealed class SystemPorts : IDevice, IPortHandler
         _reset = reset;
         _exit = exit;
         _console = console;
-        bus.MapPorts(PagePort, PageCount, this);
         bus.MapPorts(ControlPortA, 1, this);
         bus.MapPorts(ResetControlPort, 1, this);
         bus.MapPorts(DebugExitPort, 1, this, DebugExitWidth, overhang: DebugExitWidth - 1);
@@ -61,19 +56,14 @@ public sealed class SystemPorts : IDevice, IPortHandler
 
     public string Name => "system-ports";
 
-    /// <summary>The last POST code (port 80h).</summary>
-    public byte PostCode => _pages[0];
-
     public void Reset()
     {
-        Array.Clear(_pages);
         _resetControl = 0;
         _a20.FromPort92 = true;
     }
 
     public uint ReadPort(ushort port, int size) => port switch
     {
-        >= PagePort and < PagePort + PageCount => _pages[port - PagePort],
         ControlPortA => _a20.FromPort92 ? FastA20 : 0u,
         ResetControlPort => _resetControl,
         DebugConsolePort or FirmwareConsolePort => DebugConsoleMark,
@@ -84,9 +74,6 @@ public sealed class SystemPorts : IDevice, IPortHandler
     {
         switch (port)
         {
-            case >= PagePort and < PagePort + PageCount:
-                _pages[port - PagePort] = (byte)value;
-                break;
             case ControlPortA:
                 _a20.FromPort92 = (value & FastA20) != 0;
                 if ((value & FastReset) != 0)
@@ -117,7 +104,6 @@ public sealed class SystemPorts : IDevice, IPortHandler
     public void Save(StateWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("pages", _pages);
         writer.Write("reset-control", (uint)_resetControl);
         writer.Write("a20", _a20.FromPort92);
     }
@@ -125,7 +111,6 @@ public sealed class SystemPorts : IDevice, IPortHandler
     public void Load(StateReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);
-        reader.ReadBytes("pages", _pages);
         _resetControl = reader.ReadByte("reset-control");
         _a20.FromPort92 = reader.ReadBoolean("a20", true);
     }

@@ -103,6 +103,9 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
     /// <summary>What the VM's clock shows when it is switched on: utc, localtime, or a date.</summary>
     public RtcStart RtcStart => Vm.Definition.RtcStart;
 
+    /// <summary>Parts of the machine that are left out or set otherwise than usual.</summary>
+    public IReadOnlyList<string> Parts => Vm.Definition.Parts;
+
     public CrashAction CrashAction => Vm.Definition.CrashAction;
 
     public ResetAction ResetAction => Vm.Definition.ResetAction;

@@ -4,6 +4,8 @@ using System.Linq;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Dma;
+using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
 using VirtShell.Machine.Serial;
 using VirtShell.Machine.Tests.Boot;
@@ -58,6 +60,27 @@ public sealed class BoardTests
         MachineConfiguration configuration = new() { MemoryBytes = 1 << 20, Boot = new MultibootBoot(default, string.Empty), Model = model };
         string message = Assert.Throws<InvalidOperationException>(() => new Board(configuration, memory, new MachineClock(() => 0), new TestBoard())).Message;
         Assert.Contains("'greedy' maps 3F8h–3FFh", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void APartGetsTheLinesAndChannelsThatItClaims()
+    {
+        DmaChannel? channel = null;
+        PartRow row = new("sound", "test")
+        {
+            Claims = [Claim.Ports("registers", CrtController.IndexPort, 2), Claim.Dma("data", 1)],
+            Device = c =>
+            {
+                channel = c.Dma("data");
+                Assert.Throws<InvalidOperationException>(() => c.Dma("other"));
+                Assert.Throws<InvalidOperationException>(() => c.Irq("data"));
+                return new CrtController(c.Bus);
+            },
+        };
+        using PhysicalMemory memory = new(1 << 20);
+        MachineConfiguration configuration = new() { MemoryBytes = 1 << 20, Boot = new MultibootBoot(default, string.Empty), Model = new MachineModel("test", [row]) };
+        Board board = new(configuration, memory, new MachineClock(() => 0), new TestBoard());
+        Assert.Same(board.Dma[1], channel);
     }
 
     [Theory]

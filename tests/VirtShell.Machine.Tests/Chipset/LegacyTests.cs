@@ -153,7 +153,7 @@ public sealed class LegacyTests
         _rig.Bus.WritePort(0x501, 4, 0x1234_5678);
         Assert.Equal([0x31, 0x1234_5678], _rig.ExitCodes);
         _rig.Out(0x80, 0x42);
-        Assert.Equal(0x42, _rig.Ports.PostCode);
+        Assert.Equal(0x42, _rig.In(0x80));
         Assert.Equal(0x42, _rig.In(0x80));
     }
 
@@ -182,7 +182,7 @@ public sealed class LegacyTests
         (int, int)[] documented =
         [
             (0x20, 2), (0xA0, 2), (0x4D0, 2), (0x40, 4), (0x61, 1), (0x70, 2), (0x3F8, 8), (0x2F8, 8), (0x60, 1), (0x64, 1), (0x80, 16), (0x92, 1),
-            (0xCF9, 1), (0xE9, 1), (0x3D4, 2), (0x402, 1), (0x501, 1), (0x600, 64), (0xB2, 2), (0xCF8, 1), (0xCFA, 6), (0xF0, 2),
+            (0xCF9, 1), (0xE9, 1), (0x3D4, 2), (0x402, 1), (0x501, 1), (0x600, 64), (0xB2, 2), (0xCF8, 1), (0xCFA, 6), (0xF0, 2), (0x00, 16), (0xC0, 32),
         ];
 
         // Below where base address registers begin.
