@@ -82,7 +82,8 @@ public sealed class HomeFolderTests
         Assert.Null(vm.DefinitionError);
         Assert.Empty(vm.Definition.Initramfs!.Files);
         Assert.Empty(vm.Definition.Disks);
-        Assert.Equal(expected, vm.Definition with { Initramfs = null, Disks = expected.Disks });
+        Assert.Empty(vm.Definition.Parts);
+        Assert.Equal(expected, vm.Definition with { Initramfs = null, Disks = expected.Disks, Parts = expected.Parts });
     }
 
     [Fact]
