@@ -246,10 +246,10 @@ internal sealed unsafe partial class BlockTranslator
     };
 
     /// <summary>Goes on at a target: within the page by a jump that is linked when the target is known, else through the jump table.</summary>
-    private void EmitEdge(ulong target, int owed, bool taken, bool passed = false)
+    private void EmitEdge(ulong target, int owed, bool taken, bool passed = false, bool repeats = false)
     {
         EmitMoveStack();
-        if (!passed)
+        if (!passed && !repeats)
         {
             PassFlags(target < 4096 ? ProspectOf(target).Modified : uint.MaxValue);
         }
@@ -286,9 +286,23 @@ internal sealed unsafe partial class BlockTranslator
                 wraps = _code.JumpIf(7);
             }
 
+            // A slice may take as long as thousands of other instructions, so a request to stop is not left to the end of the budget.
+            // No flags wait in RFLAGS here: the count was tested.
+            byte* stops = null;
+            if (repeats)
+            {
+                _code.AluStateImmediate(CodeWriter.Cmp, StateOffset.StopBelow, 0);
+                stops = _code.JumpIf(5);
+            }
+
             byte* link = _code.Jump();
             _exits[id].Link = link;
             CodeWriter.Patch(link, _code.At);
+            if (stops != null)
+            {
+                CodeWriter.Patch(stops, _code.At);
+            }
+
             if (wraps != null)
             {
                 CodeWriter.Patch(wraps, _code.At);

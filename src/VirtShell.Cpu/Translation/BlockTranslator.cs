@@ -492,7 +492,7 @@ internal sealed unsafe partial class BlockTranslator
                         EmitRepeatAgain(part.Owed);
                     }
 
-                    EmitEdge(part.Target, part.Owed, taken: true, part.Passed || part.Repeats);
+                    EmitEdge(part.Target, part.Owed, taken: true, part.Passed, part.Repeats);
                     break;
             }
         }

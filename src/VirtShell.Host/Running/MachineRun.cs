@@ -94,6 +94,8 @@ internal sealed partial class MachineRun : IRunnable
     /// <summary>Whether the calling thread is inside this run's dispatch, so that it must not wait for it.</summary>
     public bool IsOnThisThread => Volatile.Read(ref _dispatchThread) == Environment.CurrentManagedThreadId;
 
+    public bool FollowsHostClock => _definition.Clock == ClockMode.Host;
+
     /// <summary>Builds the machine, on the calling thread.</summary>
     public void PowerOn()
     {
