@@ -48,6 +48,7 @@ public sealed partial class VirtualMachine : IRunOwner
             PrepareThreads();
             runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
             build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
+            build.Built = _host.Built;
             build.ClockStood = _clockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
             run.PowerOn();

@@ -84,6 +84,11 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         }
 
         cancellation.ThrowIfCancellationRequested();
+        if (runner.JudgeTranslator() is { } fault)
+        {
+            judge.Add(fault);
+        }
+
         (Outcome outcome, string message) = Verdict(run, driver, judge, hostTimeLimit);
         return draft with
         {
