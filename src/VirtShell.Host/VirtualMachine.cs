@@ -140,7 +140,7 @@ public sealed partial class VirtualMachine
     /// <summary>Restarts after a crash in the current or last run.</summary>
     public int CrashRestarts => Run?.CrashRestarts ?? 0;
 
-    /// <summary>Host memory that this VM takes now; all zero while it is off.</summary>
+    /// <summary>Host memory that this VM takes now; while it is off, for its serial logs alone.</summary>
     public VmHostMemory HostMemory => Run?.HostMemory() ?? default;
 
     internal bool IsActive

@@ -111,7 +111,7 @@ public sealed class CrashTests
         vm.TurnOff();
         Assert.Equal(VmState.Off, vm.State);
         Assert.Equal(VmEndKind.TripleFault, vm.End);
-        Assert.Equal(0, vm.HostMemory.OverheadBytes);
+        Assert.Equal(new VmHostMemory(0, 0, 0, 0, vm.Serial.MemoryBytes), vm.HostMemory);
         vm.Start();
         vm.AwaitEnd();
         vm.Start();
