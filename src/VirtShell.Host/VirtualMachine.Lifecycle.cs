@@ -46,10 +46,11 @@ public sealed partial class VirtualMachine : IRunOwner
         {
             VmDefinition definition = Definition;
             PrepareThreads();
+            AwaitTraces();
             runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
             build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
             build.Built = _host.Built;
-            build.ClockStood = _clockStood ?? _host.Store?.ReadClock(Id);
+            build.ClockStood = ClockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
             run.PowerOn();
             starting.Token.ThrowIfCancellationRequested();
@@ -60,6 +61,7 @@ public sealed partial class VirtualMachine : IRunOwner
                 _end = VmEndKind.None;
                 _endCode = 0;
                 _report = null;
+                _tracesFailure = null;
                 _shutdownRequested = false;
                 _endSource = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 _state = VmState.Running;
@@ -84,7 +86,7 @@ public sealed partial class VirtualMachine : IRunOwner
             throw new VmException(VmErrorKind.EngineFailed, $"VM '{Name}' could not be built, by a fault of the engine ({e.GetType().Name}: {e.Message}). Please report it.", e);
         }
 
-        _host.DeleteCrashReport(Id);
+        _host.Store?.DeleteCrashReport(Id);
 
         // Told before the scheduler has it, so that nobody hears of the end first.
         RaiseStateChanged(VmState.Starting, VmState.Running);
@@ -242,7 +244,7 @@ public sealed partial class VirtualMachine : IRunOwner
             if (run.IsKept)
             {
                 run.ReleaseKept();
-                ReleaseRunLock();
+                LeaveTraces(null, null, releases: true);
                 SetState(VmState.Off);
             }
             else
@@ -270,29 +272,15 @@ public sealed partial class VirtualMachine : IRunOwner
             _shutdownRequested = false;
         }
 
-        _host.SaveCrashReport(Id, report);
+        LeaveTraces(report, null, releases: false);
         SetState(VmState.Starting);
         SetState(VmState.Running);
     }
 
     void IRunOwner.RunEnded(MachineRun run, VmEndKind kind, int code, CrashReport? report)
     {
-        if (report is not null)
-        {
-            _host.SaveCrashReport(Id, report);
-        }
-
-        if (run.ClockStood is { } stood)
-        {
-            // Before the lock goes: whoever starts the VM next reads it.
-            _clockStood = _host.SaveClock(Id, stood) ? null : stood;
-        }
-
-        if (!run.IsKept)
-        {
-            ReleaseRunLock();
-        }
-
+        // Before the state says that it is over: whoever starts the VM next waits for it.
+        LeaveTraces(report, run.ClockStood, releases: !run.IsKept);
         VmState before;
         VmState after = report is null ? VmState.Off : VmState.Crashed;
         TaskCompletionSource ended;
@@ -315,6 +303,7 @@ public sealed partial class VirtualMachine : IRunOwner
         try
         {
             _host.Scheduler.Prepare();
+            _host.Writer?.Prepare();
         }
         catch (OutOfMemoryException e)
         {
@@ -342,18 +331,6 @@ public sealed partial class VirtualMachine : IRunOwner
         }
 
         RaiseStateChanged(VmState.Starting, VmState.Off);
-    }
-
-    private void ReleaseRunLock()
-    {
-        RunLock? held;
-        lock (_gate)
-        {
-            held = _runLock;
-            _runLock = null;
-        }
-
-        held?.Dispose();
     }
 
     private void ReleaseKept()

@@ -219,7 +219,7 @@ public sealed class HomeFolderTests
         string home = parent.File("home");
         using VmHost host = new(home);
         VirtualMachine vm = host.Create(new VmDefinition { Name = "vm" });
-        host.SaveCrashReport(vm.Id, HomeMutationTests.SampleReport);
+        host.Store!.WriteCrashReport(vm.Id, HomeMutationTests.SampleReport);
         Assert.Equal(0, OthersBits(home));
         Assert.Equal(0, OthersBits(Path.Combine(home, "vms")));
         Assert.All(Directory.GetFiles(Path.Combine(home, "vms")), path => Assert.Equal(0, OthersBits(path)));
