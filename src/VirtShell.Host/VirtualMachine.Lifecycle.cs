@@ -1,9 +1,11 @@
 using System;
+using System.IO;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Cpu;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Running;
+using VirtShell.Storage;
 
 namespace VirtShell.Host;
 
@@ -76,6 +78,11 @@ public sealed partial class VirtualMachine : IRunOwner
             if (e is VmException or OperationCanceledException or ObjectDisposedException)
             {
                 throw;
+            }
+
+            if (e is IOException or UnauthorizedAccessException)
+            {
+                throw new VmException(HostError.IsOutOfFiles(e) ? VmErrorKind.OutOfResources : VmErrorKind.StorageFailed, $"VM '{Name}' cannot be started: {HostError.Reason(e)}", e);
             }
 
             if (e is OutOfMemoryException)

@@ -102,6 +102,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
     public static string Explain(Exception e) => e switch
     {
         VmException or ImageException or StorageException => e.Message,
+        IOException or UnauthorizedAccessException => HostError.Reason(e),
         AggregateException { InnerException: { } inner } => Explain(inner),
         _ => $"{e.GetType().Name}: {e.Message.TrimEnd('.')}. {DefectHint}",
     };
