@@ -35,10 +35,19 @@ internal sealed partial class DefinitionStore
         _folder = Path.Combine(homeFolder, "vms");
         try
         {
-            if (!Directory.Exists(homeFolder))
+            if (Directory.Exists(homeFolder))
             {
-                // One that is there already may hold other things, which are none of our business.
+                // It may hold other things, which are none of our business.
+                PrivateFile.CloseFolder(homeFolder, "vms", "cache");
+            }
+            else
+            {
                 PrivateFile.CreateFolder(homeFolder);
+            }
+
+            if (Directory.Exists(_folder))
+            {
+                PrivateFile.CloseFolder(_folder);
             }
 
             PrivateFile.CreateFolder(_folder);
@@ -46,7 +55,7 @@ internal sealed partial class DefinitionStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{homeFolder}' for VM definitions cannot be made: {HostError.Reason(e)} Set {VmHost.HomeVariable} to a folder that you can write to.", e);
+            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{homeFolder}' for VM definitions cannot be used: {HostError.Reason(e)} Set {VmHost.HomeVariable} to a folder that you can write to.", e);
         }
     }
 
