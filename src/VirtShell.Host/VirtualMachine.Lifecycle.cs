@@ -137,6 +137,12 @@ public sealed partial class VirtualMachine : IRunOwner
 
             if (state == VmState.Off)
             {
+                // Other processes may have it when this returns, unless it is called where nothing may be waited for.
+                if (run is not { IsOnThisThread: true })
+                {
+                    _host.Writer?.Flush(Id, EnginePatience);
+                }
+
                 return;
             }
 

@@ -149,7 +149,7 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
     {
         lock (failureGate)
         {
-            translationFailures += outcome.Engine.Counters.TranslationFailures;
+            translationFailures += outcome.Engine.TranslationFailures;
             firstTranslationFailure ??= outcome.Engine.FirstTranslationFailure;
         }
 
