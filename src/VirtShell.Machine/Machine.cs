@@ -44,11 +44,15 @@ public sealed partial class Machine : IDisposable
     private readonly CoprocessorError _coprocessor;
     private readonly byte[] _acpiTables;
     private readonly byte[] _mpTable;
-    private Action? _alarmAction;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
     /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
     public Machine(MachineConfiguration configuration)
+        : this(configuration, powersOn: true)
+    {
+    }
+
+    private Machine(MachineConfiguration configuration, bool powersOn)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
@@ -59,7 +63,7 @@ public sealed partial class Machine : IDisposable
             Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
             _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
             Cpu.LetTimestampFollow(_clock.Skipped);
-            _alarm = new TimerEvent(AlarmDue);
+            _alarm = new TimerEvent(FireAlarm);
             Bus = new IoBus();
             A20Gate a20 = new(Cpu.SetA20);
             _interrupts = new InterruptRouter(Bus, _clock, processorBus);
@@ -85,7 +89,10 @@ public sealed partial class Machine : IDisposable
             _acpiTables = AcpiTables.Build((uint)MemoryMap.FirmwareStart, PciMemoryStart, _interrupts);
             Cpu.Reset();
             _mpTable = MpTable.Build((uint)Cpu.GetRegister(EdxNumber), pci.Functions());
-            PowerOn();
+            if (powersOn)
+            {
+                PowerOn();
+            }
         }
         catch
         {
@@ -143,10 +150,10 @@ public sealed partial class Machine : IDisposable
     /// <summary>Presses the ACPI power button.</summary>
     public void PressPowerButton() => _power.PressPowerButton();
 
-    /// <summary>Calls back at a guest time (nanoseconds since power-on), at a deterministic instruction; replaces an earlier one. Null action cancels. The alarm is not part of saved state.</summary>
+    /// <summary>Calls back at a guest time (nanoseconds since power-on), at a deterministic instruction; replaces an earlier one. Null action cancels. When is part of saved state, what is called is not: after loading, <see cref="AlarmAction"/> says it again.</summary>
     public void SetAlarm(long guestTime, Action? action)
     {
-        _alarmAction = action;
+        AlarmAction = action;
         if (action is null)
         {
             _clock.Cancel(_alarm);
@@ -157,16 +164,22 @@ public sealed partial class Machine : IDisposable
         }
     }
 
+    /// <summary>Guest time at which the alarm is due; null where none is set.</summary>
+    public long? AlarmDue => _alarm.IsScheduled ? _alarm.Due : null;
+
+    /// <summary>What the alarm calls. An alarm that was loaded and finds nothing to call passes without a trace.</summary>
+    public Action? AlarmAction { get; set; }
+
     public void Dispose()
     {
         Cpu.Dispose();
         Memory.Dispose();
     }
 
-    private void AlarmDue()
+    private void FireAlarm()
     {
-        Action? action = _alarmAction;
-        _alarmAction = null;
+        Action? action = AlarmAction;
+        AlarmAction = null;
         action?.Invoke();
     }
 

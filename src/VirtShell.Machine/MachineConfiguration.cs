@@ -37,7 +37,8 @@ public sealed class MachineConfiguration
     /// <summary>Whether sending on a serial port takes guest time as the programmed line speed says. Without, it takes next to none, so that a system which switches off at once has sent all it wrote.</summary>
     public bool PaceSerialOutput { get; init; }
 
-    public required BootImage Boot { get; init; }
+    /// <summary>What the machine starts. Null only for one that is made from a saved state and not reset.</summary>
+    public required BootImage? Boot { get; init; }
 
     /// <summary>Disks on virtio-blk, in order (vda, vdb, …). The machine does not dispose them.</summary>
     public IReadOnlyList<DiskAttachment> Disks { get; init; } = [];

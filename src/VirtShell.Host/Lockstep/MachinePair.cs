@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
-using System.IO;
 using System.Threading;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Diagnostics;
@@ -90,18 +89,13 @@ internal sealed class MachinePair : IDisposable
     }
 
     /// <summary>The state that both have where they agree.</summary>
-    public byte[] Save()
-    {
-        using MemoryStream stream = new();
-        Interpreter.Save(new StateWriter(stream));
-        return stream.ToArray();
-    }
+    public byte[] Save() => Interpreter.Save();
 
     /// <summary>Puts both into one saved state; what was sent begins anew.</summary>
     public void Load(byte[] state)
     {
-        Interpreter.Load(StateReader.Open(new MemoryStream(state, writable: false)));
-        Translator.Load(StateReader.Open(new MemoryStream(state, writable: false)));
+        Interpreter.Load(state);
+        Translator.Load(state);
         _interpreterSerial.Clear();
         _translatorSerial.Clear();
         _interpreterExit = _translatorExit = new MachineExit(MachineExitKind.QuantumSpent);

@@ -64,7 +64,5 @@ internal sealed class QueueWork
 
     public void Stop() => _clock.Cancel(_later);
 
-    public void Save(StateWriter writer, string name) => _later.Save(writer, name);
-
-    public void Load(StateReader reader, string name) => _later.Load(reader, name, _clock);
+    public void Describe(StateVisitor visitor, string name) => _later.Describe(visitor, name, _clock);
 }

@@ -83,15 +83,10 @@ public sealed class VirtioRng : VirtioDevice
 
     protected override void PowerOnDevice() => _random.Seed(_seed);
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
-        _random.Save(writer);
-        _work.Save(writer, "work");
-    }
-
-    protected override void LoadDevice(StateReader reader)
-    {
-        _random.Load(reader);
-        _work.Load(reader, "work");
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Part("xoshiro256", _random);
+        _work.Describe(visitor, "work");
     }
 }

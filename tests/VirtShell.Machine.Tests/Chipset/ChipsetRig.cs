@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
@@ -13,8 +12,11 @@ using VirtShell.State;
 namespace VirtShell.Machine.Tests.Chipset;
 
 /// <summary>The chipset without a processor: time moves when a test says so, and what would reach the processor is noted.</summary>
-internal sealed class ChipsetRig : IProcessorPins
+internal sealed class ChipsetRig : IProcessorPins, IStateful
 {
+    // The first so many devices are the interrupt controllers.
+    private const int InterruptDevices = 4;
+
     private readonly List<IDevice> _devices;
     private long _retired;
 
@@ -117,48 +119,19 @@ internal sealed class ChipsetRig : IProcessorPins
     /// <summary>Saves this rig and loads the state into a new one.</summary>
     public ChipsetRig Copy()
     {
-        MemoryStream stream = new();
-        StateWriter writer = new(stream);
-        writer.Write("retired", _retired);
-        using (writer.Section("clock", 1))
-        {
-            Clock.Save(writer);
-        }
-
-        foreach (IDevice device in _devices)
-        {
-            using (writer.Section(device.Name, 1))
-            {
-                device.Save(writer);
-            }
-        }
-
-        stream.Position = 0;
-        StateReader reader = StateReader.Open(stream);
-        ChipsetRig copy = new() { _retired = reader.ReadInt64("retired") };
-        copy.Clock.Load(reader.Section("clock", 1));
-        for (int i = copy._devices.Count - 1; i >= 0; i--)
-        {
-            copy._devices[i].Load(reader.Section(copy._devices[i].Name, 1));
-        }
-
+        ChipsetRig copy = new();
+        copy.Load(this.Save());
         copy.Interrupts.Resynchronize();
         return copy;
     }
 
     /// <summary>The whole saved state as bytes, for comparing.</summary>
-    public byte[] Snapshot()
-    {
-        MemoryStream stream = new();
-        StateWriter writer = new(stream);
-        foreach (IDevice device in _devices)
-        {
-            using (writer.Section(device.Name, 1))
-            {
-                device.Save(writer);
-            }
-        }
+    public byte[] Snapshot() => this.Save();
 
-        return stream.ToArray();
+    public void Describe(StateVisitor visitor)
+    {
+        visitor.Value("retired", ref _retired);
+        visitor.Part("clock", Clock);
+        visitor.Parts(_devices, static device => device.Name, last: InterruptDevices);
     }
 }
