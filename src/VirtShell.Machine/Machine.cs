@@ -11,6 +11,7 @@ using VirtShell.Machine.Pci;
 using VirtShell.Machine.Serial;
 using VirtShell.Machine.Timers;
 using VirtShell.Machine.Virtio;
+using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine;
@@ -42,7 +43,9 @@ public sealed partial class Machine : IDisposable
     private readonly VirtioDevices _virtio;
     private readonly TimerEvent _alarm;
     private readonly CoprocessorError _coprocessor;
+    [NotState("Fixed when built.")]
     private readonly byte[] _acpiTables;
+    [NotState("Fixed when built.")]
     private readonly byte[] _mpTable;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>

@@ -56,6 +56,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
     private readonly Action<bool> _sci;
     private readonly Action _powerOff;
     private readonly TimerEvent _overflow;
+    [NotState("The PCI function that moves the block tells it as it loads.")]
     private ushort _mappedAt;
 
     // Saved state.

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Bus;
 
@@ -7,6 +8,7 @@ namespace VirtShell.Machine.Bus;
 /// Routes port and MMIO accesses to the devices that claim them. Unclaimed reads give all ones, unclaimed writes are
 /// dropped. Where claims overlap (a guest may place a PCI BAR anywhere), the older one answers.
 /// </summary>
+[NotState("Devices claim their ranges anew as they load.")]
 public sealed class IoBus
 {
     private const int PortCount = 0x10000;

@@ -20,7 +20,9 @@ public sealed class MachineClock : IStateful
     private const long FirstTscHertz = 1_000_000_000;
 
     private readonly Func<long> _retired;
+    [NotState("Made of the events that devices restore.")]
     private TimerEvent[] _heap = new TimerEvent[32];
+    [NotState("Made of the events that devices restore.")]
     private int _count;
 
     // Saved state.

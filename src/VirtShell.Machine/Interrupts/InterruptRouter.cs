@@ -24,6 +24,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
 
     // Runtime glue.
     private readonly IProcessorPins _pins;
+    [NotState("Follows from the controllers.")]
     private bool _requested;
 
     // Saved state: who asserts what.

@@ -52,6 +52,7 @@ public sealed partial class LocalApic : IDevice
     private readonly Action _changed;
     private readonly TimerEvent _timer;
     private readonly MmioWindow _window;
+    [NotState("Follows from the base register.")]
     private ulong _mappedAt;
 
     // Saved state.

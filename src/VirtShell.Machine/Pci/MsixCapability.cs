@@ -33,6 +33,7 @@ public sealed class MsixCapability : IMmioHandler, IStateful
     private readonly int _vectors;
 
     // Runtime glue.
+    [NotState("Wiring.")]
     private IMsiSink? _sink;
 
     // Volatile (saved) state.

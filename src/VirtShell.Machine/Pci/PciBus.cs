@@ -57,6 +57,7 @@ public sealed class PciBus : IDevice, IPortHandler
     public string Name => "pci";
 
     /// <summary>Whether <see cref="Reset"/> gives out addresses and interrupt lines and enables decoding, as firmware would. False leaves it to firmware.</summary>
+    [NotState("Fixed when built.")]
     public bool AssignsResourcesAtReset { get; set; } = true;
 
     internal IoBus IoBus { get; }

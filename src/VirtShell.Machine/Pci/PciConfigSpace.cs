@@ -12,10 +12,15 @@ public sealed class PciConfigSpace : IStateful
     public const int Size = 256;
 
     // Fixed configuration.
+    [NotState("Fixed when built.")]
     private readonly byte[] _reset = new byte[Size];
+    [NotState("Fixed when built.")]
     private readonly byte[] _writable = new byte[Size];
+    [NotState("Fixed when built.")]
     private readonly byte[] _writeOneToClear = new byte[Size];
+    [NotState("Fixed when built.")]
     private int _nextCapability = PciRegister.DeviceSpecific;
+    [NotState("Fixed when built.")]
     private int _lastCapability = -1;
 
     // Volatile (saved) state.

@@ -32,6 +32,7 @@ public abstract class PciDevice : IStateful
     private readonly PciIdentity _identity;
 
     // Runtime glue.
+    [NotState("Wiring.")]
     private PciBus? _bus;
 
     // Volatile (saved) state, besides configuration space.
@@ -55,8 +56,10 @@ public abstract class PciDevice : IStateful
     public PciConfigSpace Config { get; } = new();
 
     /// <summary>Device number on bus 0.</summary>
+    [NotState("Wiring.")]
     public int Slot { get; private set; }
 
+    [NotState("Wiring.")]
     public int Function { get; private set; }
 
     /// <summary>MSI-X, where the function has it.</summary>

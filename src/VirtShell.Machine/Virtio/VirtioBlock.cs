@@ -51,13 +51,16 @@ public sealed class VirtioBlock : VirtioDevice
     private const int SectorSize = BlockRange.SectorSize;
 
     // Fixed configuration.
+    [NotState("Fixed when built.")]
     private readonly byte[] _id = new byte[VirtioBlockSpec.IdLength];
 
     // Runtime glue.
     private readonly IBlockDevice _disk;
     private readonly MachineClock _clock;
     private readonly TimerEvent _completion;
+    [NotState("Within a piece of a request.")]
     private readonly byte[] _buffer = new byte[PieceBytes];
+    [NotState("Within a piece of a request.")]
     private byte _status;
 
     // Volatile (saved) state, besides the event.

@@ -36,7 +36,9 @@ public sealed class VirtioConsole : VirtioDevice
     private readonly Action<byte> _output;
     private readonly MachineClock _clock;
     private readonly TimerEvent _opening;
+    [NotState("Within a piece of output.")]
     private bool _transmitting;
+    [NotState("Within a piece of input or output.")]
     private readonly byte[] _buffer = new byte[OutputPieceBytes];
 
     // Volatile (saved) state, besides the events.

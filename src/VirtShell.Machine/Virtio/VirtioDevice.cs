@@ -29,6 +29,7 @@ public abstract class VirtioDevice : IStateful
 
     // Fixed configuration.
     private readonly Virtqueue[] _queues;
+    [NotState("Fixed when built.")]
     private readonly byte[] _initialConfig;
 
     // Volatile (saved) state.
@@ -85,6 +86,7 @@ public abstract class VirtioDevice : IStateful
 
     public int ConfigLength => _config.Length;
 
+    [NotState("Wiring.")]
     internal IVirtioTransport? Transport { get; set; }
 
     /// <summary>Bytes of one request's buffers at most; a longer one makes the device need a reset.</summary>

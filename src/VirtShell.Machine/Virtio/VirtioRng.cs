@@ -22,6 +22,7 @@ public sealed class VirtioRng : VirtioDevice
     private readonly ulong _seed;
 
     // Runtime glue.
+    [NotState("Within a request.")]
     private readonly byte[] _buffer = new byte[BytesPerRequest];
 
     // Volatile (saved) state.
