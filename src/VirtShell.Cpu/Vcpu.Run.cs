@@ -193,7 +193,7 @@ public sealed unsafe partial class Vcpu
     {
         if (Mmu.TryTranslateFetch(linear, out ulong physical))
         {
-            _code.OnStore(physical, 1);
+            _code.CodeWritten(physical, 1);
         }
     }
 

@@ -59,9 +59,8 @@ public sealed unsafe partial class Vcpu : IDisposable
         _s->Owner = GCHandle.ToIntPtr(_handle);
         Mmu = new Mmu(_s, memory, bus) { HasGigabytePages = CpuFeatures.Has(model, ModelTraits.GigabytePages) };
         _code = new CodeCache(_s, memory, Mmu);
-        Mmu.Code = _code;
         _builder = new BlockBuilder(_s, memory, Mmu, _code, CpuFeatures.SupportedCodes(model), CpuFeatures.DecoderOptionsOf(model));
-        memory.CodeWritten = _code.OnStore;
+        memory.Subscribe(_code);
         Reset();
     }
 
@@ -259,6 +258,7 @@ public sealed unsafe partial class Vcpu : IDisposable
             return;
         }
 
+        Memory.Unsubscribe(_code);
         _translator?.Dispose();
         _code.Dispose();
         Mmu.Dispose();

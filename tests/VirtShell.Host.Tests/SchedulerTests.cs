@@ -126,6 +126,16 @@ public sealed class SchedulerTests
     }
 
     [Fact]
+    public void One_that_follows_the_hosts_clock_is_asked_to_look_at_it_while_nobody_waits()
+    {
+        using Scheduler scheduler = Prepared(2);
+        using ManualResetEventSlim preempted = new();
+        Work work = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set) { FollowsHostClock = true };
+        scheduler.Wake(work.Entry);
+        Assert.True(work.Done.Wait(Patience));
+    }
+
+    [Fact]
     public void A_sleeper_wakes_while_all_workers_are_in_long_dispatches()
     {
         // Nobody but the timekeeper can end the hog's dispatch, and it does so only for the sleeper.
@@ -262,6 +272,8 @@ public sealed class SchedulerTests
             Done.Set();
             return DispatchResult.Done;
         }
+
+        public bool FollowsHostClock { get; init; }
 
         public void Preempt() => _preempt?.Invoke();
     }

@@ -17,7 +17,7 @@ namespace VirtShell.Cli.Commands;
 /// <summary><c>virtshell run</c>: runs one guest with its serial console in the terminal.</summary>
 internal static class RunCommand
 {
-    private static readonly Option<string?> Kernel = new("--kernel", "-k") { Description = "A Linux bzImage or Multiboot image: path, apt:PACKAGE[:ARCH]#GLOB, or https:.", HelpName = "source" };
+    private static readonly Option<string?> Kernel = new("--kernel", "-k") { Description = "A Linux bzImage or zImage, an ELF kernel (vmlinux, by PVH where it has that entry), a Multiboot image, or a real-mode program with a Linux header (iPXE): path, apt:PACKAGE[:ARCH]#GLOB, or https:.", HelpName = "source" };
     private static readonly Option<string?> KernelSha256 = new("--kernel-sha256") { Description = "SHA-256 of the kernel; required for https:.", HelpName = "hex" };
     private static readonly Option<string?> Initrd = new("--initrd", "-i") { Description = "An initramfs: path, apt: or https:.", HelpName = "source" };
     private static readonly Option<string?> Append = new("--append", "-a") { Description = "Kernel command line. Default for kernels: console=ttyS0.", HelpName = "text" };

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Runtime.InteropServices;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Memory;
@@ -13,7 +14,7 @@ namespace VirtShell.Cpu.Execution;
 /// a page share its blocks. Bounded: when the arena is full everything is dropped and decoded again as needed.
 /// </summary>
 [NotState("Decoded anew as code runs.")]
-internal sealed unsafe class CodeCache : IDisposable
+internal sealed unsafe class CodeCache : IMemorySubscriber, IDisposable
 {
     /// <summary>Operations that the arena holds: 384 Ki × 64 bytes = 24 MiB, taken lazily.</summary>
     private const uint ArenaOps = 384 * 1024;
@@ -111,8 +112,25 @@ internal sealed unsafe class CodeCache : IDisposable
         }
     }
 
+    /// <summary>Drops every block of pages that are something else now, and all that leads there; the run looks around after the instruction.</summary>
+    public void MappingChanged(ulong physical, ulong length)
+    {
+        foreach (ulong page in PagesWithin(physical, length))
+        {
+            StoreInPage(page, 0, 4096);
+        }
+
+        _mmu.FlushAll();
+        _s->StopBelow |= CpuState.CodeChanged;
+    }
+
+    public void StoresWatched(ulong physicalPage) => _mmu.ProtectPhysicalPage(physicalPage);
+
+    public bool HoldsCode(ulong physicalPage) =>
+        (_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) && page.Blocks.Count > 0) || (Translations != null && Translations.Covers(physicalPage));
+
     /// <summary>A store changed memory that may hold decoded code: drops every block that it overlaps, the running one included.</summary>
-    public void OnStore(ulong physical, ulong length)
+    public void CodeWritten(ulong physical, ulong length)
     {
         while (length > 0)
         {
@@ -154,6 +172,17 @@ internal sealed unsafe class CodeCache : IDisposable
         HostMemory.Release(_entryTables, EntryTableBytes);
     }
 
+    private List<ulong> PagesWithin(ulong physical, ulong length)
+    {
+        List<ulong> pages = [.. _pages.Keys.Where(page => page - physical < length)];
+        if (Translations != null)
+        {
+            pages.AddRange(Translations.Pages.Where(page => page - physical < length && !_pages.ContainsKey(page)));
+        }
+
+        return pages;
+    }
+
     private static void FreeModes(PhysicalCodePage page)
     {
         foreach (nint mode in page.Modes)
@@ -182,18 +211,7 @@ internal sealed unsafe class CodeCache : IDisposable
 
         page.Blocks.Add(record);
         page.Chunks |= ChunkMask(record.Start, record.End);
-        ProtectPage(physicalPage);
-    }
-
-    /// <summary>Makes stores to a page with code take the slow path.</summary>
-    internal void ProtectPage(ulong physicalPage)
-    {
-        ref byte kind = ref _memory.Kinds[physicalPage >> 12];
-        if ((kind & (byte)PageKinds.Code) == 0)
-        {
-            kind |= (byte)PageKinds.Code;
-            _mmu.ProtectPhysicalPage(physicalPage);
-        }
+        _memory.WatchCode(physicalPage);
     }
 
     /// <summary>As <see cref="ReleasePage"/>, for a page whose translated blocks are being dropped.</summary>
@@ -201,7 +219,7 @@ internal sealed unsafe class CodeCache : IDisposable
     {
         if (!_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) || page.Blocks.Count == 0)
         {
-            _memory.Kinds[physicalPage >> 12] &= unchecked((byte)~PageKinds.Code);
+            _memory.ForgetCode(physicalPage, this);
         }
     }
 
@@ -210,7 +228,7 @@ internal sealed unsafe class CodeCache : IDisposable
     {
         if (Translations == null || !Translations.Covers(physicalPage))
         {
-            _memory.Kinds[physicalPage >> 12] &= unchecked((byte)~PageKinds.Code);
+            _memory.ForgetCode(physicalPage, this);
         }
     }
 

@@ -248,9 +248,9 @@ public sealed unsafe partial class Mmu
         if ((kind & PageKinds.Ram) != 0)
         {
             *(ulong*)(_memory.Base + address) = value;
-            if ((kind & PageKinds.Code) != 0)
+            if ((kind & PageKinds.Watched) != 0)
             {
-                Code.OnStore(address, 8);
+                _memory.NoteStore(address, 8);
             }
         }
     }
@@ -261,9 +261,9 @@ public sealed unsafe partial class Mmu
         if ((kind & PageKinds.Ram) != 0)
         {
             *(uint*)(_memory.Base + address) = value;
-            if ((kind & PageKinds.Code) != 0)
+            if ((kind & PageKinds.Watched) != 0)
             {
-                Code.OnStore(address, 4);
+                _memory.NoteStore(address, 4);
             }
         }
     }

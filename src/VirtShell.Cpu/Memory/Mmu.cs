@@ -84,9 +84,6 @@ public sealed unsafe partial class Mmu : IDisposable
     /// <summary>Whether bit 7 of a page-directory-pointer entry makes a page of 1 GiB; else it is reserved (SDM Vol. 3A §4.5).</summary>
     internal bool HasGigabytePages { get; init; }
 
-    [NotState("Wiring.")]
-    internal CodeCache Code { get; set; } = null!;
-
     /// <summary>Whether the last page that <see cref="TryTranslateFetch"/> gave is global.</summary>
     internal bool IsGlobal => _global;
 
@@ -389,7 +386,7 @@ public sealed unsafe partial class Mmu : IDisposable
             physical = (e->Physical & ~0xFFFUL) | (linear & 0xFFF);
             if (access == Access.Write && _memory.KindOf(physical) == PageKinds.Ram)
             {
-                // The code that once stood here is gone.
+                // Whatever stores were watched for is over.
                 e->TagWrite = e->TagRead;
             }
 
@@ -438,9 +435,9 @@ public sealed unsafe partial class Mmu : IDisposable
         if ((kind & PageKinds.Ram) != 0)
         {
             source.CopyTo(new Span<byte>(_memory.Base + physical, source.Length));
-            if ((kind & PageKinds.Code) != 0)
+            if ((kind & PageKinds.Watched) != 0)
             {
-                Code.OnStore(physical, (ulong)source.Length);
+                _memory.NoteStore(physical, (ulong)source.Length);
             }
 
             return;

@@ -33,6 +33,7 @@ public sealed unsafe partial class PhysicalMemory : IStateful
         {
             CutKinds(kinds);
             kinds.CopyTo(new Span<byte>(_kinds, kinds.Length));
+            TellMappingChanged(0, Top);
         }
     }
 

@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Runtime.CompilerServices;
 
 namespace VirtShell.Cpu.Memory;
@@ -22,6 +24,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     private byte* _base;
     private byte* _kinds;
+    private IMemorySubscriber[] _subscribers = [];
 
     /// <summary>Creates RAM of <paramref name="ramBytes"/>, a multiple of 4 KiB from 64 KiB to 1 TiB.</summary>
     public PhysicalMemory(ulong ramBytes)
@@ -45,9 +48,6 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     ~PhysicalMemory() => Release();
 
-    /// <summary>Called (with guest-physical address and length) after a store changed a page that holds decoded code, other than by the running instruction's own path.</summary>
-    public Action<ulong, ulong>? CodeWritten { get; set; }
-
     public ulong RamBytes { get; }
 
     public ulong LowRamBytes { get; }
@@ -67,11 +67,14 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public PageKinds KindOf(ulong physical) => physical < Top ? (PageKinds)_kinds[physical >> 12] : PageKinds.None;
 
-    /// <summary>Takes pages out of memory, so that accesses reach the bus (the VGA window, for example).</summary>
-    public void Unmap(ulong physical, ulong length) => SetKind(physical, length, PageKinds.None);
+    /// <summary>Takes pages out of memory, so that accesses reach the bus (the VGA window, for example); from the running instruction's next access on.</summary>
+    public void Unmap(ulong physical, ulong length) => Change(physical, length, PageKinds.None);
 
     /// <summary>Makes pages RAM (shadow RAM, for example); their content stays.</summary>
-    public void MapRam(ulong physical, ulong length) => SetKind(physical, length, PageKinds.Ram);
+    public void MapRam(ulong physical, ulong length) => Change(physical, length, PageKinds.Ram);
+
+    /// <summary>Makes pages such that writes go to the bus (shadow RAM that is locked, for example); their content stays.</summary>
+    public void MapReadOnly(ulong physical, ulong length) => Change(physical, length, PageKinds.Rom);
 
     /// <summary>Puts a ROM image at <paramref name="physical"/> (page-aligned), padded with zeros to whole pages.</summary>
     public void MapRom(ulong physical, ReadOnlySpan<byte> image)
@@ -79,6 +82,89 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         ulong length = ((ulong)image.Length + PageSize - 1) & ~(PageSize - 1);
         SetKind(physical, length, PageKinds.Rom);
         image.CopyTo(new Span<byte>(_base + physical, image.Length));
+        TellMappingChanged(physical, length);
+    }
+
+    /// <summary>Has a subscriber told of every change from now on.</summary>
+    public void Subscribe(IMemorySubscriber subscriber)
+    {
+        ArgumentNullException.ThrowIfNull(subscriber);
+        _subscribers = [.. _subscribers, subscriber];
+    }
+
+    /// <summary>Ends what <see cref="Subscribe"/> began.</summary>
+    public void Unsubscribe(IMemorySubscriber subscriber) => _subscribers = [.. _subscribers.Where(each => each != subscriber)];
+
+    /// <summary>Says that code was decoded from a page: from now on every subscriber hears of stores to it.</summary>
+    public void WatchCode(ulong physicalPage)
+    {
+        ref byte kind = ref _kinds[physicalPage / PageSize];
+        if ((kind & (byte)PageKinds.Code) == 0)
+        {
+            kind |= (byte)PageKinds.Code;
+            foreach (IMemorySubscriber subscriber in _subscribers)
+            {
+                subscriber.StoresWatched(physicalPage);
+            }
+        }
+    }
+
+    /// <summary>Says that a subscriber holds no more code of a page; stores are fast again where nobody does.</summary>
+    public void ForgetCode(ulong physicalPage, IMemorySubscriber subscriber)
+    {
+        foreach (IMemorySubscriber other in _subscribers)
+        {
+            if (other != subscriber && other.HoldsCode(physicalPage))
+            {
+                return;
+            }
+        }
+
+        _kinds[physicalPage / PageSize] &= unchecked((byte)~PageKinds.Code);
+    }
+
+    /// <summary>After a store to RAM, of at most a page, where its kind is <see cref="PageKinds.Watched"/>.</summary>
+    public void NoteStore(ulong physical, ulong length)
+    {
+        ref byte kind = ref _kinds[physical / PageSize];
+        kind &= unchecked((byte)~PageKinds.Clean);
+        if ((kind & (byte)PageKinds.Code) != 0)
+        {
+            foreach (IMemorySubscriber subscriber in _subscribers)
+            {
+                subscriber.CodeWritten(physical, length);
+            }
+        }
+    }
+
+    /// <summary>Begins to take note of which pages are written, or begins anew: none is dirty.</summary>
+    /// <remarks>Costs the first store to each page thereafter a slow path, and nothing else.</remarks>
+    public void BeginDirtyPages()
+    {
+        for (ulong page = 0; page < Top / PageSize; page++)
+        {
+            if ((_kinds[page] & (byte)PageKinds.Ram) != 0)
+            {
+                _kinds[page] |= (byte)PageKinds.Clean;
+            }
+        }
+
+        TellMappingChanged(0, Top);
+    }
+
+    /// <summary>Guest-physical addresses of the RAM pages written since <see cref="BeginDirtyPages"/> (all RAM, where it was never called), in order, by guests, devices and loading alike.</summary>
+    public IReadOnlyList<ulong> DirtyPages()
+    {
+        List<ulong> pages = [];
+        for (ulong page = 0; page < Top / PageSize; page++)
+        {
+            if ((_kinds[page] & (byte)(PageKinds.Ram | PageKinds.Clean)) == (byte)PageKinds.Ram)
+            {
+                pages.Add(page * PageSize);
+            }
+        }
+
+        return pages;
     }
 
     /// <summary>Reads memory for a device (DMA). Bytes outside RAM and ROM read as 0xFF. Gives false where any did.</summary>
@@ -106,7 +192,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         return complete;
     }
 
-    /// <summary>Writes memory for a device (DMA), telling the code cache. Bytes outside RAM are dropped. Gives false where any were.</summary>
+    /// <summary>Writes memory for a device (DMA), telling subscribers. Bytes outside RAM are dropped. Gives false where any were.</summary>
     public bool Write(ulong physical, ReadOnlySpan<byte> source)
     {
         bool complete = true;
@@ -119,9 +205,9 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
             if ((kind & PageKinds.Ram) != 0)
             {
                 source.Slice(done, part).CopyTo(new Span<byte>(_base + at, part));
-                if ((kind & PageKinds.Code) != 0)
+                if ((kind & PageKinds.Watched) != 0)
                 {
-                    CodeWritten?.Invoke(at, (ulong)part);
+                    NoteStore(at, (ulong)part);
                 }
             }
             else
@@ -202,8 +288,14 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
             if (page > start)
             {
                 HostMemory.Discard(_base + start, page - start);
+                foreach (ref byte kind in new Span<byte>(_kinds + (start / PageSize), (int)((page - start) / PageSize)))
+                {
+                    kind &= unchecked((byte)~PageKinds.Clean);
+                }
             }
         }
+
+        TellMappingChanged(0, Top);
     }
 
     public void Dispose()
@@ -213,6 +305,20 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     }
 
     private static bool IsZero(byte* start, ulong length) => !new ReadOnlySpan<ulong>(start, (int)(length / 8)).ContainsAnyExcept(0UL);
+
+    private void Change(ulong physical, ulong length, PageKinds kind)
+    {
+        SetKind(physical, length, kind);
+        TellMappingChanged(physical, length);
+    }
+
+    private void TellMappingChanged(ulong physical, ulong length)
+    {
+        foreach (IMemorySubscriber subscriber in _subscribers)
+        {
+            subscriber.MappingChanged(physical, length);
+        }
+    }
 
     private void SetKind(ulong physical, ulong length, PageKinds kind)
     {

@@ -14,8 +14,11 @@ namespace VirtShell.Cpu.Translation;
 /// </remarks>
 internal sealed unsafe class ReturnStack : IDisposable
 {
-    /// <summary>Instructions of a budget that emitted code may be entered with, at most.</summary>
-    public const long MaxBudget = 1 << 18;
+    /// <summary>
+    /// Instructions of a budget that emitted code may be entered with, at most. It is also how long a request to stop may wait, so
+    /// it is short: each may miss all of the host's caches.
+    /// </summary>
+    public const long MaxBudget = 1 << 16;
 
     private const ulong EntryBytes = 16;
 

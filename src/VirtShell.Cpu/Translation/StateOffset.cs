@@ -8,6 +8,7 @@ internal static class StateOffset
     public static readonly int Rip = Of(nameof(CpuState.Rip));
     public static readonly int RipBase = Of(nameof(CpuState.RipBase));
     public static readonly int Budget = Of(nameof(CpuState.Budget));
+    public static readonly int StopBelow = Of(nameof(CpuState.StopBelow));
     public static readonly int Tlb = Of(nameof(CpuState.Tlb));
     public static readonly int FlagThunk = Of(nameof(CpuState.FlagThunk));
     public static readonly int FlagPartial = Of(nameof(CpuState.FlagPartial));

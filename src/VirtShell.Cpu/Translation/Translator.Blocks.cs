@@ -131,7 +131,7 @@ internal sealed unsafe partial class Translator
     private void CoverSecond(TranslatedBlock* block, int end)
     {
         _cache.CoverSecond(block, end);
-        _code.ProtectPage(block->SecondPage);
+        _vcpu.Memory.WatchCode(block->SecondPage);
     }
 
     /// <summary>
@@ -164,7 +164,7 @@ internal sealed unsafe partial class Translator
         }
 
         _ = _cache.Add(block);
-        _code.ProtectPage(page);
+        _vcpu.Memory.WatchCode(page);
         if (second != 0)
         {
             CoverSecond(block, BlockReader.LongestInstruction);
@@ -199,7 +199,7 @@ internal sealed unsafe partial class Translator
     {
         bool again = _cache.Add(block);
         _begun = null;
-        _code.ProtectPage(block->PhysicalPage);
+        _vcpu.Memory.WatchCode(block->PhysicalPage);
         _statistics = _statistics with
         {
             BlocksTranslated = _statistics.BlocksTranslated + 1,

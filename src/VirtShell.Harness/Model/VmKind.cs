@@ -44,7 +44,7 @@ internal static class VmKind
     public static readonly ObjectKind<VmSpec> Vm = new ObjectKind<VmSpec>("vm", "a vm", "The machine: what it boots and what it is made of.")
         .Shorthand(Kinds.NonEmptyText, (t, v) => t.Guest = v)
         .With("guest", "A bundled guest by name (virtshell guests lists them).", Kinds.NonEmptyText, (t, v) => t.Guest = v)
-        .With("kernel", "A Linux bzImage or Multiboot image: path, apt:PACKAGE[:ARCH]#GLOB, or https: with kernel-sha256.", Kinds.NonEmptyText, (t, v) => t.Kernel = v)
+        .With("kernel", "A Linux bzImage or zImage, an ELF kernel (vmlinux, by PVH where it has that entry), a Multiboot image, or a real-mode program with a Linux header (iPXE): path, apt:PACKAGE[:ARCH]#GLOB, or https: with kernel-sha256.", Kinds.NonEmptyText, (t, v) => t.Kernel = v)
         .With("kernel-sha256", "SHA-256 of the kernel; required for https: sources.", Kinds.Sha256, (t, v) => t.KernelSha256 = v)
         .With("initrd", "A ready initramfs: path, apt: or https: source.", Kinds.NonEmptyText, (t, v) => t.Initrd = v)
         .With("initramfs", "An initramfs to build.", Initramfs, (t, v) => t.Initramfs = v)

@@ -71,6 +71,7 @@ internal sealed partial class MachineRun : IRunnable
         _build = build;
         _driver = driver;
         _engine = definition.Engine;
+        _com1 = new SerialLog(_logBudget);
         _entry = new SchedulerEntry(this);
         _control = new RunControl(this);
         foreach (GuardedDisk disk in build.Disks)
@@ -93,6 +94,8 @@ internal sealed partial class MachineRun : IRunnable
 
     /// <summary>Whether the calling thread is inside this run's dispatch, so that it must not wait for it.</summary>
     public bool IsOnThisThread => Volatile.Read(ref _dispatchThread) == Environment.CurrentManagedThreadId;
+
+    public bool FollowsHostClock => _definition.Clock == ClockMode.Host;
 
     /// <summary>Builds the machine, on the calling thread.</summary>
     public void PowerOn()

@@ -6,7 +6,13 @@ internal interface IRunnable
     /// <summary>Runs one quantum, or less, on the calling worker. Never throws.</summary>
     DispatchResult Dispatch();
 
-    /// <summary>Asks a dispatch that has had its slice to return; called from another thread, only while others wait.</summary>
+    /// <summary>
+    /// Whether it must look at the host's clock now and then: its dispatches are asked to return after their slice even while nobody
+    /// waits, since how long its instructions take is the guest's doing.
+    /// </summary>
+    bool FollowsHostClock { get; }
+
+    /// <summary>Asks a dispatch that has had its slice to return; called from another thread.</summary>
     void Preempt();
 }
 

@@ -9,7 +9,7 @@ namespace VirtShell.Host.Scheduling;
 /// <summary>
 /// Runs any number of runnables on a fixed number of workers. A worker takes the next one and dispatches it; one that sleeps or is
 /// parked is in no queue and costs no processor time. A timekeeper, which runs no guest and so is never late for long, wakes sleepers
-/// and asks dispatches to return once they have had their slice and others wait. Which worker runs what, when and for how long never
+/// and asks dispatches to return once they have had their slice and others wait, or the host's clock must be looked at. Which worker runs what, when and for how long never
 /// shows in a guest under the virtual clock: splitting a run changes nothing in it.
 /// </summary>
 internal sealed class Scheduler : IDisposable
@@ -20,7 +20,7 @@ internal sealed class Scheduler : IDisposable
 
     private const int LongestWatch = 60_000;
 
-    /// <summary>Host time of a dispatch while others wait.</summary>
+    /// <summary>Host time of a dispatch while others wait, or of one that follows the host's clock.</summary>
     private static readonly long Slice = Stopwatch.Frequency * SliceMilliseconds / 1000;
 
     /// <summary>Host time of a dispatch while somebody waits who has used less than it.</summary>
@@ -206,11 +206,7 @@ internal sealed class Scheduler : IDisposable
                     entry.Preempted = false;
                     entry.DispatchedAt = Stopwatch.GetTimestamp();
                     _running[number] = entry;
-                    if (_ready.Count > 0)
-                    {
-                        LookAt(EarliestEnd());
-                    }
-
+                    LookAt(EarliestEnd());
                     return entry;
                 }
 
@@ -329,18 +325,13 @@ internal sealed class Scheduler : IDisposable
         }
     }
 
-    /// <summary>When the first of the running entries will have had its slice, in <see cref="Stopwatch"/> ticks; the largest value where nobody waits for that.</summary>
+    /// <summary>When the first of the running entries will have had its slice, in <see cref="Stopwatch"/> ticks; the largest value where none need end.</summary>
     private long EarliestEnd()
     {
         long end = long.MaxValue;
-        if (_ready.Count == 0)
-        {
-            return end;
-        }
-
         foreach (SchedulerEntry? entry in _running)
         {
-            if (entry is { Preempted: false })
+            if (entry is not null && HasSlices(entry))
             {
                 end = Math.Min(end, entry.DispatchedAt + SliceOf(entry));
             }
@@ -355,17 +346,14 @@ internal sealed class Scheduler : IDisposable
         return _ready.IsOvertaken(entry, (long)(had * (1e9 / Stopwatch.Frequency))) ? ShortestSlice : Slice;
     }
 
+    private bool HasSlices(SchedulerEntry entry) => !entry.Preempted && (_ready.Count > 0 || entry.Runnable.FollowsHostClock);
+
     private void EndSlices()
     {
-        if (_ready.Count == 0)
-        {
-            return;
-        }
-
         long now = Stopwatch.GetTimestamp();
         foreach (SchedulerEntry? entry in _running)
         {
-            if (entry is { Preempted: false } && now - entry.DispatchedAt >= SliceOf(entry))
+            if (entry is not null && HasSlices(entry) && now - entry.DispatchedAt >= SliceOf(entry))
             {
                 entry.Preempted = true;
                 entry.Runnable.Preempt();

@@ -21,13 +21,21 @@ internal sealed class TestBus : ICpuBus
         return uint.MaxValue;
     }
 
-    public void WritePort(ushort port, int size, uint value) => LastPort = port;
+    /// <summary>Called for each port that is written, with the value.</summary>
+    public Action<uint>? OnWrite { get; set; }
+
+    /// <summary>Writes outside of RAM.</summary>
+    public int MmioWrites { get; private set; }
+
+    public void WritePort(ushort port, int size, uint value)
+    {
+        LastPort = port;
+        OnWrite?.Invoke(value);
+    }
 
     public ulong ReadMmio(ulong physicalAddress, int size) => ulong.MaxValue;
 
-    public void WriteMmio(ulong physicalAddress, int size, ulong value)
-    {
-    }
+    public void WriteMmio(ulong physicalAddress, int size, ulong value) => MmioWrites++;
 
     public int AcknowledgeInterrupt() => InterruptVector;
 
