@@ -2,11 +2,15 @@ using System;
 using System.Globalization;
 using System.IO;
 using System.IO.Compression;
+using System.Text;
 using VirtShell.Cpu;
 using VirtShell.Guests.Assembler.Attacks;
 using VirtShell.Machine;
+using VirtShell.State;
+using VirtShell.State.Tests.Mutation;
 using VirtShell.Storage;
 using Xunit;
+using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Guests.Tests;
 
@@ -40,6 +44,36 @@ public sealed class SavedStateFileTests
         var lineEnd = expected.IndexOf('\n', StringComparison.Ordinal);
         var exit = runner.Run(long.Parse(expected.AsSpan(0, lineEnd), CultureInfo.InvariantCulture));
         Assert.Equal(expected[(lineEnd + 1)..], After(runner, exit));
+    }
+
+    [Fact]
+    public void Damaged_copies_of_a_kept_state_load_or_are_refused()
+    {
+        using var runner = new GuestRunner("echo", Small);
+        MutationRun.Check(
+            "states of the first format",
+            [Unpack("vss1-echo")],
+            ["machine", "processor", "clock", "memory", "kinds", "com1"],
+            copy =>
+            {
+                runner.Load(copy);
+                runner.Run(200);
+            },
+            64 << 20,
+            typeof(StateFormatException));
+    }
+
+    [Fact]
+    public void A_kept_state_makes_a_machine_without_a_boot_image()
+    {
+        using var state = new GZipStream(File.OpenRead(PathOf("vss1-echo.gz")), CompressionMode.Decompress);
+        using var machine = Pc.FromState(new MachineConfiguration { MemoryBytes = Small, Boot = null }, state);
+        var serial = new StringBuilder();
+        machine.SerialOutput = (port, value) => serial.Append(port == 1 ? ((char)value).ToString() : string.Empty);
+        Assert.Equal(MachineExitKind.PowerOff, machine.Run(5_000_000).Kind);
+        Assert.EndsWith(serial.ToString(), File.ReadAllText(PathOf("vss1-echo.txt")), StringComparison.Ordinal);
+        Assert.Contains("bye", serial.ToString(), StringComparison.Ordinal);
+        Assert.Contains("boot image", Assert.Throws<MachineBootException>(machine.Reset).Message, StringComparison.Ordinal);
     }
 
     private static string After(GuestRunner runner, MachineExit exit) => string.Create(

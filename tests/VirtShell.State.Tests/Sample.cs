@@ -68,8 +68,10 @@ internal sealed class Sample : IStateful
     {
         public int Value;
 
+        [NotState("Seen by the test.")]
         public bool WasAbsent { get; private set; }
 
+        [NotState("Seen by the test.")]
         public int SavedVersion { get; private set; }
 
         public void Describe(StateVisitor visitor)

@@ -84,6 +84,7 @@ internal sealed class MachinePair : IDisposable
             list.Add(new EngineDifference($"serial byte {same}", At(_interpreterSerial, same), At(_translatorSerial, same)));
         }
 
+        AddDevices(list);
         AddMemory(list);
         return list;
     }
@@ -123,6 +124,19 @@ internal sealed class MachinePair : IDisposable
 
     private bool SerialAgrees() => _interpreterSerial.Count == _translatorSerial.Count
         && System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_interpreterSerial).SequenceEqual(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_translatorSerial));
+
+    // Processor and memory are compared in more detail than by their descriptions.
+    private void AddDevices(List<EngineDifference> list)
+    {
+        const int Limit = 16;
+        foreach (StateDifference difference in StateTree.Differences(StateTree.Of(Interpreter), StateTree.Of(Translator), Limit))
+        {
+            if (!difference.Path.StartsWith("/machine/memory/", StringComparison.Ordinal) && !difference.Path.StartsWith("/machine/processor/", StringComparison.Ordinal))
+            {
+                list.Add(new EngineDifference(difference.Path["/machine/".Length..], difference.First, difference.Second));
+            }
+        }
+    }
 
     private void AddMemory(List<EngineDifference> list)
     {
