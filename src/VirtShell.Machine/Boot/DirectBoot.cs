@@ -5,6 +5,7 @@ using VirtShell.Machine.Boards;
 using VirtShell.Machine.Dma;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Timers;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Boot;
 
@@ -12,6 +13,7 @@ namespace VirtShell.Machine.Boot;
 /// Starts a kernel at once, in the place of firmware: leaves the parts, the tables and the BIOS data as a PC's firmware
 /// would, then puts the image into memory and the processor at its entry.
 /// </summary>
+[NotState("All that it does is in the parts, in memory and in the processor.")]
 internal sealed class DirectBoot(BootImage? image) : Firmware
 {
     // Holds the processor's signature after reset.

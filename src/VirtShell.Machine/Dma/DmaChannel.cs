@@ -1,4 +1,5 @@
 using System;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Dma;
 
@@ -27,6 +28,7 @@ internal sealed class DmaChannel(int number)
     public const int Count = 8;
 
     /// <summary>The controller, once it is built.</summary>
+    [NotState("Wiring.")]
     public IDmaController? Controller { get; set; }
 
     /// <summary>0 to 3 move bytes, 5 to 7 words; 4 is the cascade.</summary>
