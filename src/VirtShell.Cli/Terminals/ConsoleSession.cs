@@ -2,8 +2,8 @@ using System;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
-using VirtShell.Harness;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Cli.Terminals;
 

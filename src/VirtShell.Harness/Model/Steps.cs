@@ -1,5 +1,6 @@
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Model;
 

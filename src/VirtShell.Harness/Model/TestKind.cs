@@ -11,7 +11,7 @@ namespace VirtShell.Harness.Model;
 internal static class TestKind
 {
     public static readonly ObjectKind<NeighbourSpec> Neighbour = new ObjectKind<NeighbourSpec>("neighbour", "a neighbour", "A guest that runs beside the test's own. Both must behave exactly as they do alone.")
-        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Vm = new VmSpec { Guest = v, Mark = t.Mark })
+        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Vm = NamedGuest(v, t.Mark))
         .With("vm", "The machine: a bundled guest's name, or a mapping as in a test's vm.", VmKind.Vm, (t, v) => t.Vm = v, required: true)
         .With("title", "Shown in reports.", Kinds.NonEmptyText, (t, v) => t.Title = v)
         .With("count", "How many of it. Default 1.", Kinds.Integer(1, 64), (t, v) => t.Count = v)
@@ -37,6 +37,13 @@ internal static class TestKind
         .With("definitions", "Free space for YAML anchors (&name) that tests refer to (*name).", new DeferredKind("anything", _ => []), (_, _) => { })
         .With("defaults", "What every test begins from: mappings merge key by key, lists and values are replaced, null removes.", new DeferredKind("a mapping as in a test", s => Test.Body(s, partial: true)), (t, v) => t.Defaults = v)
         .With("tests", "The tests.", new DeferredKind("a list of tests", TestsSchema), (t, v) => t.Tests = v, required: true);
+
+    private static VmSpec NamedGuest(string name, Mark mark)
+    {
+        var vm = new VmSpec { Mark = mark };
+        vm.Definition = vm.Definition with { Guest = name };
+        return vm;
+    }
 
     private static JsonObject MatrixSchema(SchemaBuilder schema) => schema.Reference("matrix", () => new JsonObject
     {
@@ -80,7 +87,7 @@ internal static class TestKind
         }
 
         // Without time stamps nothing tells a kernel's messages from a command's output.
-        if (test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false }) && test.Vm.CommandLine.Split(' ').Any(w => w is "printk.time=0" or "printk.time=n" or "printk.time=N" or "printk.time=off"))
+        if (test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false }) && test.Vm.Definition.CommandLine.Split(' ').Any(w => w is "printk.time=0" or "printk.time=n" or "printk.time=N" or "printk.time=off"))
         {
             SuiteNode? line = (mapping?.Find("vm") as MappingNode)?.Find("cmdline");
             diagnostics.Add(line?.Mark ?? test.Vm.Mark, "run knows kernel messages by their time stamps and leaves them out of the output, and printk.time=0 takes the stamps away; leave it out, or say \"keep-kernel-messages: true\" with each run");
@@ -89,12 +96,12 @@ internal static class TestKind
         if (test.Neighbours.Count > 0)
         {
             IEnumerable<VmSpec> machines = test.Neighbours.Select(n => n.Vm).Prepend(test.Vm);
-            foreach (VmSpec vm in machines.Where(v => v.Clock == ClockMode.Host))
+            foreach (VmSpec vm in machines.Where(v => v.Definition.Clock == ClockMode.Host))
             {
                 diagnostics.Add(vm.Mark, "neighbours are compared byte by byte, which needs \"clock: virtual\"");
             }
 
-            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Access == DiskAccess.ReadWrite)))
+            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Disk.Access == DiskAccess.ReadWrite)))
             {
                 diagnostics.Add(vm.Mark, "neighbours are run more than once, so disks need \"access: overlay\" or \"read-only\"");
             }

@@ -4,6 +4,7 @@ using System.Text;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Steps;
 

@@ -2,6 +2,7 @@ using System;
 using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Steps;
 
