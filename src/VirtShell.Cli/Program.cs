@@ -13,7 +13,10 @@ public static class Program
     /// <summary>After Ctrl+C a run is given this long to end its guests in order.</summary>
     private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(20);
 
-    public static async Task<int> Main(string[] args)
+    /// <summary>Gives the exit code. What it names loads before anything else, so it names little.</summary>
+    public static Task<int> Main(string[] args) => HostLimits.AreEnough() ? RunAsync(args) : Task.FromResult(ExitCodes.CannotRun);
+
+    private static async Task<int> RunAsync(string[] args)
     {
         RootCommand root = Create(args is [var first, ..] ? first : null);
         ParseResult parsed = root.Parse(args);

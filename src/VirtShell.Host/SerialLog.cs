@@ -9,22 +9,25 @@ namespace VirtShell.Host;
 
 /// <summary>
 /// Append-only record of what a guest sent on a serial port. Any number of readers on any threads beside one writer at
-/// a time. Beyond <see cref="Capacity"/> the beginning is dropped, so that a guest that prints for ever cannot take the
-/// host's memory; <see cref="Length"/> and <see cref="Hash"/> go on counting.
+/// a time. Beyond <see cref="Capacity"/>, which the logs of one VM share, the beginning is dropped, so that a guest that prints for
+/// ever cannot take the host's memory; <see cref="Length"/> and <see cref="Hash"/> go on counting.
 /// </summary>
 public sealed class SerialLog
 {
     /// <summary>Default of <see cref="Capacity"/>: 64 MiB, some hundred times the log of a Linux boot.</summary>
     public const long DefaultCapacity = 64L << 20;
 
+    internal const int ChunkSize = 1 << ChunkBits;
+
     private const int ChunkBits = 14;
-    private const int ChunkSize = 1 << ChunkBits;
     private const int FollowPart = 64 * 1024;
 
     private readonly object _gate = new();
+    private readonly SerialLogBudget _budget;
 
-    // The writer fills a chunk first and publishes the length afterwards; readers take the length first. A chunk is
-    // never written twice at the same place, so readers need no lock.
+    // The writer fills a chunk first and publishes the length afterwards; readers take the length first. No chunk is written
+    // twice at the same place, so readers need no lock. The table is a ring of a power of two: before a place in it is used again,
+    // what it held is told to be gone, and readers look for that when they have copied.
     private byte[]?[] _chunks = new byte[4][];
     private long _length;
     private long _first;
@@ -37,11 +40,19 @@ public sealed class SerialLog
     public SerialLog(long capacity = DefaultCapacity)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 2L * ChunkSize);
-        Capacity = (capacity + ChunkSize - 1) & ~(ChunkSize - 1L);
+        _budget = new SerialLogBudget(capacity);
+        _budget.Add(this);
     }
 
-    /// <summary>Most bytes held.</summary>
-    public long Capacity { get; }
+    /// <summary>A log that shares its memory with others of the same writer.</summary>
+    internal SerialLog(SerialLogBudget budget)
+    {
+        _budget = budget;
+        _budget.Add(this);
+    }
+
+    /// <summary>Most bytes held, by all logs of the VM together.</summary>
+    public long Capacity => _budget.Capacity;
 
     /// <summary>Bytes so far.</summary>
     public long Length => Volatile.Read(ref _length);
@@ -56,7 +67,10 @@ public sealed class SerialLog
     public ulong Hash => Volatile.Read(ref _hash);
 
     /// <summary>Host memory that the log takes, in bytes.</summary>
-    internal long MemoryBytes => ((Length + ChunkSize - 1) >> ChunkBits << ChunkBits) - FirstOffset + ((long)Volatile.Read(ref _chunks).Length * IntPtr.Size);
+    internal long MemoryBytes => (ChunkCount << ChunkBits) + ((long)Volatile.Read(ref _chunks).Length * IntPtr.Size);
+
+    /// <summary>Chunks held, one that is not full yet included.</summary>
+    internal long ChunkCount => ((Length + ChunkSize - 1) >> ChunkBits) - (FirstOffset >> ChunkBits);
 
     /// <summary>A copy of the bytes from <paramref name="offset"/> on; begins at <see cref="FirstOffset"/> where that is later.</summary>
     public byte[] GetBytes(long offset = 0) => GetBytes(offset, long.MaxValue, out _);
@@ -72,7 +86,7 @@ public sealed class SerialLog
             byte[]?[] chunks = Volatile.Read(ref _chunks);
             start = Math.Min(Math.Max(offset, Volatile.Read(ref _first)), length);
             byte[] result = new byte[checked((int)Math.Min(length - start, limit))];
-            if (TryCopy(chunks, start, result))
+            if (TryCopy(chunks, start, result) && Volatile.Read(ref _first) <= start)
             {
                 return result;
             }
@@ -164,10 +178,18 @@ public sealed class SerialLog
     {
         long at = _length;
         int within = (int)at & (ChunkSize - 1);
-        byte[] chunk = within == 0 ? AddChunk(at) : _chunks[(int)(at >> ChunkBits)]!;
+        byte[] chunk = within == 0 ? AddChunk(at) : _chunks[Place(_chunks, at)]!;
         chunk[within] = value;
         _hash = (_hash ^ value) * 0x100000001B3;
         Volatile.Write(ref _length, at + 1);
+    }
+
+    /// <summary>Lets go of the oldest chunk. On the writer's thread.</summary>
+    internal void DropChunk()
+    {
+        long first = _first;
+        Volatile.Write(ref _first, first + ChunkSize);
+        Volatile.Write(ref _chunks[Place(_chunks, first)], null);
     }
 
     /// <summary>Wakes the readers that wait.</summary>
@@ -194,7 +216,7 @@ public sealed class SerialLog
             long at = start + done;
             int within = (int)at & (ChunkSize - 1);
             int part = Math.Min(destination.Length - done, ChunkSize - within);
-            byte[]? chunk = chunks[(int)(at >> ChunkBits)];
+            byte[]? chunk = Volatile.Read(ref chunks[Place(chunks, at)]);
             if (chunk is null)
             {
                 return false;
@@ -207,25 +229,25 @@ public sealed class SerialLog
         return true;
     }
 
+    // Where the chunk of an offset stands in a table.
+    private static int Place(byte[]?[] chunks, long at) => (int)(at >> ChunkBits) & (chunks.Length - 1);
+
     private byte[] AddChunk(long at)
     {
-        int index = checked((int)(at >> ChunkBits));
-        if (index == _chunks.Length)
+        _budget.TakeChunk();
+        if (at - _first == (long)_chunks.Length << ChunkBits)
         {
             byte[]?[] grown = new byte[_chunks.Length * 2][];
-            _chunks.CopyTo(grown, 0);
+            for (long held = _first; held < at; held += ChunkSize)
+            {
+                grown[Place(grown, held)] = _chunks[Place(_chunks, held)];
+            }
+
             Volatile.Write(ref _chunks, grown);
         }
 
-        long first = _first;
-        if (at - first >= Capacity)
-        {
-            Volatile.Write(ref _first, first + ChunkSize);
-            _chunks[(int)(first >> ChunkBits)] = null;
-        }
-
         byte[] chunk = new byte[ChunkSize];
-        _chunks[index] = chunk;
+        Volatile.Write(ref _chunks[Place(_chunks, at)], chunk);
         return chunk;
     }
 

@@ -1,9 +1,11 @@
 using System;
+using System.IO;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Cpu;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Running;
+using VirtShell.Storage;
 
 namespace VirtShell.Host;
 
@@ -46,9 +48,11 @@ public sealed partial class VirtualMachine : IRunOwner
         {
             VmDefinition definition = Definition;
             PrepareThreads();
+            AwaitTraces();
             runLock = _host.Store is { } store ? RunLock.Take(store, Id, Name) : null;
             build = MachineBuild.Prepare(definition, _host.Images, progress, starting.Token);
-            build.ClockStood = _clockStood ?? _host.Store?.ReadClock(Id);
+            build.Built = _host.Built;
+            build.ClockStood = ClockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
             run.PowerOn();
             starting.Token.ThrowIfCancellationRequested();
@@ -59,6 +63,7 @@ public sealed partial class VirtualMachine : IRunOwner
                 _end = VmEndKind.None;
                 _endCode = 0;
                 _report = null;
+                _tracesFailure = null;
                 _shutdownRequested = false;
                 _endSource = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 _state = VmState.Running;
@@ -75,6 +80,11 @@ public sealed partial class VirtualMachine : IRunOwner
                 throw;
             }
 
+            if (e is IOException or UnauthorizedAccessException)
+            {
+                throw new VmException(HostError.IsOutOfFiles(e) ? VmErrorKind.OutOfResources : VmErrorKind.StorageFailed, $"VM '{Name}' cannot be started: {HostError.Reason(e)}", e);
+            }
+
             if (e is OutOfMemoryException)
             {
                 throw new VmException(VmErrorKind.OutOfResources, $"VM '{Name}' cannot be started: the host gives no more memory. Stop other VMs, or give this one less.", e);
@@ -83,7 +93,7 @@ public sealed partial class VirtualMachine : IRunOwner
             throw new VmException(VmErrorKind.EngineFailed, $"VM '{Name}' could not be built, by a fault of the engine ({e.GetType().Name}: {e.Message}). Please report it.", e);
         }
 
-        _host.DeleteCrashReport(Id);
+        _host.Store?.DeleteCrashReport(Id);
 
         // Told before the scheduler has it, so that nobody hears of the end first.
         RaiseStateChanged(VmState.Starting, VmState.Running);
@@ -127,6 +137,12 @@ public sealed partial class VirtualMachine : IRunOwner
 
             if (state == VmState.Off)
             {
+                // Other processes may have it when this returns, unless it is called where nothing may be waited for.
+                if (run is not { IsOnThisThread: true })
+                {
+                    _host.Writer?.Flush(Id, EnginePatience);
+                }
+
                 return;
             }
 
@@ -241,7 +257,7 @@ public sealed partial class VirtualMachine : IRunOwner
             if (run.IsKept)
             {
                 run.ReleaseKept();
-                ReleaseRunLock();
+                LeaveTraces(null, null, releases: true);
                 SetState(VmState.Off);
             }
             else
@@ -269,29 +285,15 @@ public sealed partial class VirtualMachine : IRunOwner
             _shutdownRequested = false;
         }
 
-        _host.SaveCrashReport(Id, report);
+        LeaveTraces(report, null, releases: false);
         SetState(VmState.Starting);
         SetState(VmState.Running);
     }
 
     void IRunOwner.RunEnded(MachineRun run, VmEndKind kind, int code, CrashReport? report)
     {
-        if (report is not null)
-        {
-            _host.SaveCrashReport(Id, report);
-        }
-
-        if (run.ClockStood is { } stood)
-        {
-            // Before the lock goes: whoever starts the VM next reads it.
-            _clockStood = _host.SaveClock(Id, stood) ? null : stood;
-        }
-
-        if (!run.IsKept)
-        {
-            ReleaseRunLock();
-        }
-
+        // Before the state says that it is over: whoever starts the VM next waits for it.
+        LeaveTraces(report, run.ClockStood, releases: !run.IsKept);
         VmState before;
         VmState after = report is null ? VmState.Off : VmState.Crashed;
         TaskCompletionSource ended;
@@ -314,6 +316,7 @@ public sealed partial class VirtualMachine : IRunOwner
         try
         {
             _host.Scheduler.Prepare();
+            _host.Writer?.Prepare();
         }
         catch (OutOfMemoryException e)
         {
@@ -341,18 +344,6 @@ public sealed partial class VirtualMachine : IRunOwner
         }
 
         RaiseStateChanged(VmState.Starting, VmState.Off);
-    }
-
-    private void ReleaseRunLock()
-    {
-        RunLock? held;
-        lock (_gate)
-        {
-            held = _runLock;
-            _runLock = null;
-        }
-
-        held?.Dispose();
     }
 
     private void ReleaseKept()

@@ -30,11 +30,12 @@ public sealed partial class VirtualMachine
     private bool _reportLooked;
     private MachineRun? _run;
     private RunLock? _runLock;
+    private string? _tracesFailure;
     private bool _shutdownRequested;
     private CancellationTokenSource? _starting;
     private TaskCompletionSource? _startDone;
 
-    // Where the VM's clock last stood, where that is not kept in the store.
+    // Where the VM's clock last stood, as long as that is not kept in the store.
     private DateTime? _clockStood;
     private TaskCompletionSource _endSource = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -73,7 +74,7 @@ public sealed partial class VirtualMachine
     public string? DefinitionError { get; internal set; }
 
     /// <summary>The process that runs this VM, when it is not this host; <see cref="State"/> is then Running and every operation is refused.</summary>
-    public int? OwnerProcessId => _host.Store is { } store && !IsActive ? RunLock.FindOwner(store, Id)?.ProcessId : null;
+    public int? OwnerProcessId => _host.Store is { } store && !IsActive && !HoldsRunLock ? RunLock.FindOwner(store, Id)?.ProcessId : null;
 
     /// <summary>How the last run ended; <see cref="EndCode"/> belongs to it.</summary>
     public VmEndKind End
@@ -109,7 +110,7 @@ public sealed partial class VirtualMachine
                 if (_report is null && !_reportLooked && _run is null)
                 {
                     _reportLooked = true;
-                    _report = _host.LoadCrashReport(Id);
+                    _report = _host.Store?.ReadCrashReport(Id);
                 }
 
                 return _report;
@@ -128,8 +129,15 @@ public sealed partial class VirtualMachine
     /// <summary>Bytes of the disks of the current or last run together.</summary>
     public long DiskBytes => Run?.DiskBytes ?? 0;
 
-    /// <summary>What the current or last run had to refuse its guest for want of room on the host, with what to do; each once.</summary>
-    public IReadOnlyList<string> Warnings => Run?.Warnings ?? [];
+    /// <summary>What the current or last run had to refuse its guest for want of room on the host, and what of its end could not be written, with what to do; each once.</summary>
+    public IReadOnlyList<string> Warnings
+    {
+        get
+        {
+            IReadOnlyList<string> warnings = Run?.Warnings ?? [];
+            return Volatile.Read(ref _tracesFailure) is { } failure ? [.. warnings, failure] : warnings;
+        }
+    }
 
     /// <summary>When the last run ended; null before the first and while one goes on.</summary>
     public DateTimeOffset? EndedAt => Run?.EndedAt;
@@ -140,7 +148,7 @@ public sealed partial class VirtualMachine
     /// <summary>Restarts after a crash in the current or last run.</summary>
     public int CrashRestarts => Run?.CrashRestarts ?? 0;
 
-    /// <summary>Host memory that this VM takes now; all zero while it is off.</summary>
+    /// <summary>Host memory that this VM takes now; while it is off, for its serial logs alone.</summary>
     public VmHostMemory HostMemory => Run?.HostMemory() ?? default;
 
     internal bool IsActive
@@ -150,6 +158,18 @@ public sealed partial class VirtualMachine
             lock (_gate)
             {
                 return _state is not (VmState.Off or VmState.Crashed) || _run is { IsKept: true };
+            }
+        }
+    }
+
+    // After the end the lock is still ours until what the run left behind is written.
+    private bool HoldsRunLock
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _runLock is not null;
             }
         }
     }

@@ -25,6 +25,9 @@ public sealed record VmEngineMetrics(EngineKind Engine, bool IsTranslating, Engi
     /// <summary>What went wrong when the translator failed for the first time, for a report of the fault; null where it has not (<see cref="EngineStatistics.TranslationFailures"/>).</summary>
     public string? FirstTranslationFailure { get; init; }
 
+    /// <summary>Faults of the translator's own, which cost speed and nothing else.</summary>
+    public long TranslationFailures => Counters.TranslationFailures;
+
     /// <summary>Instructions retired by either engine.</summary>
     public long Instructions => Counters.InstructionsTranslated + Counters.InstructionsInterpreted;
 

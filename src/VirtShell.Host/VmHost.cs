@@ -2,8 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
-using System.Text;
-using System.Text.Json;
 using VirtShell.Host.Inventory;
 using VirtShell.Host.Scheduling;
 using VirtShell.Images;
@@ -20,8 +18,6 @@ public sealed class VmHost : IDisposable
     /// <summary>The environment variable that names the home folder.</summary>
     public const string HomeVariable = "VIRTSHELL_HOME";
 
-    private const int LargestCrashReport = 16 << 20;
-
     private readonly object _gate = new();
     private readonly Dictionary<Guid, VirtualMachine> _machines = [];
     private readonly Dictionary<Guid, FileStamp> _stamps = [];
@@ -36,6 +32,7 @@ public sealed class VmHost : IDisposable
         HomeFolder = homeFolder is null ? null : Path.GetFullPath(homeFolder);
         ImageCacheFolder = Path.Combine(HomeFolder ?? DefaultHomeFolder, "cache", "images");
         Store = HomeFolder is null ? null : new DefinitionStore(HomeFolder);
+        Writer = Store is null ? null : new HomeWriter(Store);
         Scheduler = new Scheduler(workers);
     }
 
@@ -78,7 +75,13 @@ public sealed class VmHost : IDisposable
 
     internal DefinitionStore? Store { get; }
 
+    /// <summary>What writes the traces of runs; null for a host that keeps none.</summary>
+    internal HomeWriter? Writer { get; }
+
     internal Scheduler Scheduler { get; }
+
+    /// <summary>Where tests have a part of a machine fail: called with each one as it is built.</summary>
+    internal Action<VirtShell.Machine.Machine>? Built { get; set; }
 
     internal ImageResolver Images
     {
@@ -146,13 +149,14 @@ public sealed class VmHost : IDisposable
             }
 
             vm.RequireOff("removed");
+            vm.AwaitTraces();
             Store?.Delete(vm.Id, vm.Name);
             _machines.Remove(vm.Id);
             _stamps.Remove(vm.Id);
         }
     }
 
-    /// <summary>Turns every running VM off, in the order in which they were started, and ends the workers.</summary>
+    /// <summary>Turns every running VM off, in the order in which they were started, ends the workers, and waits until what runs leave behind is written.</summary>
     public void Dispose()
     {
         VirtualMachine[] running;
@@ -185,6 +189,7 @@ public sealed class VmHost : IDisposable
         }
 
         Scheduler.Dispose();
+        Writer?.Dispose();
     }
 
     /// <summary>Others could have made a folder of that name, so it is looked at closely.</summary>
@@ -222,63 +227,6 @@ public sealed class VmHost : IDisposable
             }
 
             vm.SetDefinition(definition, null);
-        }
-    }
-
-    internal CrashReport? LoadCrashReport(Guid id)
-    {
-        try
-        {
-            return Store is not null && File.Exists(Store.CrashPathOf(id)) ? CrashReport.FromJson(Encoding.UTF8.GetString(FileContent.Read(Store.CrashPathOf(id), LargestCrashReport))) : null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-            return null;
-        }
-    }
-
-    internal void SaveCrashReport(Guid id, CrashReport report)
-    {
-        try
-        {
-            if (Store is not null)
-            {
-                PrivateFile.Replace(Store.CrashPathOf(id), Encoding.UTF8.GetBytes(report.ToJson()));
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The report stays in memory; a full disk must not make a crash worse.
-        }
-    }
-
-    /// <summary>Keeps where a VM's clock stands; false where it is not kept.</summary>
-    internal bool SaveClock(Guid id, DateTime stood)
-    {
-        try
-        {
-            Store?.WriteClock(id, stood);
-            return Store is not null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The VM remembers it as long as this process lives; a full disk is no reason for a run to end badly.
-            return false;
-        }
-    }
-
-    internal void DeleteCrashReport(Guid id)
-    {
-        try
-        {
-            if (Store is not null)
-            {
-                File.Delete(Store.CrashPathOf(id));
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // An old report that stays is an annoyance, no reason not to start.
         }
     }
 

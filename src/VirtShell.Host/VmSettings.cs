@@ -74,7 +74,7 @@ public static class VmSettings
         Property = nameof(VmDefinition.Initrd),
         Title = "initrd",
         OwnOptions = ["--initrd", "-i"],
-        Meaning = "A finished initramfs, from the same kinds of sources as a kernel",
+        Meaning = "A finished initramfs, from the same kinds of sources as a kernel; for a Multiboot image a list of modules: FILE ARGUMENTS,FILE ARGUMENTS",
     };
 
     public static Setting<VmDefinition, InitramfsDefinition> Initramfs { get; } = new(s_blank, InitramfsSettings.Kind, d => d.Initramfs, (d, v) => d with { Initramfs = v })

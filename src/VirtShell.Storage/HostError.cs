@@ -6,6 +6,8 @@ namespace VirtShell.Storage;
 /// <summary>What an I/O exception of the host means. On Linux and macOS its HResult is the errno, on Windows a Win32 code.</summary>
 public static class HostError
 {
+    private const int Enfile = 23;
+    private const int Emfile = 24;
     private const int Enospc = 28;
     private const int EdquotLinux = 122;
     private const int EdquotMac = 69;
@@ -26,10 +28,14 @@ public static class HostError
         ? e.HResult is ErrorSharingViolation or ErrorLockViolation
         : e.HResult is ErrorSharingViolation || e.HResult == (OperatingSystem.IsMacOS() ? EwouldblockMac : EwouldblockLinux));
 
-    /// <summary>The host's own words, as the end of a sentence.</summary>
+    /// <summary>No more files can be opened: the limit of this process, or of the host.</summary>
+    public static bool IsOutOfFiles(Exception e) => e is IOException { HResult: Enfile or Emfile } && !OperatingSystem.IsWindows();
+
+    /// <summary>The host's own words, as the end of a sentence; where files have run out, with what to do.</summary>
     public static string Reason(Exception e)
     {
         string message = e.Message.Trim();
-        return message.EndsWith('.') ? message : message + ".";
+        string sentence = message.EndsWith('.') ? message : message + ".";
+        return IsOutOfFiles(e) ? sentence + " Raise the limit on open files (ulimit -n), or run fewer guests at a time." : sentence;
     }
 }

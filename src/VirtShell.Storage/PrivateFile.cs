@@ -15,6 +15,8 @@ public static class PrivateFile
     private const int TypeMask = 0xF000;
     private const int FolderType = 0x4000;
     private const int OthersMask = 0x3F; // rwx of group and others
+    private const int OthersWriteMask = 0x12;
+    private const int StickyBit = 0x200;
 
     private static readonly TimeSpan StaleAfter = TimeSpan.FromHours(1);
 
@@ -52,6 +54,51 @@ public static class PrivateFile
             {
                 File.SetUnixFileMode(file, FileModeBits);
             }
+        }
+    }
+
+    /// <summary>
+    /// Closes a folder that was there already as far as it is this user's to close: to everybody else where it holds nothing but
+    /// <paramref name="names"/>, and where it holds other things too, so that nobody else can rename what is in it. In one with the sticky
+    /// bit, as temporary folders have it, nobody can.
+    /// </summary>
+    /// <exception cref="IOException">It is somebody else's, and more than its owner can rename what is in it.</exception>
+    /// <exception cref="UnauthorizedAccessException">The user may not change or read it.</exception>
+    public static void CloseFolder(string path, params ReadOnlySpan<string> names)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        HostFile.Status status = HostFile.StatusOf(HostFile.EncodePath(path), path);
+        if ((status.Mode & OthersMask) == 0 || (status.Mode & StickyBit) != 0)
+        {
+            return;
+        }
+
+        if (status.Owner != HostFile.EffectiveUser())
+        {
+            if ((status.Mode & OthersWriteMask) != 0)
+            {
+                throw new IOException($"'{path}' belongs to another user, and others can put files in the place of those in it.");
+            }
+
+            return;
+        }
+
+        bool isAlone = true;
+        foreach (string entry in Directory.EnumerateFileSystemEntries(path))
+        {
+            isAlone &= names.Contains(Path.GetFileName(entry));
+        }
+
+        UnixFileMode open = (UnixFileMode)(isAlone ? OthersMask : OthersWriteMask);
+        UnixFileMode mode = File.GetUnixFileMode(path);
+        if ((mode & open) != 0)
+        {
+            File.SetUnixFileMode(path, mode & ~open);
         }
     }
 

@@ -139,8 +139,8 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task A_crashed_guest_is_started_again_as_often_as_it_may()
     {
-        (int code, _, string once) = await RunAsync(["run", "--guest", "triple-fault", "--stats"]);
-        (int again, _, string thrice) = await RunAsync(["run", "--guest", "triple-fault", "--stats", "--on-crash", "restart", "--crash-restart-limit", "2"]);
+        (int code, _, string once) = await RunAsync(["run", "--guest", "triple-fault", "--clock", "virtual", "--stats"]);
+        (int again, _, string thrice) = await RunAsync(["run", "--guest", "triple-fault", "--clock", "virtual", "--stats", "--on-crash", "restart", "--crash-restart-limit", "2"]);
 
         Assert.Equal((1, 1), (code, again));
         Assert.Equal(3 * Instructions(once), Instructions(thrice));

@@ -150,6 +150,17 @@ public sealed class JudgeTests : IDisposable
         Assert.Equal("broken", NeighbourCheck.Difference(alone, new GuestOutcome { Error = "broken" }));
     }
 
+    [Theory]
+    [InlineData(24, "Too many open files : '/x'. Raise the limit on open files (ulimit -n)")]
+    [InlineData(5, "Input/output error : '/x'.")]
+    public void What_the_host_refuses_is_no_defect(int code, string expected)
+    {
+        string text = GuestRun.Explain(new IOException(code == 24 ? "Too many open files : '/x'" : "Input/output error : '/x'", code));
+
+        Assert.StartsWith(OperatingSystem.IsWindows() ? expected.Split(" Raise")[0] : expected, text, StringComparison.Ordinal);
+        Assert.DoesNotContain("defect", text, StringComparison.Ordinal);
+    }
+
     private static Judge JudgeOf(string assert, BaselineFile? baseline, VmEndKind end = VmEndKind.PowerOff, EngineKind? engine = null)
     {
         LoadedItem item = SuiteLoader.Parse($"suite: s\nbaseline: b.json\ntests:\n  - name: t\n    vm: hello\n    {assert}\n", "s.yaml").Items[0];

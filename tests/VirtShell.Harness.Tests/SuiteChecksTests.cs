@@ -68,6 +68,22 @@ public sealed class SuiteChecksTests : IDisposable
         Assert.True(Assert.Single(e.Diagnostics).Line > 0);
     }
 
+    [Theory]
+    [InlineData("console=ttyS0", "run: uname", "printk.time=1 console=ttyS0")]
+    [InlineData("", "run: uname", "printk.time=1")]
+    [InlineData("console=ttyS0 -- -x", "run: uname", "printk.time=1 console=ttyS0 -- -x")]
+    [InlineData("printk.time=0 printk.time=1", "run: uname", "printk.time=0 printk.time=1")]
+    [InlineData("quiet", "{run: dmesg, keep-kernel-messages: true}", "quiet")]
+    [InlineData("quiet printk.time=0", "expect: x", "quiet printk.time=0")]
+    public void A_kernel_has_time_stamps_where_a_command_s_output_is_taken(string cmdline, string step, string expected)
+    {
+        string given = cmdline.Length == 0 ? string.Empty : $", cmdline: '{cmdline}'";
+        LoadedItem item = SuiteLoader.Parse(Frame + $"    vm: {{kernel: 'apt:linux-image-amd64#boot/vmlinuz-*'{given}}}\n    steps: [{(step[0] == '{' ? step : $"{{{step}}}")}]\n", "s.yaml").Items[0];
+
+        Assert.Equal(expected, item.Test.Vm.Definition.CommandLine);
+        Assert.Equal("x", SuiteLoader.Parse(Frame + "    vm: {guest: attack, cmdline: x}\n    steps: [{run: uname}]\n", "s.yaml").Items[0].Test.Vm.Definition.CommandLine);
+    }
+
     [Fact]
     public void Names_and_matrix_values_are_expanded()
     {

@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -28,6 +30,33 @@ public sealed class CrashTests
         Assert.NotEmpty(report.StackBytes);
         Assert.Contains("protected mode, 32-bit code, CPL 0", report.Mode);
         Assert.Contains(report.Registers, register => register.Key == "EAX");
+    }
+
+    [Theory]
+    [InlineData("summary")]
+    [InlineData("summary of words")]
+    [InlineData("engine error")]
+    [InlineData("name of a register")]
+    [InlineData("mode")]
+    [InlineData("lines")]
+    public void A_report_of_any_length_becomes_text_in_memory_by_its_length(string part)
+    {
+        const int length = 500_000;
+        string word = new('x', length);
+        CrashReport report = HomeMutationTests.SampleReport;
+        report = part switch
+        {
+            "summary" => report with { Summary = word },
+            "summary of words" => report with { Summary = string.Concat(Enumerable.Repeat("word ", length / 5)) },
+            "engine error" => report with { EngineError = word },
+            "name of a register" => report with { Registers = [new(word, 1), .. Enumerable.Range(0, 10_000).Select(i => KeyValuePair.Create($"R{i}", 0UL))] },
+            "mode" => report with { Mode = word },
+            _ => report with { SerialTail = [word, word], Disassembly = [word] },
+        };
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        string text = report.ToText();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, 64 * length);
+        Assert.All(text.Split('\n'), line => Assert.InRange(line.Length, 0, 100));
     }
 
     [Fact]
@@ -111,7 +140,7 @@ public sealed class CrashTests
         vm.TurnOff();
         Assert.Equal(VmState.Off, vm.State);
         Assert.Equal(VmEndKind.TripleFault, vm.End);
-        Assert.Equal(0, vm.HostMemory.OverheadBytes);
+        Assert.Equal(new VmHostMemory(0, 0, 0, 0, vm.Serial.MemoryBytes), vm.HostMemory);
         vm.Start();
         vm.AwaitEnd();
         vm.Start();

@@ -219,7 +219,7 @@ public sealed class HomeFolderTests
         string home = parent.File("home");
         using VmHost host = new(home);
         VirtualMachine vm = host.Create(new VmDefinition { Name = "vm" });
-        host.SaveCrashReport(vm.Id, HomeMutationTests.SampleReport);
+        host.Store!.WriteCrashReport(vm.Id, HomeMutationTests.SampleReport);
         Assert.Equal(0, OthersBits(home));
         Assert.Equal(0, OthersBits(Path.Combine(home, "vms")));
         Assert.All(Directory.GetFiles(Path.Combine(home, "vms")), path => Assert.Equal(0, OthersBits(path)));
@@ -239,6 +239,53 @@ public sealed class HomeFolderTests
         _ = new DefinitionStore(home.Path);
         Assert.Equal(0, OthersBits(folder));
         Assert.Equal(0, OthersBits(file));
+    }
+
+    // Octal 755 is 493, 775 is 509, 777 is 511, 1777 is 1023; 700 is 448.
+    [SkippableTheory]
+    [InlineData(493, false, 448)]
+    [InlineData(511, false, 448)]
+    [InlineData(448, true, 448)]
+    [InlineData(493, true, 493)]
+    [InlineData(509, true, 493)]
+    [InlineData(511, true, 493)]
+    [InlineData(1023, true, 1023)]
+    public void A_home_folder_that_is_there_is_closed_as_far_as_it_is_ours(int mode, bool holdsMore, int expected)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "Who owns a folder is only looked up on Linux.");
+        using TemporaryFolder home = new();
+        Directory.CreateDirectory(home.File("vms"));
+        Directory.CreateDirectory(home.File("cache"));
+        if (holdsMore)
+        {
+            File.WriteAllText(home.File("other"), string.Empty);
+        }
+
+        SetMode(home.Path, (UnixFileMode)mode);
+        _ = new DefinitionStore(home.Path);
+        Assert.Equal(expected, ModeOf(home.Path));
+        Assert.Equal(448, ModeOf(home.File("vms")));
+    }
+
+    [SkippableFact]
+    public void A_home_folder_of_another_user_that_others_can_write_is_refused()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux() && Environment.UserName == "root", "Giving a folder to another user needs root on Linux.");
+        using TemporaryFolder home = new();
+        Assert.Equal(0, Tool("chown", "65534", home.Path));
+        SetMode(home.Path, (UnixFileMode)511);
+        VmException error = Assert.Throws<VmException>(() => new DefinitionStore(home.Path));
+        Assert.Equal(VmErrorKind.StorageFailed, error.Kind);
+        Assert.Contains("belongs to another user", error.Message);
+        Assert.Contains("VIRTSHELL_HOME", error.Message);
+        SetMode(home.Path, (UnixFileMode)493);
+        _ = new DefinitionStore(home.Path);
+
+        // One that somebody has put where everybody may put things.
+        SetMode(home.Path, (UnixFileMode)1023);
+        Assert.Equal(0, Tool("chown", "65534", home.File("vms")));
+        SetMode(home.File("vms"), (UnixFileMode)511);
+        Assert.Throws<VmException>(() => new DefinitionStore(home.Path));
     }
 
     [SkippableFact]
@@ -306,6 +353,8 @@ public sealed class HomeFolderTests
             File.SetUnixFileMode(path, mode);
         }
     }
+
+    private static int ModeOf(string path) => OperatingSystem.IsWindows() ? 0 : (int)File.GetUnixFileMode(path);
 
     private static int OthersBits(string path) => OperatingSystem.IsWindows() ? 0 : (int)File.GetUnixFileMode(path) & 0x3F;
 

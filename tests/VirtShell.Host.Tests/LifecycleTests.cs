@@ -36,7 +36,7 @@ public sealed class LifecycleTests
         Assert.True(metrics.PeakMemoryBytes > 0);
         Assert.True(metrics.HostTime > TimeSpan.Zero);
         Assert.Equal(vm.Serial.Length, metrics.SerialBytes);
-        Assert.Equal(0, vm.HostMemory.OverheadBytes);
+        Assert.Equal(new VmHostMemory(0, 0, 0, 0, vm.Serial.MemoryBytes), vm.HostMemory);
     }
 
     [Fact]

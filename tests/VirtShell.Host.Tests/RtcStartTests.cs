@@ -81,6 +81,11 @@ public sealed class RtcStartTests
         Assert.Equal("20260101000000", Run(same));
         again.Remove(same);
         Assert.DoesNotContain("2100", Run(Create(again, folder, RtcStart.Utc)), StringComparison.Ordinal);
+        foreach (VirtualMachine vm in again.VirtualMachines)
+        {
+            vm.AwaitTraces();
+        }
+
         Assert.Single(Directory.GetFiles(folder.File("home"), "*.clock", SearchOption.AllDirectories));
     }
 

@@ -48,6 +48,88 @@ public sealed class SerialLogTests
     }
 
     [Fact]
+    public void Logs_of_a_budget_take_from_the_one_that_holds_the_most()
+    {
+        SerialLogBudget budget = new(128 * 1024);
+        SerialLog flooded = new(budget);
+        SerialLog quiet = new(budget);
+        SerialLog third = new(budget);
+        byte[] few = [.. Enumerable.Range(0, 20_000).Select(i => (byte)(i >> 3))];
+        byte[] many = [.. Enumerable.Range(0, 1_000_000).Select(i => (byte)(i >> 5))];
+        Fill(flooded, many[..200_000]);
+        Fill(quiet, few);
+        Fill(flooded, many[200_000..]);
+        Fill(third, many[..60_000]);
+
+        Assert.Equal((1_000_000, 20_000, 60_000), (flooded.Length, quiet.Length, third.Length));
+        Assert.Equal(few, quiet.GetBytes());
+        Assert.InRange(third.GetBytes().Length, 30_000, 60_000);
+        Assert.Equal(many[(int)third.FirstOffset..60_000], third.GetBytes());
+        Assert.Equal(many[(int)flooded.FirstOffset..], flooded.GetBytes());
+        Assert.InRange(flooded.ChunkCount + quiet.ChunkCount + third.ChunkCount, 1, 8);
+    }
+
+    [Fact]
+    public void The_logs_of_a_VM_share_one_budget_and_its_account_tells_of_all()
+    {
+        VirtualMachine vm = Vm.RunAlone(Vm.Guest("hello"));
+        SerialLog[] logs = [.. new[] { 1, 2, 101, 200 }.Select(vm.GetSerial)];
+        for (int i = 0; i < 5 << 18; i++)
+        {
+            foreach (SerialLog log in logs)
+            {
+                for (int j = 0; j < 16; j++)
+                {
+                    log.Write((byte)j);
+                }
+            }
+        }
+
+        Assert.All(logs, log => Assert.InRange(log.MemoryBytes, 15 << 20, 17 << 20));
+        Assert.Equal(logs.Sum(log => log.MemoryBytes), vm.HostMemory.LogBytes);
+        Assert.InRange(vm.HostMemory.LogBytes, 63 << 20, 65 << 20);
+    }
+
+    [Fact]
+    public void The_table_of_a_log_stays_small_however_much_is_sent()
+    {
+        SerialLog log = new(capacity: 64 * 1024);
+        for (int i = 0; i < 100 << 20; i++)
+        {
+            log.Write(1);
+        }
+
+        Assert.InRange(log.MemoryBytes, 64 * 1024, 65 * 1024);
+    }
+
+    [Fact]
+    public async Task A_reader_beside_a_writer_that_drops_gets_no_byte_of_another_place()
+    {
+        SerialLog log = new(capacity: 32 * 1024);
+        Task<long> reader = Task.Run(() =>
+        {
+            long wrong = 0;
+            while (!log.IsClosed)
+            {
+                byte[] part = log.GetBytes(0, long.MaxValue, out long start);
+                for (int i = 0; i < part.Length; i++)
+                {
+                    wrong += part[i] == Mark(start + i) ? 0 : 1;
+                }
+            }
+
+            return wrong;
+        });
+        for (long i = 0; i < 20 << 20; i++)
+        {
+            log.Write(Mark(i));
+        }
+
+        log.Close();
+        Assert.Equal(0, await reader);
+    }
+
+    [Fact]
     public void Hashes_tell_logs_apart()
     {
         SerialLog one = new();
@@ -157,6 +239,9 @@ public sealed class SerialLogTests
         Fill(log, "dle"u8.ToArray());
         Assert.Equal(new SerialMatch(150_000, 150_006, "needle"), search.Look());
     }
+
+    // Differs from chunk to chunk at the same place in it.
+    private static byte Mark(long at) => (byte)((at >> 14) * 7);
 
     private static void Fill(SerialLog log, byte[] bytes)
     {

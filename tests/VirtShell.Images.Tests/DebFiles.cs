@@ -37,13 +37,14 @@ internal static class DebFiles
         return tar.ToArray();
     }
 
-    public static byte[] Pack(string compression, byte[] tar)
+    /// <param name="isPacked">Whether the archive is compressed already.</param>
+    public static byte[] Pack(string compression, byte[] tar, bool isPacked = false)
     {
         using var deb = new MemoryStream();
         deb.Write("!<arch>\n"u8);
         Member("debian-binary", "2.0\n"u8.ToArray());
         Member("control.tar.gz", Compress(new byte[1024], ".gz"));
-        Member("data.tar" + compression, Compress(tar, compression));
+        Member("data.tar" + compression, isPacked ? tar : Compress(tar, compression));
         return deb.ToArray();
 
         void Member(string name, byte[] content)

@@ -10,6 +10,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.Images.Initramfs;
 using VirtShell.Images.Packages;
 using VirtShell.Storage;
 using Xunit;
@@ -130,6 +131,75 @@ public sealed class LimitTests : IDisposable
         Assert.Contains("unpacks to more than", error.Message, StringComparison.Ordinal);
     }
 
+    // Codes of dictionaries (.xz file format, section 5.3.1): 28 is 64 MiB, 29 is 96, 40 is 4 GiB, 41 is none.
+    [Theory]
+    [InlineData(28, false, null)]
+    [InlineData(28, true, null)]
+    [InlineData(29, false, "96 MiB")]
+    [InlineData(29, true, "96 MiB")]
+    [InlineData(40, false, "4,096 MiB")]
+    [InlineData(41, true, "an unknown size")]
+    public void A_dictionary_that_is_too_large_is_refused(int code, bool inSecondBlock, string? told)
+    {
+        var good = Convert.FromBase64String(PackageMutationTests.PackedByXz);
+        const int block = 12;
+        const int footer = 12;
+        var index = good.Length - footer - ((BitConverter.ToInt32(good, good.Length - 8) + 1) * 4);
+        var second = good[block..index];
+        second[4] = (byte)code;
+        BitConverter.GetBytes(Crc32(second.AsSpan(0, 8))).CopyTo(second, 8);
+        byte[] xz = [.. inSecondBlock ? good[..index] : good[..block], .. second, .. good[index..]];
+        foreach (var useHostTool in (bool[])[false, true])
+        {
+            var deb = _folder.Write("large.deb", DebFiles.Pack(".xz", xz));
+            Judge(deb, () => DebArchive.ReadFiles(deb, _ => { }, CancellationToken.None, useHostTool), isRead: !useHostTool);
+        }
+
+        const string name = "lib/modules/6.1.0/kernel/large.ko.xz";
+        _folder.Write(name, xz);
+        Judge(name, () => _ = new FolderModuleStore(_folder.Path).Read(name), isRead: true);
+
+        void Judge(string file, Action read, bool isRead)
+        {
+            if (told is not null)
+            {
+                var error = Assert.Throws<ImageException>(read);
+                Assert.Contains(file, error.Message, StringComparison.Ordinal);
+                Assert.Contains($"{told}, and 64 MiB are the most", error.Message, StringComparison.Ordinal);
+            }
+            else if (isRead)
+            {
+                read();
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(26, true)]
+    [InlineData(27, false)]
+    public void A_window_that_is_too_large_is_refused(int log, bool isRead)
+    {
+        using var packed = new MemoryStream();
+        using (var stream = new ZstdSharp.CompressionStream(packed, leaveOpen: true))
+        {
+            stream.SetParameter(ZstdSharp.Unsafe.ZSTD_cParameter.ZSTD_c_windowLog, log);
+            stream.Write(DebFiles.Tar([DebFiles.Regular("./a", "content")]));
+            stream.Flush();
+        }
+
+        var deb = _folder.Write("large.deb", DebFiles.Pack(".zst", packed.ToArray(), isPacked: true));
+        void Read() => DebArchive.ReadFiles(deb, _ => { }, CancellationToken.None, useHostTool: false);
+        if (isRead)
+        {
+            Read();
+            return;
+        }
+
+        var error = Assert.Throws<ImageException>(Read);
+        Assert.Contains(deb, error.Message, StringComparison.Ordinal);
+        Assert.Contains("more than 64 MiB of memory", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_name_that_claims_to_be_huge_is_refused_before_it_is_read()
     {
@@ -139,6 +209,21 @@ public sealed class LimitTests : IDisposable
         var deb = _folder.Write("p.deb", DebFiles.Pack(".gz", tar));
         var error = Assert.Throws<ImageException>(() => DebArchive.ReadFiles(deb, _ => { }, CancellationToken.None, useHostTool: false));
         Assert.Contains("the name of one of its files has", error.Message, StringComparison.Ordinal);
+    }
+
+    private static uint Crc32(ReadOnlySpan<byte> bytes)
+    {
+        var crc = uint.MaxValue;
+        foreach (var one in bytes)
+        {
+            crc ^= one;
+            for (var bit = 0; bit < 8; bit++)
+            {
+                crc = (crc >> 1) ^ ((crc & 1) == 0 ? 0 : 0xEDB8_8320);
+            }
+        }
+
+        return ~crc;
     }
 
     private string Pipe() => Make(Path.Combine(_folder.Path, Guid.NewGuid().ToString("N")));

@@ -17,7 +17,7 @@ public sealed class PackageMutationTests : IDisposable
     private const long MiB = 1 << 20;
 
     /// <summary>A small tar archive that xz packed, which nothing here can do.</summary>
-    private const string PackedByXz = "/Td6WFoAAATm1rRGAgAhAQwAAACPmEGc4Cf/AIldABcLyMfh7+CRS4QcCxluM4JA39EZjNl1qpu46rPoIyk87y4Z6fnz2ffbG05eVPa6TW0hElqlN7RPPbfP0mJbcEtUUkhIawVThoekZZuBlyk+6lj/XgWrGohu98BTrqBIa+NGBpLiwk4v+SafQqP6JNVVKfrjE8I+QsitjGsSY7oUNMj6aaKvF4OmAAAAAL19DUag3JCuAAGlAYBQAAC75QE2scRn+wIAAAAABFla";
+    internal const string PackedByXz = "/Td6WFoAAATm1rRGAgAhAQwAAACPmEGc4Cf/AIldABcLyMfh7+CRS4QcCxluM4JA39EZjNl1qpu46rPoIyk87y4Z6fnz2ffbG05eVPa6TW0hElqlN7RPPbfP0mJbcEtUUkhIawVThoekZZuBlyk+6lj/XgWrGohu98BTrqBIa+NGBpLiwk4v+SafQqP6JNVVKfrjE8I+QsitjGsSY7oUNMj6aaKvF4OmAAAAAL19DUag3JCuAAGlAYBQAAC75QE2scRn+wIAAAAABFla";
 
     private readonly TemporaryFolder _folder = new();
 
@@ -28,7 +28,7 @@ public sealed class PackageMutationTests : IDisposable
     {
         byte[][] goods = [DebFiles.Sample(""), DebFiles.Sample(".gz"), DebFiles.Sample(".zst"), DebFiles.Pack(".xz", Convert.FromBase64String(PackedByXz))];
         var path = _folder.Write("p.deb", goods[0]);
-        MutationRun.Check("packages", goods, ["!<arch>\n", "data.tar", ".zst", ".xz", "ustar", "00000000017", "77777777777", "`\n"], Load, 160 * MiB, typeof(ImageException));
+        MutationRun.Check("packages", goods, ["!<arch>\n", "data.tar", ".zst", ".xz", "ustar", "00000000017", "77777777777", "`\n"], Load, 160 * MiB, MutationRun.SmallSample, typeof(ImageException));
 
         void Load(byte[] copy)
         {
@@ -76,7 +76,7 @@ public sealed class PackageMutationTests : IDisposable
         var good = compression == ".xz" ? Convert.FromBase64String(PackedByXz) : DebFiles.Compress(ModuleFiles.Elf("depends=\0", is64: true), compression);
         var path = _folder.Write(name + compression, good);
         var store = new FolderModuleStore(_folder.Path);
-        MutationRun.Check("compressed modules" + compression, [good], [], Load, 320 * MiB, typeof(ImageException));
+        MutationRun.Check("compressed modules" + compression, [good], [], Load, 160 * MiB, MutationRun.SmallSample, typeof(ImageException));
 
         void Load(byte[] copy)
         {

@@ -94,6 +94,9 @@ internal sealed class GuestOptions
                 case ScalarKind<T> scalar:
                     AddOne(setting, scalar.Word, (d, text) => setting.With(d, Read(scalar, name, text)));
                     break;
+                case ListOf<string> { Item: ScalarKind<string> item }:
+                    AddMany(setting, item.Word, (d, texts) => setting.WithValue(d, Array.ConvertAll(texts, text => Read(item, name, text))));
+                    break;
                 case ListOf<VmDisk>:
                     AddMany(setting, "image[,access]", (d, texts) => d with { Disks = [.. texts.Select(text => ReadDisk(name, text))] });
                     break;

@@ -46,6 +46,10 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
 {
     private const string DefectHint = "This is a defect in VirtShell, not in your suite: please report it with this message and the JSON report.";
 
+    private readonly Lock failureGate = new();
+    private long translationFailures;
+    private string? firstTranslationFailure;
+
     /// <param name="name">The VM's name; unique in the host.</param>
     /// <param name="detectPanics">Whether a kernel's panic ends the run.</param>
     /// <param name="hostTimeLimit">The safety net.</param>
@@ -65,12 +69,12 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
             limit.CancelAfter(hostTimeLimit);
             using CancellationTokenRegistration registration = limit.Token.Register(() => (driver as Steps.ScriptDriver)?.Abandon());
             bool exceeded = await WaitAsync(vm, watch, limit.Token, cancellation).ConfigureAwait(false);
-            return Gather(vm) with { HostTimeExceeded = exceeded };
+            return Noted(Gather(vm)) with { HostTimeExceeded = exceeded };
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             TurnOffQuietly(vm);
-            return vm is null ? new GuestOutcome { Cancelled = true } : Gather(vm) with { Cancelled = true };
+            return vm is null ? new GuestOutcome { Cancelled = true } : Noted(Gather(vm)) with { Cancelled = true };
         }
         catch (Exception e)
         {
@@ -83,10 +87,23 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
         }
     }
 
+    /// <summary>What the translator's own faults come to, in all runs so far; null where there were none. They cost the guests nothing but speed, so nothing else would tell of them.</summary>
+    public AssertionResult? JudgeTranslator()
+    {
+        lock (failureGate)
+        {
+            return translationFailures == 0 ? null : new AssertionResult(
+                "the translator translates without a fault of its own",
+                Outcome.Error,
+                $"{translationFailures} failed (engine-translation-failures), and the interpreter took over; the first: {firstTranslationFailure?.ReplaceLineEndings(" ").TrimEnd('.')}. {DefectHint}");
+        }
+    }
+
     /// <summary>An error in words: ours as they are, anything else as the defect that it is.</summary>
     public static string Explain(Exception e) => e switch
     {
         VmException or ImageException or StorageException => e.Message,
+        IOException or UnauthorizedAccessException => HostError.Reason(e),
         AggregateException { InnerException: { } inner } => Explain(inner),
         _ => $"{e.GetType().Name}: {e.Message.TrimEnd('.')}. {DefectHint}",
     };
@@ -128,6 +145,17 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
         Engine = vm.EngineMetrics,
         CrashReport = vm.CrashReport,
     };
+
+    private GuestOutcome Noted(GuestOutcome outcome)
+    {
+        lock (failureGate)
+        {
+            translationFailures += outcome.Engine.TranslationFailures;
+            firstTranslationFailure ??= outcome.Engine.FirstTranslationFailure;
+        }
+
+        return outcome;
+    }
 
     private static void TurnOffQuietly(VirtualMachine? vm)
     {

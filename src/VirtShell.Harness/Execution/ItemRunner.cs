@@ -31,10 +31,6 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         {
             return draft with { Duration = Stopwatch.GetElapsedTime(start) };
         }
-        catch (PatternTimeoutException e)
-        {
-            return draft with { Outcome = Outcome.Error, Message = e.In(suite.File).ToString(), Duration = Stopwatch.GetElapsedTime(start) };
-        }
         catch (Exception e)
         {
             // One item's failure, even one of ours, never ends the run.
@@ -60,7 +56,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
 
         if (driver.Mistake is { } mistake)
         {
-            return draft with { Outcome = Outcome.Error, Message = mistake.In(suite.File).ToString(), Steps = driver.Results, Serial = run.Serial, End = run.End };
+            return Mistaken(mistake);
         }
 
         if (run.Error is { } error)
@@ -69,7 +65,15 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         }
 
         var judge = new Judge(item, baseline, options);
-        judge.JudgeRun(run, driver);
+        try
+        {
+            judge.JudgeRun(run, driver);
+        }
+        catch (PatternTimeoutException late)
+        {
+            return Mistaken(late);
+        }
+
         if (test.Neighbours.Count > 0)
         {
             report(new ItemProgress("beside its neighbours", run.Metrics.Instructions, run.Metrics.GuestTime, 1));
@@ -85,6 +89,11 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         }
 
         cancellation.ThrowIfCancellationRequested();
+        if (runner.JudgeTranslator() is { } fault)
+        {
+            judge.Add(fault);
+        }
+
         (Outcome outcome, string message) = Verdict(run, driver, judge, hostTimeLimit);
         return draft with
         {
@@ -98,6 +107,10 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
             CrashReport = run.CrashReport,
             Serial = run.Serial,
         };
+
+        // The suite's mistake, with its place; what the guest did until then is worth reading all the same.
+        ItemResult Mistaken(PatternTimeoutException e) =>
+            draft with { Outcome = Outcome.Error, Message = e.In(suite.File).ToString(), Steps = driver.Results, Serial = run.Serial, End = run.End };
     }
 
     private static (Outcome Outcome, string Message) Verdict(GuestOutcome run, ScriptDriver driver, Judge judge, TimeSpan hostTimeLimit)

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json.Nodes;
@@ -37,6 +38,11 @@ internal static class TestKind
         .With("definitions", "Free space for YAML anchors (&name) that tests refer to (*name).", new DeferredKind("anything", _ => []), (_, _) => { })
         .With("defaults", "What every test begins from: mappings merge key by key, lists and values are replaced, null removes.", new DeferredKind("a mapping as in a test", s => Test.Body(s, partial: true)), (t, v) => t.Defaults = v)
         .With("tests", "The tests.", new DeferredKind("a list of tests", TestsSchema), (t, v) => t.Tests = v, required: true);
+
+    // Documentation/admin-guide/kernel-parameters.txt; off as lib/kstrtox.c's kstrtobool reads it.
+    private const string StampOption = "printk.time=";
+
+    private static bool IsOff(string value) => value is ['0' or 'n' or 'N' or 'f' or 'F', ..] or ['o' or 'O', 'f' or 'F', ..];
 
     private static VmSpec NamedGuest(string name, Mark mark)
     {
@@ -87,7 +93,14 @@ internal static class TestKind
         }
 
         // Without time stamps nothing tells a kernel's messages from a command's output.
-        if (test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false }) && test.Vm.Definition.CommandLine.Split(' ').Any(w => w is "printk.time=0" or "printk.time=n" or "printk.time=N" or "printk.time=off"))
+        bool needsStamps = test.Vm.Definition.Kernel is not null && test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false });
+        string? stamps = test.Vm.Definition.CommandLine.Split(' ').LastOrDefault(w => w.StartsWith(StampOption, StringComparison.Ordinal));
+        if (needsStamps && stamps is null)
+        {
+            // A kernel may be built without them. In front, since what follows "--" is not the kernel's.
+            test.Vm.Definition = test.Vm.Definition with { CommandLine = $"{StampOption}1 {test.Vm.Definition.CommandLine}".TrimEnd() };
+        }
+        else if (needsStamps && IsOff(stamps![StampOption.Length..]))
         {
             SuiteNode? line = (mapping?.Find("vm") as MappingNode)?.Find("cmdline");
             diagnostics.Add(line?.Mark ?? test.Vm.Mark, "run knows kernel messages by their time stamps and leaves them out of the output, and printk.time=0 takes the stamps away; leave it out, or say \"keep-kernel-messages: true\" with each run");

@@ -13,12 +13,15 @@ internal static class CrashReportText
     private const int BytesPerLine = 16;
     private const int ValueDigits = 16;
 
+    // Every name is padded to the longest, and a report is a file that anybody may have written.
+    private const int LongestName = 24;
+
     public static string Format(CrashReport report)
     {
         StringBuilder text = new();
         AddWrapped(text, $"VM '{report.VmName}': {report.Summary}", string.Empty);
         text.Append(CultureInfo.InvariantCulture, $"  {report.Kind} at {report.At:yyyy-MM-dd HH:mm:ss}Z, guest time {report.GuestTime.TotalSeconds:0.000000} s, instruction {report.Instructions:N0}\n");
-        AddLine(text, "  Mode: " + report.Mode);
+        AddLine(text, "  Mode: " + OneLine(report.Mode));
         if (report.EngineError is { } error)
         {
             AddWrapped(text, "Engine error: " + error, "  ");
@@ -40,14 +43,15 @@ internal static class CrashReportText
         }
 
         text.Append("\nRegisters\n");
-        int name = registers.Max(one => one.Key.Length);
+        int name = Math.Min(LongestName, registers.Max(one => one.Key.Length));
         int each = Math.Max(1, Columns / (name + 1 + ValueDigits + 2));
         for (int first = 0; first < registers.Count; first += each)
         {
             StringBuilder line = new();
             foreach (KeyValuePair<string, ulong> one in registers.Skip(first).Take(each))
             {
-                line.Append("  ").Append(one.Key.PadRight(name)).Append(' ').Append(one.Value.ToString("x16", CultureInfo.InvariantCulture));
+                string key = OneLine(one.Key.Length <= name ? one.Key : one.Key[..name]);
+                line.Append("  ").Append(key.PadRight(name)).Append(' ').Append(one.Value.ToString("x16", CultureInfo.InvariantCulture));
             }
 
             AddLine(text, line.ToString());
@@ -91,12 +95,13 @@ internal static class CrashReportText
 
     private static void AddWrapped(StringBuilder text, string sentence, string indent)
     {
-        string rest = OneLine(sentence);
+        ReadOnlySpan<char> rest = OneLine(sentence);
         while (indent.Length + rest.Length > Columns)
         {
-            int space = rest.LastIndexOf(' ', Columns - indent.Length);
-            int cut = space > 0 ? space : Columns - indent.Length;
-            text.Append(indent).Append(rest.AsSpan(0, cut).TrimEnd()).Append('\n');
+            int room = Columns - indent.Length;
+            int space = rest[..(room + 1)].LastIndexOf(' ');
+            int cut = space > 0 ? space : room;
+            text.Append(indent).Append(rest[..cut].TrimEnd()).Append('\n');
             rest = rest[cut..].TrimStart();
             indent = indent.Length == 0 ? "  " : indent;
         }

@@ -25,6 +25,8 @@ internal sealed partial class DefinitionStore
     /// <summary>The most bytes of a definition, inline text of its initramfs included.</summary>
     internal const int LargestDefinition = 16 << 20;
 
+    private const int LargestCrashReport = 16 << 20;
+
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(10);
     private readonly string _folder;
 
@@ -33,10 +35,19 @@ internal sealed partial class DefinitionStore
         _folder = Path.Combine(homeFolder, "vms");
         try
         {
-            if (!Directory.Exists(homeFolder))
+            if (Directory.Exists(homeFolder))
             {
-                // One that is there already may hold other things, which are none of our business.
+                // It may hold other things, which are none of our business.
+                PrivateFile.CloseFolder(homeFolder, "vms", "cache");
+            }
+            else
+            {
                 PrivateFile.CreateFolder(homeFolder);
+            }
+
+            if (Directory.Exists(_folder))
+            {
+                PrivateFile.CloseFolder(_folder);
             }
 
             PrivateFile.CreateFolder(_folder);
@@ -44,7 +55,7 @@ internal sealed partial class DefinitionStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{homeFolder}' for VM definitions cannot be made: {HostError.Reason(e)} Set {VmHost.HomeVariable} to a folder that you can write to.", e);
+            throw new VmException(VmErrorKind.StorageFailed, $"The folder '{homeFolder}' for VM definitions cannot be used: {HostError.Reason(e)} Set {VmHost.HomeVariable} to a folder that you can write to.", e);
         }
     }
 
@@ -69,6 +80,33 @@ internal sealed partial class DefinitionStore
         {
             // It has never run, or the host's time has to do.
             return null;
+        }
+    }
+
+    /// <summary>A VM's last crash report; null where there is none that can be read.</summary>
+    public CrashReport? ReadCrashReport(Guid id)
+    {
+        try
+        {
+            return File.Exists(CrashPathOf(id)) ? CrashReport.FromJson(Encoding.UTF8.GetString(FileContent.Read(CrashPathOf(id), LargestCrashReport))) : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    public void WriteCrashReport(Guid id, CrashReport report) => PrivateFile.Replace(CrashPathOf(id), Encoding.UTF8.GetBytes(report.ToJson()));
+
+    public void DeleteCrashReport(Guid id)
+    {
+        try
+        {
+            File.Delete(CrashPathOf(id));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // An old report that stays is an annoyance, no reason not to start.
         }
     }
 

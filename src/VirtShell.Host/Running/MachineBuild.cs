@@ -35,6 +35,9 @@ internal sealed class MachineBuild : IDisposable
     /// <summary>Where the VM's clock last stood, in UTC or what the guest takes for it; null for nowhere. What a guest writes to its RTC does not count.</summary>
     public DateTime? ClockStood { get; set; }
 
+    /// <summary>See <see cref="VmHost.Built"/>.</summary>
+    public Action<Pc>? Built { get; set; }
+
     /// <summary>Resolves everything that <paramref name="definition"/> names.</summary>
     /// <exception cref="VmException">A part is missing or not usable; the message says what to do.</exception>
     public static MachineBuild Prepare(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
@@ -77,7 +80,7 @@ internal sealed class MachineBuild : IDisposable
         try
         {
             _clockStarted = _definition.RtcStart.Resolve(DateTimeOffset.UtcNow, ClockStood);
-            return new Pc(new MachineConfiguration
+            Pc machine = new(new MachineConfiguration
             {
                 MemoryBytes = _definition.MemoryBytes,
                 CpuModel = _definition.CpuModel,
@@ -88,6 +91,8 @@ internal sealed class MachineBuild : IDisposable
                 Boot = _boot,
                 Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
             });
+            Built?.Invoke(machine);
+            return machine;
         }
         catch (MachineBootException e)
         {

@@ -20,7 +20,8 @@ internal sealed partial class MachineRun
 
     private readonly object _logGate = new();
     private readonly GuestTimeWaiters _waiters = new();
-    private readonly SerialLog _com1 = new();
+    private readonly SerialLogBudget _logBudget = new(SerialLog.DefaultCapacity);
+    private readonly SerialLog _com1;
     private Dictionary<int, SerialLog> _otherLogs = [];
     private Dictionary<int, PanicWatch>? _panicWatches;
     private PanicWatch? _panic;
@@ -72,7 +73,7 @@ internal sealed partial class MachineRun
         {
             if (!_otherLogs.TryGetValue(port, out SerialLog? log))
             {
-                log = new SerialLog();
+                log = new SerialLog(_logBudget);
                 if (_over)
                 {
                     log.Close();
@@ -113,7 +114,7 @@ internal sealed partial class MachineRun
                     Volatile.Read(ref _builtBytes) + (long)(_definition.MemoryBytes / PhysicalMemory.PageSize),
                     _build.Disks.Sum(disk => disk.StoredBytes),
                     logs)
-                : default;
+                : new VmHostMemory(0, 0, 0, 0, logs);
         }
     }
 

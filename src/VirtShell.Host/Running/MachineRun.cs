@@ -71,6 +71,7 @@ internal sealed partial class MachineRun : IRunnable
         _build = build;
         _driver = driver;
         _engine = definition.Engine;
+        _com1 = new SerialLog(_logBudget);
         _entry = new SchedulerEntry(this);
         _control = new RunControl(this);
         foreach (GuardedDisk disk in build.Disks)

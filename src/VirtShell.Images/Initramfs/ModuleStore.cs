@@ -1,12 +1,10 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.IO.Compression;
 using System.IO.Enumeration;
 using System.Linq;
 using System.Text;
 using System.Threading;
-using SharpCompress.Compressors.Xz;
 using VirtShell.Images.Packages;
 using VirtShell.Storage;
 
@@ -36,7 +34,7 @@ internal abstract class ModuleStore
         try
         {
             using var file = File.OpenRead(local);
-            using var data = new UnpackingStream(Decompress(file, path), UnpackingStream.LargestFile);
+            using var data = new UnpackingStream(Decompressor.Open(file, Path.GetExtension(path)), UnpackingStream.LargestFile);
             return FileContent.ReadToEnd(data, path, UnpackingStream.LargestFile, CancellationToken.None);
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException or SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
@@ -47,14 +45,6 @@ internal abstract class ModuleStore
 
     public string? ReadText(string name) =>
         Paths.FirstOrDefault(path => path.EndsWith('/' + name, StringComparison.Ordinal)) is { } path ? Encoding.UTF8.GetString(Read(path)) : null;
-
-    private static Stream Decompress(Stream file, string path) => Path.GetExtension(path) switch
-    {
-        ".xz" => new XZStream(file),
-        ".zst" => new ZstdSharp.DecompressionStream(file),
-        ".gz" => new GZipStream(file, CompressionMode.Decompress),
-        _ => file,
-    };
 }
 
 internal sealed class PackageModuleStore : ModuleStore

@@ -2,10 +2,8 @@ using System;
 using System.Formats.Tar;
 using System.Globalization;
 using System.IO;
-using System.IO.Compression;
 using System.Text;
 using System.Threading;
-using SharpCompress.Compressors.Xz;
 using VirtShell.Images.Apt;
 
 namespace VirtShell.Images.Packages;
@@ -28,14 +26,15 @@ internal static class DebArchive
     {
         try
         {
+            using var file = File.OpenRead(path);
+            var extension = FindData(file);
             if (useHostTool && HostCommand.Find("dpkg-deb") is { } tool)
             {
                 ReadByTool(tool, path, visit, cancellation);
             }
             else
             {
-                using var file = File.OpenRead(path);
-                using var tar = new UnpackingStream(OpenData(file, path), UnpackingStream.PackageLimit(file.Length));
+                using var tar = new UnpackingStream(Decompress(file, extension, path), UnpackingStream.PackageLimit(file.Length));
                 ReadTar(tar, visit, cancellation);
             }
         }
@@ -102,7 +101,8 @@ internal static class DebArchive
         }
     }
 
-    private static Stream OpenData(FileStream file, string path)
+    /// <summary>Goes to the member with the files; gives the rest of its name, by which it is compressed. What it takes to unpack is bounded, also for the host's tool.</summary>
+    private static string FindData(FileStream file)
     {
         Span<byte> header = stackalloc byte[ArHeaderSize];
         file.ReadExactly(header[..ArMagic.Length]);
@@ -123,29 +123,23 @@ internal static class DebArchive
             if (name.StartsWith("data.tar", StringComparison.Ordinal))
             {
                 // data.tar is the last member, so the rest of the file is it (and at most one byte of padding).
-                return Decompress(file, name["data.tar".Length..], path);
+                var extension = name["data.tar".Length..];
+                if (extension == ".xz")
+                {
+                    XzGuard.Check(file, Math.Min(file.Length, file.Position + size));
+                }
+
+                return extension;
             }
 
             file.Position += size + (size & 1);
         }
     }
 
-    private static Stream Decompress(Stream data, string extension, string path)
+    private static Stream Decompress(FileStream data, string extension, string path) => extension switch
     {
-        try
-        {
-            return extension switch
-            {
-                "" => data,
-                ".gz" => new GZipStream(data, CompressionMode.Decompress),
-                ".xz" => new XZStream(data),
-                ".zst" => new ZstdSharp.DecompressionStream(data),
-                _ => throw new ImageException($"{path} is compressed as {extension}, which is not supported without dpkg-deb."),
-            };
-        }
-        catch (Exception e) when (e is SharpCompress.Common.SharpCompressException or ZstdSharp.ZstdException)
-        {
-            throw new InvalidDataException(e.Message, e);
-        }
-    }
+        "" => data,
+        ".gz" or ".xz" or ".zst" => Decompressor.Open(data, extension),
+        _ => throw new ImageException($"{path} is compressed as {extension}, which is not supported without dpkg-deb."),
+    };
 }

@@ -1,6 +1,7 @@
 using System;
 using System.Globalization;
 using System.IO;
+using ZstdSharp.Unsafe;
 
 namespace VirtShell.Images.Packages;
 
@@ -45,6 +46,10 @@ internal sealed class UnpackingStream(Stream inner, long limit) : Stream
         try
         {
             count = inner.Read(buffer);
+        }
+        catch (ZstdSharp.ZstdException e) when (e.Code == ZSTD_ErrorCode.ZSTD_error_frameParameter_windowTooLarge)
+        {
+            throw new InvalidDataException($"to unpack it takes more than {XzGuard.LargestDictionary >> 20} MiB of memory", e);
         }
         catch (Exception e) when (e is not IOException and not OperationCanceledException and not InvalidDataException)
         {

@@ -13,6 +13,9 @@ namespace VirtShell.State.Tests.Mutation;
 /// </summary>
 internal static class MutationRun
 {
+    /// <summary>Copies for a loader that takes long for one.</summary>
+    public const int SmallSample = 200;
+
     private const int Sample = 2000;
     private const int LongRun = 100_000;
 
@@ -24,7 +27,11 @@ internal static class MutationRun
     /// <param name="load">Loads one copy.</param>
     /// <param name="mostBytes">What a copy may allocate.</param>
     /// <param name="documented">What the loader may throw.</param>
-    public static void Check(string name, IReadOnlyList<byte[]> goods, IReadOnlyList<string> words, Action<byte[]> load, long mostBytes, params Type[] documented)
+    public static void Check(string name, IReadOnlyList<byte[]> goods, IReadOnlyList<string> words, Action<byte[]> load, long mostBytes, params Type[] documented) =>
+        Check(name, goods, words, load, mostBytes, Sample, documented);
+
+    /// <param name="sample">How many copies where nothing else is asked for.</param>
+    public static void Check(string name, IReadOnlyList<byte[]> goods, IReadOnlyList<string> words, Action<byte[]> load, long mostBytes, int sample, params Type[] documented)
     {
         foreach (byte[] good in goods)
         {
@@ -32,7 +39,7 @@ internal static class MutationRun
         }
 
         int seed = Read("VIRTSHELL_SOAK_SEED", 20_260_101);
-        int cases = Read("VIRTSHELL_SOAK_CASES", Environment.GetEnvironmentVariable("VIRTSHELL_SOAK") == "mutation" ? LongRun : Sample);
+        int cases = Read("VIRTSHELL_SOAK_CASES", Environment.GetEnvironmentVariable("VIRTSHELL_SOAK") == "mutation" ? LongRun : sample);
         Mutator mutator = new(seed, goods, words);
         int loaded = 0;
         long most = 0;
