@@ -39,7 +39,7 @@ public enum VmEndKind
     /// <summary>Halted with interrupts off, or no progress within the instruction limit.</summary>
     Hang,
 
-    /// <summary>A kernel panic was seen (by pattern or pvpanic).</summary>
+    /// <summary>A kernel panic was seen on a serial port, by its pattern.</summary>
     Panic,
 
     /// <summary>Our own engine threw while serving this VM.</summary>

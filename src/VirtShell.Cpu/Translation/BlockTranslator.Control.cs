@@ -6,7 +6,7 @@ namespace VirtShell.Cpu.Translation;
 /// <summary>The stack, and everything that leaves the block.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private bool CanLookUp => HasLookUp(_key);
+    private bool CanLookUp => HasLookUp(_plan.Key);
 
     /// <summary>Whether code of a key finds targets in other pages by the jump table.</summary>
     public static bool HasLookUp(int key) => (key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits64 || (key & TranslationKey.FlatSegments) != 0;
@@ -14,26 +14,18 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>R8 to R11, as bits.</summary>
     private const uint InMemoryRegisters = 0xF00;
 
-    private int StackSize => _is64 ? 8 : 4;
-
-    // The last branch has handed on the flags for both of its ways.
-    private bool _passed;
-
-    /// <summary>Bytes by which the register of the guest's RSP lags behind: a run of pushes changes it once.</summary>
-    private int _stackMoves;
-
     /// <summary>What <see cref="ExitRecord.StackMoves"/> can hold, by far.</summary>
     private const int MaxStackMove = 1 << 14;
 
-    private void MoveStack(int delta) => _stackMoves += delta;
+    private void MoveStack(int delta) => _now.StackMoves += delta;
 
     /// <summary>Makes the register of the guest's RSP right. Changes no flags.</summary>
     private void EmitMoveStack()
     {
-        if (_stackMoves != 0)
+        if (_now.StackMoves != 0)
         {
-            StackLea(HostRegister.GuestRsp, HostRegister.GuestRsp, _stackMoves);
-            _stackMoves = 0;
+            StackLea(HostRegister.GuestRsp, HostRegister.GuestRsp, _now.StackMoves);
+            _now.StackMoves = 0;
         }
     }
 
@@ -63,27 +55,27 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>ADD or SUB of a constant to RSP, in the stack's width: one that may wait.</summary>
     private bool MovesStack(in Item item) => item.Instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && item.Instruction.Op0Kind == OpKind.Register
-        && item.Instruction.Op0Register == (_is64 ? Register.RSP : Register.ESP) && IsImmediate(in item.Instruction)
-        && Math.Abs((long)item.Instruction.GetImmediate(1)) + Math.Abs(_stackMoves) < MaxStackMove;
+        && item.Instruction.Op0Register == (_plan.Is64 ? Register.RSP : Register.ESP) && BlockPlan.IsImmediate(in item.Instruction)
+        && Math.Abs((long)item.Instruction.GetImmediate(1)) + Math.Abs(_now.StackMoves) < MaxStackMove;
 
     // lea in the stack's width.
     private void StackLea(int to, int @base, int delta)
     {
-        _code.Rex(_is64, to, @base);
+        _code.Rex(_plan.Is64, to, @base);
         _code.Byte(0x8D);
         _code.ModMemory(to, @base, delta);
     }
 
     // The stack operand at a displacement from RSP.
     private void EmitStackAddress(in Item item, int index, int displacement, bool write) =>
-        EmitStackAddress(in item, index, write, HostRegister.GuestRsp, displacement + _stackMoves);
+        EmitStackAddress(in item, index, write, HostRegister.GuestRsp, displacement + _now.StackMoves);
 
     private void StoreImmediateOnStack(int value)
     {
         uint points = _code.Touched & ScratchBit;
-        _code.Rex(_is64, 0, HostRegister.Scratch);
+        _code.Rex(_plan.Is64, 0, HostRegister.Scratch);
         _code.Byte(0xC7);
-        _code.ModMemory(0, HostRegister.Scratch, _operand);
+        _code.ModMemory(0, HostRegister.Scratch, _now.Operand);
         _code.Dword(value);
         _code.Touched = (_code.Touched & ~ScratchBit) | points;
     }
@@ -92,9 +84,9 @@ internal sealed unsafe partial class BlockTranslator
     private void StoreOnStack(int register)
     {
         uint points = _code.Touched & ScratchBit;
-        _code.Rex(_is64, register, HostRegister.Scratch);
+        _code.Rex(_plan.Is64, register, HostRegister.Scratch);
         _code.Byte(0x89);
-        _code.ModMemory(register, HostRegister.Scratch, _operand);
+        _code.ModMemory(register, HostRegister.Scratch, _now.Operand);
         _code.Touched = (_code.Touched & ~ScratchBit) | points;
     }
 
@@ -110,11 +102,11 @@ internal sealed unsafe partial class BlockTranslator
         else if (item.HasMemory)
         {
             EmitOperandAddress(in item, index);
-            LoadOperand(HostRegister.Scratch2, StackSize);
+            LoadOperand(HostRegister.Scratch2, _plan.StackSize);
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
         }
 
-        EmitStackAddress(in item, index, -StackSize, write: true);
+        EmitStackAddress(in item, index, -_plan.StackSize, write: true);
         if (parked)
         {
             _code.LoadState(HostRegister.Scratch2, StateOffset.Parked2);
@@ -129,7 +121,7 @@ internal sealed unsafe partial class BlockTranslator
             StoreImmediateOnStack((int)instruction.GetImmediate(0));
         }
 
-        MoveStack(-StackSize);
+        MoveStack(-_plan.StackSize);
     }
 
     private void EmitPop(in Item item, int index)
@@ -137,7 +129,7 @@ internal sealed unsafe partial class BlockTranslator
         EmitStackAddress(in item, index, 0, write: false);
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
         int host = HostRegister.Of(guest);
-        LoadOperand(host == HostRegister.None ? HostRegister.Scratch2 : host, StackSize);
+        LoadOperand(host == HostRegister.None ? HostRegister.Scratch2 : host, _plan.StackSize);
         if (host == HostRegister.None)
         {
             _code.StoreState(StateOffset.Gpr(guest), HostRegister.Scratch2);
@@ -147,26 +139,26 @@ internal sealed unsafe partial class BlockTranslator
         if (guest != 4)
         {
             // POP RSP leaves what it has read.
-            MoveStack(StackSize);
+            MoveStack(_plan.StackSize);
         }
     }
 
     private void EmitLeave(in Item item, int index)
     {
         EmitStackAddress(in item, index, write: false, HostRegister.Rbp, 0);
-        StackLea(HostRegister.GuestRsp, HostRegister.Rbp, StackSize);
-        _stackMoves = 0;
-        LoadOperand(HostRegister.Rbp, StackSize);
+        StackLea(HostRegister.GuestRsp, HostRegister.Rbp, _plan.StackSize);
+        _now.StackMoves = 0;
+        LoadOperand(HostRegister.Rbp, _plan.StackSize);
     }
 
     private void EmitBranch(in Item item, int index)
     {
         EnsureInHost(item.Descriptor.FlagsRead);
         ulong target = item.Instruction.NearBranchTarget;
-        if (index == _count - 1)
+        if (index == _plan.Count - 1)
         {
             EmitMoveStack();
-            if (_loops)
+            if (_now.Loops)
             {
                 EmitLoopBranch(in item);
             }
@@ -178,39 +170,39 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        EnsureEdge(ProspectOf(target).Live);
-        AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), Signed(in item.Instruction), _count - index - 1 + _ahead);
+        EnsureEdge(_plan.ProspectOf(target).Live);
+        AddColdEdge(_code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o), BlockPlan.Signed(in item.Instruction), _plan.Count - index - 1 + _now.Ahead);
     }
 
     private void AddColdEdge(byte* jump, ulong target, int owed, bool passed = false)
     {
-        ref ColdPart part = ref AddCold(ColdKind.Edge, jump);
+        ref ColdPart part = ref _cold.Add(ColdKind.Edge, jump);
         part.Target = target;
         part.Owed = owed;
         part.Passed = passed;
         part.Repeats = false;
-        part.StackMoves = _stackMoves;
-        part.Flags = _flags;
-        part.Partial = _partial;
-        part.InHost = _inHost;
-        part.HostFlags = _hostFlags;
+        part.StackMoves = _now.StackMoves;
+        part.Flags = _now.Flags;
+        part.Partial = _now.Partial;
+        part.InHost = _now.InHost;
+        part.HostFlags = _now.HostFlags;
     }
 
     // Both ways get word of the flags before the branch, which that does not disturb: the branch itself can then be linked.
     private void EmitLastBranch(in Item item, ulong target)
     {
-        FlagProspect taken = ProspectOf(target);
-        FlagProspect falls = ProspectOf((ulong)item.End);
+        FlagProspect taken = _plan.ProspectOf(target);
+        FlagProspect falls = _plan.ProspectOf((ulong)item.End);
         EnsureEdge(taken.Live | falls.Live);
         PassFlags(taken.Modified | falls.Modified);
-        _passed = true;
-        ulong signed = Signed(in item.Instruction);
+        _now.Passed = true;
+        ulong signed = BlockPlan.Signed(in item.Instruction);
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
-        bool links = signed < 4096 && (_key & TranslationKey.ModeMask) != (int)Execution.CodeMode.Bits16;
+        bool links = signed < 4096 && (_plan.Key & TranslationKey.ModeMask) != (int)Execution.CodeMode.Bits16;
         if (links)
         {
-            int id = NewExit(ExitKind.Branch, (int)signed, _count);
-            _exits[id].HostFlags = _inHost ? _hostFlags : 0;
+            int id = NewExit(ExitKind.Branch, (int)signed, _plan.Count);
+            _exits[id].HostFlags = _now.InHost ? _now.HostFlags : 0;
             _exits[id].Link = jump;
             AddColdExit(jump, id);
         }
@@ -231,19 +223,11 @@ internal sealed unsafe partial class BlockTranslator
     // RFLAGS for a successor that reads them at once.
     private void EnsureEdge(uint live)
     {
-        if (live != 0 && (_flags.Kind != FlagKind.Lost || _inHost || (_rawFlags & live) == live))
+        if (live != 0 && (_now.Flags.Kind != FlagKind.Lost || _now.InHost || (_now.RawFlags & live) == live))
         {
             EnsureInHost(live);
         }
     }
-
-    // A branch's target as an offset from the start of the page, negative where it lies before it.
-    private static ulong Signed(in Instruction instruction) => instruction.Op0Kind switch
-    {
-        OpKind.NearBranch64 => instruction.NearBranch64,
-        OpKind.NearBranch32 => (ulong)(int)instruction.NearBranch32,
-        _ => (ulong)(short)instruction.NearBranch16,
-    };
 
     /// <summary>Goes on at a target: within the page by a jump that is linked when the target is known, else through the jump table.</summary>
     private void EmitEdge(ulong target, int owed, bool taken, bool passed = false, bool repeats = false)
@@ -251,13 +235,13 @@ internal sealed unsafe partial class BlockTranslator
         EmitMoveStack();
         if (!passed && !repeats)
         {
-            PassFlags(target < 4096 ? ProspectOf(target).Modified : uint.MaxValue);
+            PassFlags(target < 4096 ? _plan.ProspectOf(target).Modified : uint.MaxValue);
         }
 
         bool near = target < 4096;
         if (owed != 0)
         {
-            if (near && ProspectOf(target).Live != 0)
+            if (near && _plan.ProspectOf(target).Live != 0)
             {
                 GiveBack(owed);
             }
@@ -265,15 +249,15 @@ internal sealed unsafe partial class BlockTranslator
             {
                 // Nobody wants what stands in RFLAGS.
                 _code.AluStateImmediate(CodeWriter.Add, StateOffset.Budget, owed);
-                _inHost = false;
+                _now.InHost = false;
             }
         }
 
-        bool truncates = taken && (_key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16;
-        int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _count);
+        bool truncates = taken && (_plan.Key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16;
+        int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _plan.Count);
         _exits[id].Owed = 0;
         _exits[id].Truncates = truncates;
-        _exits[id].HostFlags = _inHost && !truncates ? _hostFlags : 0;
+        _exits[id].HostFlags = _now.InHost && !truncates ? _now.HostFlags : 0;
         if (near)
         {
             byte* wraps = null;
@@ -322,7 +306,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         _code.LoadState(HostRegister.Scratch, StateOffset.RipBase);
         AddDisplacement(HostRegister.Scratch, target);
-        if (!_is64)
+        if (!_plan.Is64)
         {
             _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
         }
@@ -335,7 +319,7 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitLookUp(int otherwise, bool copied = false)
     {
         byte* other = JumpTable.EmitLookUp(ref _code, out byte* found, copied);
-        ref ColdPart part = ref AddCold(ColdKind.LookUp, other);
+        ref ColdPart part = ref _cold.Add(ColdKind.LookUp, other);
         part.Back = found;
         part.Id = otherwise;
     }
@@ -365,7 +349,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
         }
 
-        EmitStackAddress(in item, index, -StackSize, write: true);
+        EmitStackAddress(in item, index, -_plan.StackSize, write: true);
         _code.LoadState(HostRegister.Scratch2, StateOffset.RipBase);
         _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, item.End);
         StoreOnStack(HostRegister.Scratch2);
@@ -374,11 +358,11 @@ internal sealed unsafe partial class BlockTranslator
         _code.Byte(0x41);
         _code.Byte(0x50 | (HostRegister.Scratch2 & 7));
         Spill(1u << 4);
-        MoveStack(-StackSize);
+        MoveStack(-_plan.StackSize);
         EmitMoveStack();
         if (direct)
         {
-            EmitDirectCall(Signed(in item.Instruction));
+            EmitDirectCall(BlockPlan.Signed(in item.Instruction));
         }
         else
         {
@@ -394,11 +378,11 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitDirectCall(ulong target)
     {
         bool near = target < 4096;
-        PassFlags(near ? ProspectOf(target).Modified : uint.MaxValue);
-        int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _count);
+        PassFlags(near ? _plan.ProspectOf(target).Modified : uint.MaxValue);
+        int id = NewExit(near ? ExitKind.Branch : ExitKind.FarBranch, (int)(long)target, _plan.Count);
         if (near)
         {
-            _exits[id].HostFlags = _inHost ? _hostFlags : 0;
+            _exits[id].HostFlags = _now.InHost ? _now.HostFlags : 0;
             _code.Byte(0xE8);
             byte* link = _code.At;
             _code.Dword(0);
@@ -409,7 +393,7 @@ internal sealed unsafe partial class BlockTranslator
 
         _code.LoadState(HostRegister.Scratch, StateOffset.RipBase);
         AddDisplacement(HostRegister.Scratch, (int)(long)target);
-        if (!_is64)
+        if (!_plan.Is64)
         {
             _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
         }
@@ -448,13 +432,13 @@ internal sealed unsafe partial class BlockTranslator
     // Nothing has happened when the host returns: whoever it comes to completes it.
     private void EmitReturn(in Item item, int index)
     {
-        int size = StackSize;
+        int size = _plan.StackSize;
         EmitStackAddress(in item, index, 0, write: false);
         LoadOperand(HostRegister.Scratch, size);
         int id = NewExit(ExitKind.Indirect, item.Offset, index);
         PassFlags(uint.MaxValue);
         _code.StoreStateImmediate32(StateOffset.ExitId, id);
-        StackLea(HostRegister.Scratch2, HostRegister.GuestRsp, _stackMoves + size + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
+        StackLea(HostRegister.Scratch2, HostRegister.GuestRsp, _now.StackMoves + size + (item.Instruction.OpCount == 1 ? (int)item.Instruction.GetImmediate(0) : 0));
         _code.Byte(0xC3);
     }
 
@@ -462,8 +446,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (item.Instruction.FlowControl == FlowControl.UnconditionalBranch)
         {
-            EnsureEdge(ProspectOf(item.Instruction.NearBranchTarget).Live);
-            EmitEdge(Signed(in item.Instruction), 0, taken: true);
+            EnsureEdge(_plan.ProspectOf(item.Instruction.NearBranchTarget).Live);
+            EmitEdge(BlockPlan.Signed(in item.Instruction), 0, taken: true);
             return;
         }
 
@@ -486,7 +470,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         int register = GuestOperand(item.Instruction.Op0Register, HostRegister.Scratch);
-        if (_is64)
+        if (_plan.Is64)
         {
             if (register != HostRegister.Scratch)
             {
@@ -505,7 +489,7 @@ internal sealed unsafe partial class BlockTranslator
     private void FinishIndirect()
     {
         // A guest register that is kept for the flags may come through the second scratch register.
-        bool parks = IsInMemory(_flags.A) || IsInMemory(_flags.B);
+        bool parks = IsInMemory(_now.Flags.A) || IsInMemory(_now.Flags.B);
         if (parks)
         {
             _code.StoreState(StateOffset.Parked2, HostRegister.Scratch2);
@@ -532,9 +516,9 @@ internal sealed unsafe partial class BlockTranslator
 
         if (last.Family != Family.Branch)
         {
-            EnsureEdge(ProspectOf((ulong)last.End).Live);
+            EnsureEdge(_plan.ProspectOf((ulong)last.End).Live);
         }
 
-        EmitEdge((ulong)last.End, _ahead, taken: false, passed: last.Family == Family.Branch && _passed);
+        EmitEdge((ulong)last.End, _now.Ahead, taken: false, passed: last.Family == Family.Branch && _now.Passed);
     }
 }

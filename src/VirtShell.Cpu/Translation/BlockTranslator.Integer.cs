@@ -36,7 +36,7 @@ internal sealed unsafe partial class BlockTranslator
 
         _code.Rex(size == 8, HostRegister.Rax, HostRegister.Scratch);
         _code.Byte((store ? 0x88 : 0x8A) | (size == 1 ? 0 : 1));
-        _code.ModMemory(HostRegister.Rax, HostRegister.Scratch, _operand);
+        _code.ModMemory(HostRegister.Rax, HostRegister.Scratch, _now.Operand);
     }
 
     private void EmitReader(in Item item, int index)
@@ -55,7 +55,7 @@ internal sealed unsafe partial class BlockTranslator
         int guest = BlockReader.GeneralNumber(item.Instruction.Op0Register);
         int host = HostRegister.Of(guest);
         int size = item.Instruction.Op0Register.GetSize();
-        if (size >= 4 && AddressBits(in item.Instruction) >= 32)
+        if (size >= 4 && _plan.AddressBits(in item.Instruction) >= 32)
         {
             bool inMemory = host == HostRegister.None;
             EmitEffective(in item, inMemory ? HostRegister.Scratch2 : host, narrow: size == 4);
@@ -227,8 +227,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Some flags change, the others stay.</summary>
     private void EmitPartial(in Item item, int index)
     {
-        uint written = WrittenFlags(in item);
-        bool bitString = IsBitString(in item);
+        uint written = FlagPlan.WrittenFlags(in item);
+        bool bitString = BlockPlan.IsBitString(in item);
         if (bitString)
         {
             EmitBitStringAddress(in item, index);
@@ -269,14 +269,14 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private bool CanDefer(in Item item, uint written)
     {
-        FlagThunk partial = PartialOf(in item);
-        if (!item.NeedAfter || _flags.Kind != FlagKind.Incoming || partial.PartialClass == 0 || (item.LiveAfter & ~written) != 0
-            || (_partial.PartialClass != 0 && _partial.PartialClass != partial.PartialClass))
+        FlagThunk partial = FlagPlan.PartialOf(in item);
+        if (!item.NeedAfter || _now.Flags.Kind != FlagKind.Incoming || partial.PartialClass == 0 || (item.LiveAfter & ~written) != 0
+            || (_now.Partial.PartialClass != 0 && _now.Partial.PartialClass != partial.PartialClass))
         {
             return false;
         }
 
-        if (_partial.PartialClass == 0)
+        if (_now.Partial.PartialClass == 0)
         {
             _code.LoadState32(HostRegister.Scratch2, StateOffset.FlagPartial);
             _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, 3, wide: false);
@@ -284,7 +284,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch2, partial.PartialClass, wide: false);
             FoldIf(5);
             CodeWriter.Patch(none, _code.At);
-            _inHost = false;
+            _now.InHost = false;
         }
 
         return true;
@@ -293,7 +293,7 @@ internal sealed unsafe partial class BlockTranslator
     // Keeps the result (or CF) of the instruction that has just run.
     private void DeferPartial(in Item item, uint written)
     {
-        FlagThunk partial = PartialOf(in item);
+        FlagThunk partial = FlagPlan.PartialOf(in item);
         if (partial.Kind == FlagKind.CarryOnly)
         {
             // setc [slot]
@@ -311,10 +311,10 @@ internal sealed unsafe partial class BlockTranslator
             StoreRegister(PartialPlace, BlockReader.GeneralNumber(item.Instruction.Op0Register));
         }
 
-        _partial = partial;
-        _inHost = true;
-        _hostFlags = written;
-        _rawFlags = 0;
+        _now.Partial = partial;
+        _now.InHost = true;
+        _now.HostFlags = written;
+        _now.RawFlags = 0;
     }
 
     // Flags that stay and matter must be in RFLAGS when the instruction runs.
@@ -328,7 +328,7 @@ internal sealed unsafe partial class BlockTranslator
     private void FinishPartial(in Item item, uint valid)
     {
         SetExactFlags(item.NeedAfter);
-        _hostFlags = valid;
+        _now.HostFlags = valid;
     }
 
     private void EmitRotate(in Item item, int index)
@@ -349,7 +349,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             EmitNative(in item);
             SetFlags(in FlagThunk.Lost, 0);
-            _inHost = false;
+            _now.InHost = false;
             return;
         }
 
@@ -380,7 +380,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             Prefix(width, 0, HostRegister.Scratch);
             _code.Byte(width == 1 ? 0xD0 : 0xD1);
-            _code.ModMemory(digit, HostRegister.Scratch, _operand);
+            _code.ModMemory(digit, HostRegister.Scratch, _now.Operand);
             return;
         }
 
@@ -462,7 +462,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             EmitNative(in item);
             SetFlags(in FlagThunk.Lost, 0);
-            _inHost = false;
+            _now.InHost = false;
             return;
         }
 

@@ -1,5 +1,4 @@
 using Iced.Intel;
-using VirtShell.Cpu.Execution;
 
 namespace VirtShell.Cpu.Translation;
 
@@ -12,95 +11,59 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Instructions of a block whose further rounds are charged in pairs, at most.</summary>
     private const int MaxPaired = 16;
 
-    private bool _loops;
-
-    /// <summary>Instructions that have been charged for the round behind this one.</summary>
-    private int _ahead;
-
-    /// <summary>The round goes on with the next one, whose code stands behind it.</summary>
-    private bool _goesOn;
-
-    /// <summary>The branch back to the start, of the first round.</summary>
-    private byte* _loopJump;
-
-    /// <summary>What the flags follow from at each further round's start.</summary>
-    private FlagThunk _loopFlags;
-
-    /// <summary>Where further rounds begin; null in the first one.</summary>
-    private byte* _loopTop;
-
-    // Nobody may have an opinion on the flags of the round before, but exits.
-    private bool IsLoop(Item[] items, int start, uint live)
-    {
-        ref Item last = ref items[_count - 1];
-        if (last.Family != Family.Branch || Signed(in last.Instruction) != (ulong)start || live != 0
-            || (_key & TranslationKey.ModeMask) is not ((int)CodeMode.Bits64 or (int)CodeMode.Bits32))
-        {
-            return false;
-        }
-
-        int first = 0;
-        while (first < _count && items[first].Effect == FlagEffect.None)
-        {
-            first++;
-        }
-
-        return first < _count && items[first].Effect == FlagEffect.Full;
-    }
-
-    private void EmitLoop(Item[] items, int start)
+    private void EmitLoop(int start)
     {
         AlignCode();
-        CodeWriter.Patch(_loopJump, _code.At);
-        _loopTop = _code.At;
-        _ahead = _count <= MaxPaired ? _count : 0;
+        CodeWriter.Patch(_now.LoopJump, _code.At);
+        _now.LoopTop = _code.At;
+        _now.Ahead = _plan.Count <= MaxPaired ? _plan.Count : 0;
         BeginRound();
         Charge(NewExit(ExitKind.Budget, start, 0));
-        EmitBody(items);
-        _ahead = 0;
-        if (_goesOn)
+        EmitBody();
+        _now.Ahead = 0;
+        if (_now.GoesOn)
         {
-            _goesOn = false;
+            _now.GoesOn = false;
             BeginRound();
-            EmitBody(items);
+            EmitBody();
         }
     }
 
     private void BeginRound()
     {
         FlagsAreSettled();
-        _flags = _loopFlags;
-        _held = -1;
-        _stackMoves = 0;
+        _now.Flags = _now.LoopFlags;
+        _now.Held = -1;
+        _now.StackMoves = 0;
     }
 
     // The last branch of a block that loops.
     private void EmitLoopBranch(in Item item)
     {
-        _passed = false;
-        EnsureEdge(ProspectOf((ulong)item.End).Live);
-        if (_ahead != 0 && _flags == _loopFlags && _partial.PartialClass == 0)
+        _now.Passed = false;
+        EnsureEdge(_plan.ProspectOf((ulong)item.End).Live);
+        if (_now.Ahead != 0 && _now.Flags == _now.LoopFlags && _now.Partial.PartialClass == 0)
         {
             // The other way round: on into the next round.
-            AddColdEdge(_code.JumpIf(((int)item.Instruction.ConditionCode - (int)ConditionCode.o) ^ 1), (ulong)item.End, _ahead);
-            _goesOn = true;
+            AddColdEdge(_code.JumpIf(((int)item.Instruction.ConditionCode - (int)ConditionCode.o) ^ 1), (ulong)item.End, _now.Ahead);
+            _now.GoesOn = true;
             return;
         }
 
         byte* jump = _code.JumpIf((int)item.Instruction.ConditionCode - (int)ConditionCode.o);
-        if (_loopTop == null && _partial.PartialClass == 0)
+        if (_now.LoopTop == null && _now.Partial.PartialClass == 0)
         {
-            _loopJump = jump;
-            _loopFlags = _flags;
+            _now.LoopJump = jump;
+            _now.LoopFlags = _now.Flags;
         }
-        else if (_loopTop != null && _ahead == 0 && _flags == _loopFlags && _partial.PartialClass == 0)
+        else if (_now.LoopTop != null && _now.Ahead == 0 && _now.Flags == _now.LoopFlags && _now.Partial.PartialClass == 0)
         {
-            CodeWriter.Patch(jump, _loopTop);
+            CodeWriter.Patch(jump, _now.LoopTop);
         }
         else
         {
-            AddColdEdge(jump, Signed(in item.Instruction), _ahead);
-            _loops &= _loopTop != null;
+            AddColdEdge(jump, BlockPlan.Signed(in item.Instruction), _now.Ahead);
+            _now.Loops &= _now.LoopTop != null;
         }
     }
 }

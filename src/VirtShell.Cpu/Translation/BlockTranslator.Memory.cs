@@ -1,6 +1,4 @@
-using System.Collections.Generic;
 using Iced.Intel;
-using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
 
 namespace VirtShell.Cpu.Translation;
@@ -14,28 +12,19 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>Below this a displacement chooses in an object, above it an object.</summary>
     private const int SmallDisplacement = 2048;
-    private const int FarStep = 512;
 
     /// <summary>The site of accesses to the stack.</summary>
     private const long StackSite = ((long)Register.RSP << 16) | (long)Register.SS;
 
     private const int GuestRegisters = 16;
 
-    private readonly List<long> _sites = [];
-    private readonly List<int> _places = [];
-    private int _nextSite;
-
-    /// <summary>A system's own accesses go to other pages from one time to the next, and with every process: there a copy costs more than it saves.</summary>
-    private bool _hasSites;
-    private uint _scattered;
-
     /// <summary>
-    /// Makes the memory operand addressable: at <see cref="_operand"/> from the scratch register. Leaves the block where the TLB cannot
+    /// Makes the memory operand addressable: at <see cref="EmitState.Operand"/> from the scratch register. Leaves the block where the TLB cannot
     /// serve it. Nothing of the instruction may have happened yet.
     /// </summary>
     private void EmitOperandAddress(in Item item, int index)
     {
-        ref readonly WindowAccess access = ref _operandAccesses[index];
+        ref readonly WindowAccess access = ref _plan.OperandAccesses[index];
         bool mustAlign = item.Descriptor.IsAligned && item.MemorySize > 1;
         if (TryReach(in access, item.StoresMemory))
         {
@@ -49,7 +38,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         BeforeClobber(in item);
-        EmitLinear(in item, index, item.MemorySize, item.StoresMemory, _operand);
+        EmitLinear(in item, index, item.MemorySize, item.StoresMemory, _now.Operand);
         if (mustAlign)
         {
             EmitCheckAligned(in item, index);
@@ -61,13 +50,13 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The same for a stack operand, <paramref name="displacement"/> bytes from what a host register holds.</summary>
     private void EmitStackAddress(in Item item, int index, bool write, int @base, int displacement)
     {
-        ref readonly WindowAccess access = ref _stackAccesses[index];
+        ref readonly WindowAccess access = ref _plan.StackAccesses[index];
         if (!TryReach(in access, write))
         {
             BeforeClobber(in item);
-            displacement -= _operand;
+            displacement -= _now.Operand;
             StackLea(HostRegister.Scratch, @base, displacement);
-            Check(in item, index, StackSize, write, StackSite, in access, onStack: true);
+            Check(in item, index, _plan.StackSize, write, StackSite, in access, onStack: true);
         }
     }
 
@@ -76,11 +65,11 @@ internal sealed unsafe partial class BlockTranslator
     {
         int size = item.MemorySize;
         int register = HostRegister.Scratch;
-        if (_operand % size != 0)
+        if (_now.Operand % size != 0)
         {
             register = HostRegister.Scratch2;
             uint points = _code.Touched & ScratchBit;
-            _code.Lea(register, HostRegister.Scratch, _operand);
+            _code.Lea(register, HostRegister.Scratch, _now.Operand);
             _code.Touched = (_code.Touched & ~ScratchBit) | points;
         }
 
@@ -101,11 +90,11 @@ internal sealed unsafe partial class BlockTranslator
         int id = NewExit(ExitKind.Access, item.Offset, index);
         _exits[id].Size = (byte)size;
         _exits[id].Windows = KeptSlots(access.Ordinal);
-        int place = PlaceOf(site);
+        int place = _sites.PlaceOf(site);
         int tag = write ? TlbTagWrite : TlbTagRead;
-        int span = SpanOf(in access);
+        int span = _plan.SpanOf(in access);
         bool holds = Holds(place);
-        bool copied = !holds && _hasSites && (onStack || !IsScattered(in item.Instruction));
+        bool copied = !holds && _plan.HasSites && (onStack || !_plan.IsScattered(in item.Instruction));
         byte* exact = null;
         byte* start = null;
         if (copied)
@@ -125,7 +114,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         _code.AluImmediate(CodeWriter.Cmp, HostRegister.Scratch, 4096 - span);
-        ref ColdPart part = ref AddCold(copied ? ColdKind.SiteMiss : ColdKind.Miss, _code.JumpIf(7));
+        ref ColdPart part = ref _cold.Add(copied ? ColdKind.SiteMiss : ColdKind.Miss, _code.JumpIf(7));
         part.Back = copied ? start : _code.At;
         part.Exact = exact;
         part.Span = span;
@@ -133,16 +122,16 @@ internal sealed unsafe partial class BlockTranslator
         part.Id = id;
         part.Write = write;
         part.Place = place;
-        part.Held = _held >= 0 && _held < GuestRegisters && Holds(_held) ? _held : -1;
-        part.Operand = _operand;
-        part.Owed = _count - index + _ahead;
-        part.StackMoves = _stackMoves;
-        part.Flags = _flags;
-        part.Partial = _partial;
+        part.Held = _now.Held >= 0 && _now.Held < GuestRegisters && Holds(_now.Held) ? _now.Held : -1;
+        part.Operand = _now.Operand;
+        part.Owed = _plan.Count - index + _now.Ahead;
+        part.StackMoves = _now.StackMoves;
+        part.Flags = _now.Flags;
+        part.Partial = _now.Partial;
         if (copied)
         {
             _code.AluState(CodeWriter.Add, HostRegister.Scratch, place + TlbPage);
-            _held = part.Held;
+            _now.Held = part.Held;
         }
         else
         {
@@ -224,13 +213,13 @@ internal sealed unsafe partial class BlockTranslator
     // Goes on at the instruction in a translation without windows.
     private void EmitStrict(in ColdPart part)
     {
-        _flags = part.Flags;
-        _partial = part.Partial;
-        _inHost = false;
+        _now.Flags = part.Flags;
+        _now.Partial = part.Partial;
+        _now.InHost = false;
         EmitMoveStack();
         PassFlags(uint.MaxValue);
         _code.AluStateImmediate(CodeWriter.Add, StateOffset.Budget, part.Owed);
-        int id = NewExit(ExitKind.Branch, _reader.Items[part.Item].Offset, _count);
+        int id = NewExit(ExitKind.Branch, _plan.Items[part.Item].Offset, _plan.Count);
         _exits[id].Key |= (byte)TranslationKey.Strict;
         byte* link = _code.Jump();
         _exits[id].Link = link;
@@ -245,36 +234,6 @@ internal sealed unsafe partial class BlockTranslator
         _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Mem.TlbMask << 5, wide: false);
         _code.AluState(CodeWriter.Add, HostRegister.Scratch2, StateOffset.Tlb);
     }
-
-    private bool IsScattered(in Instruction instruction) => (_scattered & (BaseBit(instruction.MemoryBase) | BaseBit(instruction.MemoryIndex))) != 0;
-
-    // Registers that follow a chain of pointers, or step far (or nobody knows how far): the copy at a site would often be of another page.
-    private uint Scattered(Item[] items)
-    {
-        uint registers = 0;
-        for (int i = 0; i < _count; i++)
-        {
-            ref readonly Instruction instruction = ref items[i].Instruction;
-            bool chain = instruction.Mnemonic == Mnemonic.Mov && instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Memory
-                && instruction.Op0Register == instruction.MemoryBase;
-            bool steps = instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && instruction.Op0Kind == OpKind.Register && instruction.Op0Register != Register.RSP
-                && instruction.Op1Kind is OpKind.Immediate32to64 or OpKind.Immediate32 && (long)instruction.GetImmediate(1) is <= -FarStep or >= FarStep;
-            bool strides = _loops && instruction.Mnemonic is Mnemonic.Add or Mnemonic.Sub && instruction.Op0Kind == OpKind.Register && instruction.Op1Kind == OpKind.Register;
-            registers |= chain || steps || strides ? BaseBit(instruction.Op0Register) : 0;
-        }
-
-        for (int i = 0; i < _count && registers != 0; i++)
-        {
-            ref readonly Instruction instruction = ref items[i].Instruction;
-            bool copies = instruction.Mnemonic is Mnemonic.Mov or Mnemonic.Movsxd && instruction.OpCount == 2 && instruction.Op1Kind == OpKind.Register
-                && (registers & BaseBit(instruction.Op1Register)) != 0;
-            registers |= copies ? BaseBit(instruction.Op0Register) : 0;
-        }
-
-        return registers;
-    }
-
-    private static uint BaseBit(Register register) => BlockReader.GeneralNumber(register) is >= 0 and int number ? 1u << number : 0;
 
     // An operation of the 80h group on the address and a field of the TLB entry.
     private void ScratchFromEntry(byte operation, int field)
@@ -293,26 +252,12 @@ internal sealed unsafe partial class BlockTranslator
         return (displacement << 24) | ((long)instruction.MemoryBase << 16) | ((long)instruction.MemoryIndex << 8) | (long)instruction.MemorySegment;
     }
 
-    /// <summary>Place in the state where accesses from one site of the block keep a copy of their TLB entry.</summary>
-    private int PlaceOf(long site)
-    {
-        int known = _sites.IndexOf(site);
-        if (known < 0)
-        {
-            known = _sites.Count;
-            _sites.Add(site);
-            _places.Add(StateOffset.TlbSite((_hasSites ? _nextSite++ : known) & (TlbSites.Count - 1)));
-        }
-
-        return _places[known];
-    }
-
     /// <summary>Linear address <paramref name="back"/> bytes before the memory operand into the scratch register, the segment's limit checked where it has one.</summary>
     private void EmitLinear(in Item item, int index, int size, bool write, int back)
     {
         EmitEffective(in item, HostRegister.Scratch, back: back);
         Register segment = item.Instruction.MemorySegment;
-        if (_is64)
+        if (_plan.Is64)
         {
             if (segment is Register.FS or Register.GS)
             {
@@ -322,7 +267,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
 
-        if (IsFlat(segment))
+        if (_plan.IsFlat(segment))
         {
             return;
         }
@@ -335,40 +280,15 @@ internal sealed unsafe partial class BlockTranslator
         _code.Move32(HostRegister.Scratch, HostRegister.Scratch);
     }
 
-    private bool IsFlat(Register segment) => (_key & TranslationKey.FlatSegments) != 0 && segment is Register.DS or Register.ES or Register.SS;
-
-    /// <summary>Bits of the address: 16, 32 or 64.</summary>
-    private int AddressBits(in Instruction instruction)
-    {
-        Register register = instruction.MemoryBase != Register.None ? instruction.MemoryBase : instruction.MemoryIndex;
-        if (register is Register.RIP or Register.EIP)
-        {
-            return register == Register.RIP ? 64 : 32;
-        }
-
-        if (register != Register.None)
-        {
-            return register.GetSize() * 8;
-        }
-
-        return instruction.MemoryDisplSize switch
-        {
-            8 => 64,
-            4 => 32,
-            2 => 16,
-            _ => _is64 ? 64 : (_key & TranslationKey.ModeMask) == (int)CodeMode.Bits16 ? 16 : 32,
-        };
-    }
-
     /// <summary>Effective address (offset in the segment) into a register, or one <paramref name="back"/> bytes before it, cut to the address size.</summary>
     private void EmitEffective(in Item item, int to, bool narrow = false, int back = 0)
     {
         ref readonly Instruction instruction = ref item.Instruction;
 
         // What is cut to 32 bits afterwards may be summed in 32 bits.
-        int bits = narrow ? 32 : AddressBits(in instruction);
+        int bits = narrow ? 32 : _plan.AddressBits(in instruction);
         Register @base = instruction.MemoryBase;
-        long displacement = DisplacementOf(in instruction) - back + (@base is Register.RSP or Register.ESP ? _stackMoves : 0);
+        long displacement = _plan.DisplacementOf(in instruction) - back + (@base is Register.RSP or Register.ESP ? _now.StackMoves : 0);
         if (@base is Register.RIP or Register.EIP)
         {
             _code.LoadState(to, StateOffset.RipBase);
@@ -452,13 +372,6 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    // Of the sums of 32-bit addresses only the low half counts.
-    private long DisplacementOf(in Instruction instruction)
-    {
-        long displacement = (long)instruction.MemoryDisplacement64;
-        return _is64 ? displacement : (int)displacement;
-    }
-
     private static int Math0(int register) => register < 0 ? 0 : register;
 
     // movzx r32, r16
@@ -522,7 +435,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.Byte(0x8B);
         }
 
-        _code.ModMemory(to, HostRegister.Scratch, _operand);
+        _code.ModMemory(to, HostRegister.Scratch, _now.Operand);
         if (to != HostRegister.Scratch)
         {
             _code.Touched = (_code.Touched & ~ScratchBit) | points;

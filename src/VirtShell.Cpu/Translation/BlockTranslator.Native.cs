@@ -81,7 +81,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         ref readonly Instruction instruction = ref item.Instruction;
         CodeDescriptor descriptor = item.Descriptor;
-        InstructionLayout layout = InstructionLayout.Parse(_page + item.Offset, item.Length, _is64, descriptor.HasModRm, descriptor.IsVex, memory ? AddressBits(in instruction) : 32);
+        InstructionLayout layout = InstructionLayout.Parse(_plan.Page + item.Offset, item.Length, _plan.Is64, descriptor.HasModRm, descriptor.IsVex, memory ? _plan.AddressBits(in instruction) : 32);
         int reg = layout.ModRm != null ? layout.Reg : 0;
         int rm = memory ? HostRegister.Scratch : 0;
         int opcodeRegister = -1;
@@ -183,7 +183,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             if (memory)
             {
-                _code.ModMemory(reg, HostRegister.Scratch, _operand);
+                _code.ModMemory(reg, HostRegister.Scratch, _now.Operand);
             }
             else
             {
@@ -208,7 +208,7 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         // In 16-bit code the operand size prefix has the opposite sense for integer instructions.
-        bool swapped = (_key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16 && descriptor.HasOperandSize && descriptor.MandatoryPrefix != 0x66;
+        bool swapped = (_plan.Key & TranslationKey.ModeMask) == (int)Execution.CodeMode.Bits16 && descriptor.HasOperandSize && descriptor.MandatoryPrefix != 0x66;
         if (layout.OperandSize != swapped)
         {
             _code.Byte(0x66);

@@ -11,22 +11,19 @@ internal sealed unsafe partial class BlockTranslator
     private const uint ScratchBit = 1u << HostRegister.Scratch;
     private const uint Scratch2Bit = 1u << HostRegister.Scratch2;
 
-    // A guest register, the place that stands for a TLB entry (which lies behind all of those), or nothing.
-    private int _held = -1;
-
     private static bool InMemory(Register register) => register is not (Register.None or Register.RIP or Register.EIP) && HostRegister.Of(register.GetNumber()) == HostRegister.None;
 
-    private bool Holds(int what) => _held == what && (_code.Touched & Scratch2Bit) == 0;
+    private bool Holds(int what) => _now.Held == what && (_code.Touched & Scratch2Bit) == 0;
 
     /// <summary>The second scratch register holds this from now on.</summary>
     private void Hold(int what)
     {
-        _held = what;
+        _now.Held = what;
         _code.Touched &= ~Scratch2Bit;
     }
 
     /// <summary>A guest register was written in the state.</summary>
-    private void Forget(int guest) => _held = _held == guest ? -1 : _held;
+    private void Forget(int guest) => _now.Held = _now.Held == guest ? -1 : _now.Held;
 
     /// <summary>Loads a guest register that stays in memory.</summary>
     private void LoadGuest(int to, int guest)

@@ -9,7 +9,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Whether emitted code can compute all that a thunk changes, as <see cref="FlagThunk.Settle"/> does.</summary>
     public bool CanSettle(in FlagThunk thunk)
     {
-        _flags = thunk;
+        _now.Flags = thunk;
         return thunk.PartialClass != 0 || Recomputable() == Flags.Status;
     }
 
@@ -18,8 +18,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         Emitting?.Invoke(-1);
         _code = code;
-        _held = -1;
-        _flags = thunk;
+        _now.Held = -1;
+        _now.Flags = thunk;
         switch (thunk.PartialClass)
         {
             case 0:
@@ -59,25 +59,25 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The flags that the block before has left word of, into RFLAGS. Word of what has changed some since is left too.</summary>
     private void EmitLoadIncoming()
     {
-        if (_partial.PartialClass != 0)
+        if (_now.Partial.PartialClass != 0)
         {
             PassFlags(0);
-            _partial = FlagThunk.Canonical;
+            _now.Partial = FlagThunk.Canonical;
         }
 
         _code.Call(_stubs.LoadFlags);
-        _inHost = true;
-        _hostFlags = Flags.Status;
+        _now.InHost = true;
+        _now.HostFlags = Flags.Status;
     }
 
     /// <summary>Leaves the way for <see cref="EmitFold"/>, which comes back with the flags as they are now both folded and in RFLAGS.</summary>
     private void FoldIf(int condition)
     {
-        bool incoming = _flags.Kind == FlagKind.Incoming && _partial.PartialClass == 0;
-        ref ColdPart part = ref AddCold(ColdKind.Fold, _code.JumpIf(condition));
+        bool incoming = _now.Flags.Kind == FlagKind.Incoming && _now.Partial.PartialClass == 0;
+        ref ColdPart part = ref _cold.Add(ColdKind.Fold, _code.JumpIf(condition));
         part.Back = _code.At;
         part.Id = incoming ? ExitTable.IncomingFlags : NewExit(ExitKind.CallOut, 0, 0);
-        part.Flags = _flags;
+        part.Flags = _now.Flags;
         _code.Touched |= Scratch2Bit;
     }
 
@@ -89,7 +89,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _flags = part.Flags;
+            _now.Flags = part.Flags;
             if (Recomputable() == Flags.Status)
             {
                 Recompute(Flags.Status);

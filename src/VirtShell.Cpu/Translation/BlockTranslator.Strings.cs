@@ -20,16 +20,16 @@ internal sealed unsafe partial class BlockTranslator
         // Nothing at all for a count of zero.
         TestRcx();
         byte* none = _code.JumpIf(4);
-        _held = -1;
+        _now.Held = -1;
         if (moves)
         {
             // A window as well: the destination's page may drive the source's out of the TLB.
-            CheckString(in item, index, size, write: false, HostRegister.Rsi, in _stackAccesses[index]);
-            Keep(in _stackAccesses[index]);
-            _held = -1;
+            CheckString(in item, index, size, write: false, HostRegister.Rsi, in _plan.StackAccesses[index]);
+            Keep(in _plan.StackAccesses[index]);
+            _now.Held = -1;
         }
 
-        CheckString(in item, index, size, write: true, HostRegister.Rdi, in _operandAccesses[index]);
+        CheckString(in item, index, size, write: true, HostRegister.Rdi, in _plan.OperandAccesses[index]);
         _code.StoreState(StateOffset.Parked, HostRegister.Scratch);
 
         // Elements of the slice into the second scratch register. One that crosses pages is none.
@@ -52,7 +52,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             AfterSlice(HostRegister.Rsi, size);
             Push(HostRegister.Scratch);
-            _code.LoadState(HostRegister.Rsi, StateOffset.Window(_windows[_stackAccesses[index].Window].Slot));
+            _code.LoadState(HostRegister.Rsi, StateOffset.Window(_plan.Windows[_plan.StackAccesses[index].Window].Slot));
         }
 
         _code.Move(HostRegister.Rcx, HostRegister.Scratch2);
@@ -79,11 +79,11 @@ internal sealed unsafe partial class BlockTranslator
 
         // The next slice is the same instruction again.
         TestRcx();
-        AddColdEdge(_code.JumpIf(5), (ulong)item.Offset, _count - index - 1 + _ahead);
-        _cold[_coldCount - 1].Repeats = true;
+        AddColdEdge(_code.JumpIf(5), (ulong)item.Offset, _plan.Count - index - 1 + _now.Ahead);
+        _cold.Last.Repeats = true;
         CodeWriter.Patch(none, _code.At);
-        _held = -1;
-        _pointsTo = -1;
+        _now.Held = -1;
+        _now.PointsTo = -1;
     }
 
     // Word of the repetition, should an event come before the next slice; of the flags, as to somebody who may overwrite every register.
@@ -98,7 +98,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void CheckString(in Item item, int index, int size, bool write, int pointer, in WindowAccess access)
     {
-        _operand = 0;
+        _now.Operand = 0;
         _code.Move(HostRegister.Scratch, pointer);
         Check(in item, index, size, write, (long)(Register.RAX + pointer) << 16, in access, onStack: true);
     }
@@ -155,15 +155,12 @@ internal sealed unsafe partial class BlockTranslator
         _code.Byte(0x50 | (register & 7));
     }
 
-    /// <summary>Whether a bit test on memory names its bit in a register: it may then lie anywhere.</summary>
-    private static bool IsBitString(in Item item) => item.Family == Family.BitTest && item.HasMemory && item.Instruction.Op1Kind == OpKind.Register;
-
     /// <summary>Leaves the host address of the operand of a bit test in the scratch register, and the bit's number in it parked.</summary>
     private void EmitBitStringAddress(in Item item, int index)
     {
         int width = item.Width;
         BeforeClobber(in item);
-        _operand = 0;
+        _now.Operand = 0;
         EmitLinear(in item, index, width, item.StoresMemory, 0);
         int register = GuestOperand(item.Instruction.Op1Register, HostRegister.Scratch2);
         if (width == 8)
@@ -191,8 +188,8 @@ internal sealed unsafe partial class BlockTranslator
 
         // and qword [parked], width - 1
         _code.AluStateImmediate(CodeWriter.And, StateOffset.Parked2, (width * 8) - 1);
-        _held = -1;
-        Check(in item, index, width, item.StoresMemory, SiteOf(in item), in _operandAccesses[index]);
+        _now.Held = -1;
+        Check(in item, index, width, item.StoresMemory, SiteOf(in item), in _plan.OperandAccesses[index]);
     }
 
     /// <summary>The bit test itself. Changes no flag but CF.</summary>

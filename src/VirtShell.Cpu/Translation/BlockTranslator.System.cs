@@ -47,7 +47,7 @@ internal sealed unsafe partial class BlockTranslator
         // Retired when this instruction has: the run's end less what is left once the block, charged whole, has run.
         _code.LoadState(HostRegister.Scratch, StateOffset.RunEnd);
         _code.AluState(CodeWriter.Sub, HostRegister.Scratch, StateOffset.Budget);
-        _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -(_count - index - 1 + _ahead));
+        _code.Lea(HostRegister.Scratch, HostRegister.Scratch, -(_plan.Count - index - 1 + _now.Ahead));
         _code.StoreState(StateOffset.ShadowAt, HostRegister.Scratch);
         CodeWriter.Patch(open, _code.At);
     }
@@ -66,7 +66,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.LoadState(HostRegister.Rax, StateOffset.RunEnd);
         _code.AluState(CodeWriter.Sub, HostRegister.Rax, StateOffset.Budget);
         _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TimestampBase);
-        _code.AluImmediate(CodeWriter.Sub, HostRegister.Rax, _count - index + _ahead);
+        _code.AluImmediate(CodeWriter.Sub, HostRegister.Rax, _plan.Count - index + _now.Ahead);
         _code.ShiftLeft(HostRegister.Rax, ProcessorClock.TscShift);
         _code.AluState(CodeWriter.Add, HostRegister.Rax, StateOffset.TscOffset);
         _code.Move(HostRegister.Rdx, HostRegister.Rax);
@@ -114,7 +114,7 @@ internal sealed unsafe partial class BlockTranslator
             _code.Byte(0x66);
             _code.Rex(false, HostRegister.Scratch2, HostRegister.Scratch);
             _code.Byte(0x89);
-            _code.ModMemory(HostRegister.Scratch2, HostRegister.Scratch, _operand);
+            _code.ModMemory(HostRegister.Scratch2, HostRegister.Scratch, _now.Operand);
             return;
         }
 
@@ -220,7 +220,7 @@ internal sealed unsafe partial class BlockTranslator
         _code.LoadState32(to, StateOffset.FlagsRest);
 
         // The interpreter's flags, should anybody ask, are still those of the thunk.
-        _inHost = false;
+        _now.InHost = false;
         _code.AluImmediate(CodeWriter.And, HostRegister.Scratch2, (int)Flags.Status, wide: false);
         _code.AluImmediate(CodeWriter.And, to, (int)mask, wide: false);
         _code.AluRegister(CodeWriter.Or, to, HostRegister.Scratch2, wide: false);
@@ -361,17 +361,17 @@ internal sealed unsafe partial class BlockTranslator
     // Goes on at the RIP in the scratch register, across a change of privilege.
     private void EmitArrive(in FlagThunk flags)
     {
-        _flags = flags;
-        _partial = FlagThunk.Canonical;
-        _inHost = false;
-        _rawFlags = 0;
+        _now.Flags = flags;
+        _now.Partial = FlagThunk.Canonical;
+        _now.InHost = false;
+        _now.RawFlags = 0;
         _code.StoreState(StateOffset.Rip, HostRegister.Scratch);
         _code.LoadState(HostRegister.Scratch, StateOffset.JumpTable);
         _code.LoadState(HostRegister.Scratch2, StateOffset.OtherJumpTable);
         _code.StoreState(StateOffset.JumpTable, HostRegister.Scratch2);
         _code.StoreState(StateOffset.OtherJumpTable, HostRegister.Scratch);
         _code.LoadState(HostRegister.Scratch, StateOffset.Rip);
-        EmitLookUp(NewExit(ExitKind.Arrived, 0, _count));
+        EmitLookUp(NewExit(ExitKind.Arrived, 0, _plan.Count));
         PassFlags(0);
 
         // Returns that the other privilege level expects mean nothing here.

@@ -20,34 +20,18 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Blocks begin at a multiple of this, where processors fetch from.</summary>
     private const int EntryAlignment = 32;
 
-    private readonly BlockReader _reader;
+    private readonly BlockPlan _plan;
+    private readonly SiteTable _sites = new();
     private readonly ExitTable _exits;
     private readonly Stubs _stubs;
-    private ColdPart[] _cold = new ColdPart[64];
-    private int _coldCount;
+    private readonly ColdCode _cold = new();
+    private readonly WindowState[] _windows = new WindowState[BlockReader.MaxItems * 2];
     private CodeWriter _code;
-    private byte* _end;
-    private byte* _page;
-    private ulong _physicalPage;
-    private int _key;
-    private bool _is64;
-    private int _entryExit;
-
-    /// <summary>The guest's vector registers are in the host's from here on.</summary>
-    private bool _vectorsLoaded;
-    private byte* _leaves;
-    private int _count;
-
-    /// <summary>The block is one instruction, which ends in the next page.</summary>
-    private bool _crosses;
-
-    // The flag thunk that was last looked up.
-    private FlagThunk _lastThunk;
-    private int _lastThunkIndex;
+    private EmitState _now;
 
     public BlockTranslator(BlockReader reader, ExitTable exits, Stubs stubs)
     {
-        _reader = reader;
+        _plan = new BlockPlan(reader);
         _exits = exits;
         _stubs = stubs;
     }
@@ -55,54 +39,26 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Called before each instruction is translated, with its number, and before a routine is, with -1. Tests throw in here.</summary>
     public Action<int>? Emitting { get; set; }
 
-    /// <summary>Code that a block rarely runs, behind the rest of it.</summary>
-    private enum ColdKind : byte
-    {
-        Exit,
-        Miss,
-        SiteMiss,
-        Vectors,
-        LookUp,
-        Fold,
-        Edge,
-    }
-
     /// <summary>Emits the block that was read, and says of it all but its place among others.</summary>
     public void Translate(ref CodeWriter code, TranslatedBlock* block, byte* page, ulong physicalPage, int start, int key)
     {
-        Begin(ref code, page, physicalPage, key);
-        _count = _reader.Count;
-        _crosses = block->Kind == BlockKind.Crossing;
-        _sites.Clear();
-        _places.Clear();
-        _held = -1;
-        _hasSites = (key & TranslationKey.User) != 0;
-        Item[] items = _reader.Items;
-        PlanWindows(items);
-        uint live = Analyse(items);
-        _loops = IsLoop(items, start, live);
-        _scattered = Scattered(items);
+        _plan.Make(page, physicalPage, start, key, block->Kind == BlockKind.Crossing);
+        Begin(ref code);
         Describe(block, start);
-        block->Low = (short)_reader.Low;
-        block->End = (short)_reader.High;
-        block->LiveFlags = live;
-        block->Instructions = (short)_count;
-        _loopTop = null;
-        FlagsAreSettled();
-        _vectorsLoaded = false;
-        _stackMoves = 0;
-        _ahead = 0;
-        _goesOn = false;
-        EmitEntry(start, live);
-        EmitBody(items);
-        if (_loops)
+        block->Low = (short)_plan.Extent.Low;
+        block->End = (short)_plan.Extent.High;
+        block->LiveFlags = _plan.LiveAtEntry;
+        block->Instructions = (short)_plan.Count;
+        EmitEntry(start, _plan.LiveAtEntry);
+        EmitBody();
+        if (_now.Loops)
         {
-            EmitLoop(items, start);
+            EmitLoop(start);
         }
 
         EmitCold();
-        block->EntryExit = _entryExit;
-        block->Leaves = _leaves;
+        block->EntryExit = _now.EntryExit;
+        block->Leaves = _now.Leaves;
         block->CodeBytes = (int)(_code.Executable - block->Entry);
         code = _code;
     }
@@ -110,12 +66,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Emits a <see cref="BlockKind.Gateway"/>.</summary>
     public void EmitGateway(ref CodeWriter code, TranslatedBlock* block, byte* page, ulong physicalPage, int start, int key)
     {
-        Begin(ref code, page, physicalPage, key);
-        _count = 0;
-        _crosses = false;
-        FlagsAreSettled();
-        _stackMoves = 0;
-        _ahead = 0;
+        _plan.MakeEmpty(page, physicalPage, key);
+        Begin(ref code);
         Describe(block, start);
         Emitting?.Invoke(0);
         block->Kind = BlockKind.Gateway;
@@ -130,26 +82,22 @@ internal sealed unsafe partial class BlockTranslator
         code = _code;
     }
 
-    private void Begin(ref CodeWriter code, byte* page, ulong physicalPage, int key)
+    private void Begin(ref CodeWriter code)
     {
         _code = code;
-        _end = code.At + MaxBytes;
+        _now = EmitState.AtEntry(_plan, code.At + MaxBytes);
         AlignCode();
-        _page = page;
-        _physicalPage = physicalPage;
-        _key = key;
-        _is64 = (key & TranslationKey.ModeMask) == (int)CodeMode.Bits64;
-        _coldCount = 0;
-        _lastThunk = FlagThunk.Canonical;
-        _lastThunkIndex = 0;
+        _cold.Clear();
+        _sites.Begin(_plan.HasSites);
+        CloseWindows();
     }
 
     private void Describe(TranslatedBlock* block, int start)
     {
         block->Entry = _code.Executable;
-        block->PhysicalPage = _physicalPage;
+        block->PhysicalPage = _plan.PhysicalPage;
         block->Start = (short)start;
-        block->Key = (byte)_key;
+        block->Key = (byte)_plan.Key;
     }
 
     /// <summary>Emits an entry for a block that wants flags in RFLAGS, for whoever has only left word of them; takes less than <see cref="FlagEntryBytes"/>.</summary>
@@ -160,18 +108,18 @@ internal sealed unsafe partial class BlockTranslator
         code.JumpTo(block->Entry);
     }
 
-    private void EmitBody(Item[] items)
+    private void EmitBody()
     {
         CloseWindows();
-        for (int i = 0; i < _count; i++)
+        for (int i = 0; i < _plan.Count; i++)
         {
-            ref Item item = ref items[i];
+            ref Item item = ref _plan.Items[i];
             Emitting?.Invoke(i);
             CheckRoom();
             if (item.Family == Family.CallOut)
             {
                 int run = 1;
-                while (i + run < _count && items[i + run].Family == Family.CallOut)
+                while (i + run < _plan.Count && _plan.Items[i + run].Family == Family.CallOut)
                 {
                     run++;
                 }
@@ -181,13 +129,13 @@ internal sealed unsafe partial class BlockTranslator
                 continue;
             }
 
-            if (_stackMoves != 0 && NamesStackPointer(in item))
+            if (_now.StackMoves != 0 && NamesStackPointer(in item))
             {
                 EmitMoveStack();
             }
 
             SpillOverwritten(in item);
-            if (item.Descriptor.IsSimd && !_vectorsLoaded && item.Family != Family.Exit)
+            if (item.Descriptor.IsSimd && !_now.VectorsLoaded && item.Family != Family.Exit)
             {
                 EmitLoadVectors(in item);
             }
@@ -195,9 +143,9 @@ internal sealed unsafe partial class BlockTranslator
             Emit(ref item, i);
         }
 
-        if (!_goesOn)
+        if (!_now.GoesOn)
         {
-            EmitEnd(ref items[_count - 1]);
+            EmitEnd(ref _plan.Items[_plan.Count - 1]);
         }
     }
 
@@ -320,13 +268,13 @@ internal sealed unsafe partial class BlockTranslator
             _code.Move(HostRegister.Rax, HostRegister.Scratch2);
         }
 
-        _inHost = false;
+        _now.InHost = false;
         int budget = NewExit(ExitKind.Budget, start, 0);
-        if ((_key & TranslationKey.ModeMask) is (int)CodeMode.Bits16 or (int)CodeMode.Bits32Limited)
+        if ((_plan.Key & TranslationKey.ModeMask) is (int)CodeMode.Bits16 or (int)CodeMode.Bits32Limited)
         {
             // The whole block must lie within CS's limit.
             _code.LoadState(HostRegister.Scratch2, StateOffset.RipBase);
-            _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, _reader.High - 1);
+            _code.Lea(HostRegister.Scratch2, HostRegister.Scratch2, _plan.Extent.High - 1);
             _code.RexState(false, HostRegister.Scratch2);
             _code.Byte(0x3B);
             _code.ModState(HostRegister.Scratch2, StateOffset.SegmentLimit(SegmentIndex.Cs));
@@ -336,31 +284,31 @@ internal sealed unsafe partial class BlockTranslator
         }
 
         Charge(budget);
-        _entryExit = budget;
+        _now.EntryExit = budget;
 
         // What takes its place when the block is dropped is of the same kind.
-        _exits[budget].Key = (byte)_key;
+        _exits[budget].Key = (byte)_plan.Key;
         if (live != 0)
         {
             _code.Move(HostRegister.Scratch2, HostRegister.Rax);
             _code.Move32(HostRegister.Rax, HostRegister.Scratch);
             EmitRestoreFlags();
-            _inHost = true;
-            _hostFlags = live;
+            _now.InHost = true;
+            _now.HostFlags = live;
         }
     }
 
     private void Charge(int exit)
     {
-        _code.AluStateImmediate(CodeWriter.Sub, StateOffset.Budget, _count + _ahead);
+        _code.AluStateImmediate(CodeWriter.Sub, StateOffset.Budget, _plan.Count + _now.Ahead);
         AddColdExit(_code.JumpIf(8), exit);
     }
 
     private void CheckRoom()
     {
-        if (_end - _code.At < MaxPartBytes)
+        if (_now.End - _code.At < MaxPartBytes)
         {
-            throw new InvalidOperationException($"A block of {_count} instructions takes more than {MaxBytes} bytes of host code.");
+            throw new InvalidOperationException($"A block of {_plan.Count} instructions takes more than {MaxBytes} bytes of host code.");
         }
     }
 
@@ -369,8 +317,8 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitCallOut(int index, int run)
     {
         EmitMoveStack();
-        ref Item first = ref _reader.Items[index];
-        if (_crosses)
+        ref Item first = ref _plan.Items[index];
+        if (_plan.Crosses)
         {
             // Its operation can't be had from one page. What is emitted behind this is never reached.
             EmitLeaveTo(NewExit(ExitKind.Instruction, first.Offset, index));
@@ -380,11 +328,11 @@ internal sealed unsafe partial class BlockTranslator
 
         int id = NewExit(ExitKind.CallOut, first.Offset, index);
         _exits[id].OpCount = (ushort)run;
-        _exits[id].Owed = (short)(_count - index - run + _ahead);
+        _exits[id].Owed = (short)(_plan.Count - index - run + _now.Ahead);
         _code.StoreStateImmediate32(StateOffset.ExitId, id);
         _code.Call(_stubs.CallOut);
         FlagsAreSettled();
-        _vectorsLoaded = false;
+        _now.VectorsLoaded = false;
         CloseWindows();
     }
 
@@ -394,8 +342,8 @@ internal sealed unsafe partial class BlockTranslator
         BeforeClobber(in item);
         _code.CompareState32(StateOffset.VectorsLoaded, 0);
         byte* load = _code.JumpIf(4);
-        AddCold(ColdKind.Vectors, load).Back = _code.At;
-        _vectorsLoaded = true;
+        _cold.Add(ColdKind.Vectors, load).Back = _code.At;
+        _now.VectorsLoaded = true;
     }
 
     /// <summary>A new exit record for the state before instruction <paramref name="index"/> of the block.</summary>
@@ -406,38 +354,24 @@ internal sealed unsafe partial class BlockTranslator
         record = default;
         record.Kind = kind;
         record.PageOffset = pageOffset;
-        record.PhysicalPage = _physicalPage;
-        if (!_flags.Is(in _lastThunk))
+        record.PhysicalPage = _plan.PhysicalPage;
+        if (!_now.Flags.Is(in _now.LastThunk))
         {
-            _lastThunk = _flags;
-            _lastThunkIndex = _exits.ThunkIndex(in _flags);
+            _now.LastThunk = _now.Flags;
+            _now.LastThunkIndex = _exits.ThunkIndex(in _now.Flags);
         }
 
-        record.Thunk = _lastThunkIndex;
-        record.Partial = _partial.Kind != FlagKind.Canonical ? _exits.ThunkIndex(in _partial) : 0;
-        record.Owed = (short)(_count - index + _ahead);
+        record.Thunk = _now.LastThunkIndex;
+        record.Partial = _now.Partial.Kind != FlagKind.Canonical ? _exits.ThunkIndex(in _now.Partial) : 0;
+        record.Owed = (short)(_plan.Count - index + _now.Ahead);
         record.OpCount = 1;
-        record.Key = (byte)(_key & ~TranslationKey.Strict);
-        record.StackMoves = (short)_stackMoves;
-        record.Crosses = _crosses;
+        record.Key = (byte)(_plan.Key & ~TranslationKey.Strict);
+        record.StackMoves = (short)_now.StackMoves;
+        record.Crosses = _plan.Crosses;
         return id;
     }
 
-    private void AddColdExit(byte* jump, int id) => AddCold(ColdKind.Exit, jump).Id = id;
-
-    // A new cold part; what its kind does not use is left as it was.
-    private ref ColdPart AddCold(ColdKind kind, byte* from)
-    {
-        if (_coldCount == _cold.Length)
-        {
-            Array.Resize(ref _cold, _coldCount * 2);
-        }
-
-        ref ColdPart part = ref _cold[_coldCount++];
-        part.Kind = kind;
-        part.From = from;
-        return ref part;
-    }
+    private void AddColdExit(byte* jump, int id) => _cold.Add(ColdKind.Exit, jump).Id = id;
 
     /// <summary>Leaves emitted code.</summary>
     private void EmitLeaveTo(int id)
@@ -449,25 +383,25 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitCold()
     {
         // An edge may add further parts.
-        for (int i = 0; i < _coldCount; i++)
+        for (int i = 0; i < _cold.Count; i++)
         {
-            ref readonly ColdPart part = ref _cold[i];
+            ref readonly ColdPart part = ref _cold.At(i);
             CheckRoom();
             CodeWriter.Patch(part.From, _code.At);
-            _held = -1;
-            _pointsTo = -1;
+            _now.Held = -1;
+            _now.PointsTo = -1;
             switch (part.Kind)
             {
                 case ColdKind.Exit:
-                    _leaves = part.Id == _entryExit ? _code.Executable : _leaves;
+                    _now.Leaves = part.Id == _now.EntryExit ? _code.Executable : _now.Leaves;
                     EmitLeaveTo(part.Id);
                     break;
                 case ColdKind.Miss:
-                    _stackMoves = part.StackMoves;
+                    _now.StackMoves = part.StackMoves;
                     EmitMiss(in part);
                     break;
                 case ColdKind.SiteMiss:
-                    _stackMoves = part.StackMoves;
+                    _now.StackMoves = part.StackMoves;
                     EmitSiteMiss(in part);
                     break;
                 case ColdKind.Fold:
@@ -482,11 +416,11 @@ internal sealed unsafe partial class BlockTranslator
                     CodeWriter.Patch(_code.Jump(), part.Back);
                     break;
                 default:
-                    _stackMoves = part.StackMoves;
-                    _flags = part.Flags;
-                    _partial = part.Partial;
-                    _inHost = part.InHost;
-                    _hostFlags = part.HostFlags;
+                    _now.StackMoves = part.StackMoves;
+                    _now.Flags = part.Flags;
+                    _now.Partial = part.Partial;
+                    _now.InHost = part.InHost;
+                    _now.HostFlags = part.HostFlags;
                     if (part.Repeats)
                     {
                         EmitRepeatAgain(part.Owed);
@@ -496,43 +430,5 @@ internal sealed unsafe partial class BlockTranslator
                     break;
             }
         }
-    }
-
-    private struct ColdPart
-    {
-        public ColdKind Kind;
-        public bool Write;
-        public bool InHost;
-
-        /// <summary>The flags have been handed on already.</summary>
-        public bool Passed;
-
-        /// <summary>Back to a repeated string instruction, which has not ended.</summary>
-        public bool Repeats;
-        public uint HostFlags;
-        public byte* From;
-        public byte* Back;
-        public int Id;
-        public int Owed;
-
-        /// <summary>The site's copy of a TLB entry, as a place in the state.</summary>
-        public int Place;
-
-        /// <summary>The guest register that the second scratch register holds, to be loaded again; -1 for none.</summary>
-        public int Held;
-
-        /// <summary>Where the entry was looked up, and need not be again; null where it is an earlier access's.</summary>
-        public byte* Exact;
-        public int Item;
-
-        /// <summary>Bytes of the window that was to be checked, and where in it the access is.</summary>
-        public int Span;
-        public int Operand;
-
-        /// <summary>Bytes by which the register of the guest's RSP lags behind.</summary>
-        public int StackMoves;
-        public ulong Target;
-        public FlagThunk Flags;
-        public FlagThunk Partial;
     }
 }
