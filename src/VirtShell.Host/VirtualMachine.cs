@@ -234,7 +234,7 @@ public sealed partial class VirtualMachine
     /// <summary>Throws unless the VM may get <paramref name="definition"/> in its present state.</summary>
     internal void RequireChangeable(VmDefinition definition)
     {
-        if ((definition with { Engine = Definition.Engine }) != Definition)
+        if (!VmSettings.DifferOnlyInLive(Definition, definition))
         {
             RequireOff("changed");
             return;
@@ -246,7 +246,7 @@ public sealed partial class VirtualMachine
             // While it starts the machine may be built already, and not yet be there to be told.
             if (_state == VmState.Starting)
             {
-                throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is starting; change its engine once it runs.");
+                throw new VmException(VmErrorKind.InvalidState, $"VM '{Name}' is starting; change its settings once it runs.");
             }
         }
     }

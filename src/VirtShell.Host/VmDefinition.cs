@@ -6,7 +6,7 @@ using VirtShell.Machine;
 
 namespace VirtShell.Host;
 
-/// <summary>Everything that a user configures of a VM. Immutable; change it with <c>with</c> and <see cref="VirtualMachine.Configure"/>.</summary>
+/// <summary>Everything that a user configures of a VM; <see cref="VmSettings"/> has a row for each. Immutable; change it with <c>with</c> and <see cref="VirtualMachine.Configure"/>.</summary>
 public sealed record VmDefinition
 {
     /// <summary>1 to 100 characters; no wildcard characters and no control characters. Compared without case.</summary>
@@ -25,7 +25,7 @@ public sealed record VmDefinition
 
     public ClockMode Clock { get; init; } = ClockMode.Host;
 
-    /// <summary>Which engine executes the guest. It changes speed and nothing else; the only setting that may change while the VM is on.</summary>
+    /// <summary>Which engine executes the guest. It changes speed and nothing else.</summary>
     public EngineKind Engine { get; init; } = EngineKind.Auto;
 
     public ulong Seed { get; init; }
@@ -100,14 +100,11 @@ public enum DiskAccess
 /// <summary>A raw image on virtio-blk.</summary>
 /// <param name="Source">The image: path, apt: or https:.</param>
 /// <param name="Access">How it is used.</param>
-/// <param name="OverlayLimit">Bytes of changes that <see cref="DiskAccess.Overlay"/> takes, 1 MiB to 512 GiB; writes beyond them fail.</param>
+/// <param name="OverlayLimit">Bytes of changes that <see cref="DiskAccess.Overlay"/> takes; writes beyond them fail.</param>
 public sealed record VmDisk(string Source, DiskAccess Access = DiskAccess.Overlay, long OverlayLimit = VmDisk.DefaultOverlayLimit)
 {
     /// <summary>16 GiB.</summary>
     public const long DefaultOverlayLimit = Storage.MemoryOverlay.DefaultLimit;
-
-    internal const long LeastOverlayLimit = 1L << 20;
-    internal const long MostOverlayLimit = 512L << 30;
 }
 
 /// <summary>What the host does when a guest crashes.</summary>

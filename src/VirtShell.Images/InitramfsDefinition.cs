@@ -8,7 +8,7 @@ namespace VirtShell.Images;
 /// folders /dev, /proc, /sys, /run and /tmp, and the nodes /dev/console, /dev/null and /dev/ttyS0, are always there.
 /// Everything belongs to root and carries no time.
 /// </summary>
-public sealed class InitramfsDefinition
+public sealed record InitramfsDefinition
 {
     /// <summary>A folder whose whole content is copied.</summary>
     public string? Folder { get; init; }

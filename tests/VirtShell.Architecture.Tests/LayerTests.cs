@@ -16,17 +16,18 @@ public sealed class LayerTests
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
         ["VirtShell.State"] = [],
+        ["VirtShell.Settings"] = [],
         ["VirtShell.Cpu"] = ["VirtShell.State"],
         ["VirtShell.Storage"] = ["VirtShell.State"],
         ["VirtShell.Machine"] = ["VirtShell.State", "VirtShell.Cpu", "VirtShell.Storage"],
         ["VirtShell.Images"] = ["VirtShell.Storage"],
         ["VirtShell.Guests"] = [],
         ["VirtShell.Guests.Assembler"] = [],
-        ["VirtShell.Host"] = ["VirtShell.State", "VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Storage", "VirtShell.Images", "VirtShell.Guests"],
-        ["VirtShell.Harness"] = ["VirtShell.Host", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
-        ["VirtShell.PowerShell"] = ["VirtShell.Host", "VirtShell.Harness", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
+        ["VirtShell.Host"] = ["VirtShell.Settings", "VirtShell.State", "VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Storage", "VirtShell.Images", "VirtShell.Guests"],
+        ["VirtShell.Harness"] = ["VirtShell.Settings", "VirtShell.Host", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
+        ["VirtShell.PowerShell"] = ["VirtShell.Settings", "VirtShell.Host", "VirtShell.Harness", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
         ["VirtShell.Bench"] = ["VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Images"],
-        ["VirtShell.Cli"] = ["VirtShell.Host", "VirtShell.Harness", "VirtShell.Bench", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
+        ["VirtShell.Cli"] = ["VirtShell.Settings", "VirtShell.Host", "VirtShell.Harness", "VirtShell.Bench", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
     };
 
     /// <summary>Of the engine, what people configure and what a run reports; nothing else goes beyond Host.</summary>

@@ -3,6 +3,8 @@ using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Threading.Tasks;
+using VirtShell.Host;
+using VirtShell.Settings;
 using Xunit;
 
 namespace VirtShell.EndToEnd.Tests;
@@ -116,6 +118,50 @@ public sealed class ProgramTests : IDisposable
     }
 
     [Fact]
+    public async Task Run_has_an_option_for_every_setting_that_the_program_has()
+    {
+        (int code, string output, _) = await RunAsync(["run", "--help"]);
+
+        Assert.Equal(0, code);
+        Assert.All(VmSettings.Of(FrontEnd.Console).SelectMany(s => s.Options), option => Assert.Contains(option, output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_guest_that_hangs_is_ended_by_the_hang_limit()
+    {
+        (int code, _, string error) = await RunAsync(["run", "--guest", "busy-loop", "--hang-after", "1M"]);
+
+        Assert.Equal(1, code);
+        Assert.Contains("the guest crashed", error, StringComparison.Ordinal);
+        AssertClear(error);
+    }
+
+    [Fact]
+    public async Task A_crashed_guest_is_started_again_as_often_as_it_may()
+    {
+        (int code, _, string once) = await RunAsync(["run", "--guest", "triple-fault", "--clock", "virtual", "--stats"]);
+        (int again, _, string thrice) = await RunAsync(["run", "--guest", "triple-fault", "--clock", "virtual", "--stats", "--on-crash", "restart", "--crash-restart-limit", "2"]);
+
+        Assert.Equal((1, 1), (code, again));
+        Assert.Equal(3 * Instructions(once), Instructions(thrice));
+
+        static long Instructions(string text) => long.Parse(text.Split(" instructions,")[0].Split('\n')[^1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
+    public async Task An_initramfs_is_built_from_options()
+    {
+        string kernel = Path.Combine(folder, "kernel");
+        await File.WriteAllBytesAsync(kernel, PrintAndReset("up\r\n"));
+        Directory.CreateDirectory(Path.Combine(folder, "root"));
+        (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, "--initramfs", Path.Combine(folder, "root"), "--initramfs", "text=/init=#!/bin/sh", "--initramfs", "gzip=true"]);
+
+        Assert.True(code == 0, output + error);
+        Assert.Equal("up\n", output);
+        Assert.Contains("Building the initramfs", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_report_s_folder_that_cannot_be_written_is_told_before_the_run()
     {
         string file = Write("file", string.Empty);
@@ -223,6 +269,17 @@ public sealed class ProgramTests : IDisposable
     [InlineData("run --guest hello --rtc 2026-02-30")]
     [InlineData("test no/such/suite.yaml --engine none")]
     [InlineData("run --guest hello --disk no/such/disk.img")]
+    [InlineData("run --guest hello --memory 1001")]
+    [InlineData("run --guest hello --memory 2T")]
+    [InlineData("run --guest hello --hang-after long")]
+    [InlineData("run --guest hello --on-crash explode")]
+    [InlineData("run --guest hello --crash-restart-limit -1")]
+    [InlineData("run --guest hello --detect-panics maybe")]
+    [InlineData("run --guest hello --rtc yesterday")]
+    [InlineData("run --guest hello --disk x.img,overlay-limit=4K")]
+    [InlineData("run --kernel x --initramfs fils=x")]
+    [InlineData("run --kernel x --initramfs text=/init")]
+    [InlineData("lockstep --guest hello --on-reset end")]
     [InlineData("test")]
     [InlineData("test no/such/suite.yaml")]
     [InlineData("test no/such/suite.yaml --reprot x")]

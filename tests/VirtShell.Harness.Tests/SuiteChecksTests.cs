@@ -80,8 +80,8 @@ public sealed class SuiteChecksTests : IDisposable
         string given = cmdline.Length == 0 ? string.Empty : $", cmdline: '{cmdline}'";
         LoadedItem item = SuiteLoader.Parse(Frame + $"    vm: {{kernel: 'apt:linux-image-amd64#boot/vmlinuz-*'{given}}}\n    steps: [{(step[0] == '{' ? step : $"{{{step}}}")}]\n", "s.yaml").Items[0];
 
-        Assert.Equal(expected, item.Test.Vm.CommandLine);
-        Assert.Equal("x", SuiteLoader.Parse(Frame + "    vm: {guest: attack, cmdline: x}\n    steps: [{run: uname}]\n", "s.yaml").Items[0].Test.Vm.CommandLine);
+        Assert.Equal(expected, item.Test.Vm.Definition.CommandLine);
+        Assert.Equal("x", SuiteLoader.Parse(Frame + "    vm: {guest: attack, cmdline: x}\n    steps: [{run: uname}]\n", "s.yaml").Items[0].Test.Vm.Definition.CommandLine);
     }
 
     [Fact]

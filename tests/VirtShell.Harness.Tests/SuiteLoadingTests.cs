@@ -51,7 +51,7 @@ public sealed class SuiteLoadingTests
             """);
 
         Assert.Equal(["s / t (hello, 16M)", "s / t (hello, 32M)", "s / t (echo, 32M)", "s / t (timer, 64M)"], suite.Items.Select(i => i.Name));
-        Assert.Equal([16L << 20, 32L << 20, 32L << 20, 64L << 20], suite.Items.Select(i => i.Test.Vm.MemoryBytes));
+        Assert.Equal([16L << 20, 32L << 20, 32L << 20, 64L << 20], suite.Items.Select(i => (long)i.Test.Vm.Definition.MemoryBytes));
     }
 
     [Fact]
@@ -68,7 +68,7 @@ public sealed class SuiteLoadingTests
             """);
 
         Assert.Equal(["s / t (translator)", "s / t (interpreter)", "s / t (auto)", "s / plain"], suite.Items.Select(i => i.Name));
-        Assert.Equal([EngineKind.Translator, EngineKind.Interpreter, EngineKind.Auto, EngineKind.Auto], suite.Items.Select(i => i.Test.Vm.Engine));
+        Assert.Equal([EngineKind.Translator, EngineKind.Interpreter, EngineKind.Auto, EngineKind.Auto], suite.Items.Select(i => i.Test.Vm.Definition.Engine));
     }
 
     [Theory]
@@ -81,7 +81,7 @@ public sealed class SuiteLoadingTests
     {
         LoadedSuite suite = Load($"suite: s\ntests:\n  - name: t\n    vm: {{guest: hello{rtc}}}\n");
 
-        Assert.Equal(expected, suite.Items[0].Test.Vm.Rtc.ToString());
+        Assert.Equal(expected, suite.Items[0].Test.Vm.Definition.RtcStart.ToString());
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class SuiteLoadingTests
 
         LoadedItem item = Assert.Single(suite.Items);
         Assert.Equal("s / t (small)", item.Name);
-        Assert.Equal(16L << 20, item.Test.Vm.MemoryBytes);
+        Assert.Equal(16UL << 20, item.Test.Vm.Definition.MemoryBytes);
         Assert.Equal("Hello from", Assert.IsType<ExpectSpec>(Assert.Single(item.Test.Steps)).Pattern.Source);
     }
 
@@ -122,10 +122,10 @@ public sealed class SuiteLoadingTests
             """);
 
         TestSpec one = suite.Items[0].Test;
-        Assert.Equal(("bzImage", 64L << 20, "quiet"), (one.Vm.Kernel, one.Vm.MemoryBytes, one.Vm.CommandLine));
+        Assert.Equal(("bzImage", 64UL << 20, "quiet"), (one.Vm.Definition.Kernel, one.Vm.Definition.MemoryBytes, one.Vm.Definition.CommandLine));
         Assert.Equal(["c"], one.Assert.Never!.Select(p => p.Source));
         Assert.Equal(VmEndKind.PowerOff, Assert.Single(Assert.Single(one.Assert.End).Kinds));
-        Assert.Equal(("hello", null), (suite.Items[1].Test.Vm.Guest, suite.Items[1].Test.Vm.Kernel));
+        Assert.Equal(("hello", null), (suite.Items[1].Test.Vm.Definition.Guest, suite.Items[1].Test.Vm.Definition.Kernel));
     }
 
     [Fact]
@@ -140,7 +140,7 @@ public sealed class SuiteLoadingTests
                 vm: {<<: *base, memory: 64M}
             """);
 
-        Assert.Equal(("hello", 64L << 20), (suite.Items[0].Test.Vm.Guest, suite.Items[0].Test.Vm.MemoryBytes));
+        Assert.Equal(("hello", 64UL << 20), (suite.Items[0].Test.Vm.Definition.Guest, suite.Items[0].Test.Vm.Definition.MemoryBytes));
     }
 
     [Fact]

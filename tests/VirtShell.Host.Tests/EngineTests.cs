@@ -134,7 +134,7 @@ public sealed class EngineTests
         {
             VmException error = Assert.Throws<VmException>(() => host.Create(Vm.Guest("hello") with { Engine = (EngineKind)99 }));
             Assert.Equal(VmErrorKind.InvalidDefinition, error.Kind);
-            Assert.Contains("Auto, Translator, Interpreter", error.Message, StringComparison.Ordinal);
+            Assert.Contains("auto, translator, interpreter", error.Message, StringComparison.Ordinal);
             id = host.Create(Vm.Guest("hello") with { Engine = EngineKind.Interpreter }).Id;
         }
 

@@ -5,10 +5,10 @@ using System.IO;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
-using VirtShell.Harness;
 using VirtShell.Host;
 using VirtShell.Host.Lockstep;
 using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.Cli.Commands;
 
@@ -16,6 +16,17 @@ namespace VirtShell.Cli.Commands;
 internal static class LockstepCommand
 {
     private static readonly TimeSpan s_progressInterval = TimeSpan.FromSeconds(5);
+
+    // Both engines run, from one date under the virtual clock, up to the first end.
+    private static readonly GuestOptions Guest = new(
+        VmSettings.Engine,
+        VmSettings.Clock,
+        VmSettings.RtcStart,
+        VmSettings.HangInstructions,
+        VmSettings.ResetAction,
+        VmSettings.CrashAction,
+        VmSettings.CrashRestartLimit,
+        VmSettings.DetectPanics);
 
     private static readonly Option<long> Chunk = new("--chunk", "-n") { Description = "Instructions from one comparison to the next.", HelpName = "count", DefaultValueFactory = _ => 100_000 };
     private static readonly Option<int> MemoryInterval = new("--memory-interval") { Description = "Chunks from one comparison of all memory to the next.", HelpName = "count", DefaultValueFactory = _ => 100 };
@@ -28,7 +39,7 @@ internal static class LockstepCommand
         {
             Chunk, MemoryInterval, Limit, Quiet,
         };
-        foreach (Option option in RunCommand.GuestOptions)
+        foreach (Option option in Guest.All)
         {
             command.Add(option);
         }
@@ -44,7 +55,7 @@ internal static class LockstepCommand
             throw new UsageException("--chunk, --memory-interval and --limit are 1 or more.");
         }
 
-        VmDefinition definition = RunCommand.Define(parsed, interactive: false);
+        VmDefinition definition = RunCommand.Define(Guest, parsed, interactive: false);
         using var host = new VmHost(homeFolder: null, workers: 1);
         using Stream console = Console.OpenStandardOutput();
         var plain = new Printable.Stream();

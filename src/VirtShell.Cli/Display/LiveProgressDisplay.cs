@@ -4,6 +4,7 @@ using System.Threading.Tasks;
 using Spectre.Console;
 using VirtShell.Harness;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Cli.Display;
 

@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using VirtShell.Harness;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Cli.Display;
 

@@ -2,9 +2,9 @@ using System;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
-using VirtShell.Harness;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.Cli.Terminals;
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Cpu;
@@ -186,70 +187,15 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
         }
     }
 
-    private VmDefinition Define(string name, VmSpec spec, bool detectPanics)
+    private VmDefinition Define(string name, VmSpec spec, bool detectPanics) => spec.Definition with
     {
-        var disks = new List<VmDisk>();
-        foreach (DiskSpec disk in spec.Disks)
-        {
-            disks.Add(new VmDisk(disk.Source ?? generated.PathOf(disk.Generate, disk.Seed, disk.Access), disk.Access, disk.OverlayLimit));
-        }
-
-        return new VmDefinition
-        {
-            Name = name,
-            MemoryBytes = (ulong)spec.MemoryBytes,
-            CpuModel = spec.Cpu,
-            Clock = spec.Clock,
-            Engine = engine ?? spec.Engine,
-            Seed = spec.Seed,
-            RtcStart = spec.Rtc,
-            Guest = spec.Guest,
-            Kernel = spec.Kernel,
-            KernelSha256 = spec.KernelSha256,
-            Initrd = spec.Initrd,
-            Initramfs = Initramfs(spec),
-            CommandLine = spec.CommandLine,
-            Disks = disks,
-            Parts = spec.Parts,
-            BaseFolder = folder,
-            HangInstructions = spec.HangAfter,
-            ResetAction = spec.OnReset,
-            CrashAction = CrashAction.Stop,
-            DetectPanics = detectPanics,
-        };
-    }
-
-    private static InitramfsDefinition? Initramfs(VmSpec spec)
-    {
-        if (spec.Initramfs is not { } own)
-        {
-            return null;
-        }
-
-        return new InitramfsDefinition
-        {
-            Folder = own.Folder,
-            Files = own.Files,
-            Text = own.Text,
-            Links = own.Links,
-            Nodes = own.Nodes,
-            Busybox = own.Busybox,
-            Modules = own.Modules,
-            ModulesFrom = own.ModulesFrom ?? (own.Modules.Count > 0 ? PackageOf(spec.Kernel) : null),
-        };
-    }
-
-    /// <summary>The package that an apt: source names, which for a kernel holds its modules too.</summary>
-    private static string? PackageOf(string? source)
-    {
-        if (source is null || !source.StartsWith("apt:", StringComparison.Ordinal))
-        {
-            return null;
-        }
-
-        int hash = source.IndexOf('#', StringComparison.Ordinal);
-        return hash < 0 ? source : source[..hash];
-    }
+        Id = Guid.NewGuid(),
+        Name = name,
+        Engine = engine ?? spec.Definition.Engine,
+        Disks = [.. spec.Disks.Select(d => d.IsGenerated ? d.Disk with { Source = generated.PathOf(d.Generate, d.Seed, d.Disk.Access) } : d.Disk)],
+        BaseFolder = folder,
+        DetectPanics = detectPanics,
+    };
 
     /// <summary>Reports on the calling thread: <see cref="Progress{T}"/> would post and lose order.</summary>
     private sealed class ImmediateProgress(Action<string> report) : IProgress<string>

@@ -9,6 +9,7 @@ using VirtShell.Harness.Loading;
 using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Execution;
 
@@ -165,8 +166,9 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         return (name.Length > most ? name.ToString(0, most) : name.ToString()) + number;
     }
 
-    private static IReadOnlyList<KeyValuePair<string, string>> Configuration(VmSpec vm, SuiteRunOptions options)
+    private static IReadOnlyList<KeyValuePair<string, string>> Configuration(VmSpec spec, SuiteRunOptions options)
     {
+        VmDefinition vm = spec.Definition;
         var result = new List<KeyValuePair<string, string>>();
         void Add(string key, string? value)
         {
@@ -180,18 +182,20 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         Add("kernel", vm.Kernel);
         Add("initrd", vm.Initrd ?? (vm.Initramfs is null ? null : "built from the suite"));
         Add("command line", vm.CommandLine);
-        Add("memory", Units.FormatSize(vm.MemoryBytes));
-        Add("processor", CpuModels.Words.First(w => w.Model == vm.Cpu).Word);
-        Add("clock", vm.Clock == Machine.ClockMode.Virtual ? "virtual" : "host");
-        Add("engine", Engines.Word(options.Engine ?? vm.Engine));
+        Add("memory", Units.FormatSize((long)vm.MemoryBytes));
+        Add("processor", Word(VmSettings.Cpu, vm));
+        Add("clock", Word(VmSettings.Clock, vm));
+        Add("engine", Word(VmSettings.Engine, vm with { Engine = options.Engine ?? vm.Engine }));
         Add("seed", vm.Seed == 0 ? null : vm.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        Add("rtc", vm.Rtc == Host.RtcStart.Repeatable ? null : vm.Rtc.ToString());
-        for (int i = 0; i < vm.Disks.Count; i++)
+        Add("rtc", vm.RtcStart == Host.RtcStart.Repeatable ? null : vm.RtcStart.ToString());
+        for (int i = 0; i < spec.Disks.Count; i++)
         {
-            DiskSpec disk = vm.Disks[i];
-            Add($"disk {i + 1}", $"{disk.Source ?? $"{Units.FormatSize(disk.Generate)} generated from seed {disk.Seed}"}, {disk.Access}");
+            DiskSpec disk = spec.Disks[i];
+            Add($"disk {i + 1}", $"{(disk.IsGenerated ? $"{Units.FormatSize(disk.Generate)} generated from seed {disk.Seed}" : disk.Disk.Source)}, {disk.Disk.Access}");
         }
 
         return result;
     }
+
+    private static string Word<T>(Setting<VmDefinition, T> setting, VmDefinition vm) => setting.Kind.Show(setting.Get(vm)!, FrontEnd.Suites) ?? string.Empty;
 }

@@ -7,6 +7,7 @@ using VirtShell.Harness.Model;
 using VirtShell.Harness.Steps;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Execution;
 
@@ -70,7 +71,7 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
 
         // A test that asserts a crash of its kernel would contradict itself.
         bool crashWanted = test.Assert.End.Any(e => e.Kinds.Contains(VmEndKind.Panic));
-        return test.Vm.Kernel is null || crashWanted ? [] : [.. Patterns.BuiltIn.Where(p => !test.Assert.Allow.Contains(p.Name))];
+        return test.Vm.Definition.Kernel is null || crashWanted ? [] : [.. Patterns.BuiltIn.Where(p => !test.Assert.Allow.Contains(p.Name))];
     }
 
     /// <summary>Whether a panic ends the run: not where the suite says that nothing is forbidden, or that a panic may be.</summary>
@@ -141,7 +142,7 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
         if (spec is not null && !metric.Judges(test.Vm, options.Engine))
         {
             metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value) });
-            assertions.Add(new AssertionResult($"{name} within its bounds", Outcome.Skipped, $"The bounds are for the engine that the suite names, and this run is on the {Engines.Word(options.Engine!.Value)}. Measured: {value}."));
+            assertions.Add(new AssertionResult($"{name} within its bounds", Outcome.Skipped, $"The bounds are for the engine that the suite names, and this run is on the {VmSettings.Engine.Kind.Show(options.Engine!.Value, FrontEnd.Suites)}. Measured: {value}."));
             return;
         }
 

@@ -90,7 +90,7 @@ internal sealed class NameScope(MatrixRow row, Diagnostics diagnostics)
             return null;
         }
 
-        string[] names = [.. Enumerable.Range(0, Disks.Count).Where(i => Disks[i].Source is null).Select(DiskName)];
+        string[] names = [.. Enumerable.Range(0, Disks.Count).Where(i => Disks[i].IsGenerated).Select(DiskName)];
         int index = Array.FindIndex(names, n => n == disk);
         if (index < 0)
         {
@@ -98,7 +98,7 @@ internal sealed class NameScope(MatrixRow row, Diagnostics diagnostics)
             return null;
         }
 
-        DiskSpec spec = Disks.Where(d => d.Source is null).ElementAt(index);
+        DiskSpec spec = Disks.Where(d => d.IsGenerated).ElementAt(index);
         switch (property)
         {
             case "sha256":

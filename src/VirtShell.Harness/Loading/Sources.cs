@@ -27,9 +27,9 @@ internal static class Sources
     {
         foreach (DiskSpec disk in item.Test.Neighbours.Select(n => n.Vm).Prepend(item.Test.Vm).SelectMany(v => v.Disks))
         {
-            if (disk.Source is not null && PathOf(disk.Source, suite.Folder) is { } path)
+            if (!disk.IsGenerated && PathOf(disk.Disk.Source, suite.Folder) is { } path)
             {
-                yield return (Real(path), disk.Access == DiskAccess.ReadWrite);
+                yield return (Real(path), disk.Disk.Access == DiskAccess.ReadWrite);
             }
         }
     }

@@ -4,6 +4,7 @@ using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Model;
 
@@ -36,7 +37,7 @@ internal sealed record Metric(string Name, string Meaning, Kind<long> Unit, Func
 
     /// <summary>Whether bounds on it hold in a run whose engine is <paramref name="forced"/> (null: the suite's own): what one engine counts says nothing of the other.</summary>
     public bool Judges(VmSpec vm, EngineKind? forced) =>
-        !IsEngine || forced is null || (forced == EngineKind.Interpreter) == (vm.Engine == EngineKind.Interpreter);
+        !IsEngine || forced is null || (forced == EngineKind.Interpreter) == (vm.Definition.Engine == EngineKind.Interpreter);
 
     private static Metric Counter(string name)
     {

@@ -46,12 +46,12 @@ internal sealed class StepKind : Kind<StepSpec>
 
     private sealed record Variant(string Word, bool Bare, Binder Bind, Func<SchemaBuilder, JsonObject> Schema);
 
-    private static Kind<string> NoValue => new ScalarKind<string>("nothing after \"boot:\"", (ScalarNode node, out string value) => (value = node.Value).Length == 0, () => new JsonObject { ["type"] = "null" });
+    private static Kind<string> NoValue => new ParsedKind<string>("nothing after \"boot:\"", (ScalarNode node, out string value) => (value = node.Value).Length == 0, () => new JsonObject { ["type"] = "null" });
 
     private static ChoiceKind<StopMethod> StopMethods => new(("button", StopMethod.Button), ("plug", StopMethod.Plug), ("button-then-plug", StopMethod.ButtonThenPlug));
 
     /// <summary>-1 stands for "any".</summary>
-    private static Kind<int> ExitStatus => new ScalarKind<int>(
+    private static Kind<int> ExitStatus => new ParsedKind<int>(
         "an exit status from 0 to 255, or any",
         (ScalarNode node, out int value) =>
         {

@@ -2,6 +2,7 @@ using System.Linq;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Model;
 

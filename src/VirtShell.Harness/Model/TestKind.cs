@@ -12,7 +12,7 @@ namespace VirtShell.Harness.Model;
 internal static class TestKind
 {
     public static readonly ObjectKind<NeighbourSpec> Neighbour = new ObjectKind<NeighbourSpec>("neighbour", "a neighbour", "A guest that runs beside the test's own. Both must behave exactly as they do alone.")
-        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Vm = new VmSpec { Guest = v, Mark = t.Mark })
+        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Vm = NamedGuest(v, t.Mark))
         .With("vm", "The machine: a bundled guest's name, or a mapping as in a test's vm.", VmKind.Vm, (t, v) => t.Vm = v, required: true)
         .With("title", "Shown in reports.", Kinds.NonEmptyText, (t, v) => t.Title = v)
         .With("count", "How many of it. Default 1.", Kinds.Integer(1, 64), (t, v) => t.Count = v)
@@ -43,6 +43,13 @@ internal static class TestKind
     private const string StampOption = "printk.time=";
 
     private static bool IsOff(string value) => value is ['0' or 'n' or 'N' or 'f' or 'F', ..] or ['o' or 'O', 'f' or 'F', ..];
+
+    private static VmSpec NamedGuest(string name, Mark mark)
+    {
+        var vm = new VmSpec { Mark = mark };
+        vm.Definition = vm.Definition with { Guest = name };
+        return vm;
+    }
 
     private static JsonObject MatrixSchema(SchemaBuilder schema) => schema.Reference("matrix", () => new JsonObject
     {
@@ -86,12 +93,12 @@ internal static class TestKind
         }
 
         // Without time stamps nothing tells a kernel's messages from a command's output.
-        bool needsStamps = test.Vm.Kernel is not null && test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false });
-        string? stamps = test.Vm.CommandLine.Split(' ').LastOrDefault(w => w.StartsWith(StampOption, StringComparison.Ordinal));
+        bool needsStamps = test.Vm.Definition.Kernel is not null && test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false });
+        string? stamps = test.Vm.Definition.CommandLine.Split(' ').LastOrDefault(w => w.StartsWith(StampOption, StringComparison.Ordinal));
         if (needsStamps && stamps is null)
         {
             // A kernel may be built without them. In front, since what follows "--" is not the kernel's.
-            test.Vm.CommandLine = $"{StampOption}1 {test.Vm.CommandLine}".TrimEnd();
+            test.Vm.Definition = test.Vm.Definition with { CommandLine = $"{StampOption}1 {test.Vm.Definition.CommandLine}".TrimEnd() };
         }
         else if (needsStamps && IsOff(stamps![StampOption.Length..]))
         {
@@ -102,12 +109,12 @@ internal static class TestKind
         if (test.Neighbours.Count > 0)
         {
             IEnumerable<VmSpec> machines = test.Neighbours.Select(n => n.Vm).Prepend(test.Vm);
-            foreach (VmSpec vm in machines.Where(v => v.Clock == ClockMode.Host))
+            foreach (VmSpec vm in machines.Where(v => v.Definition.Clock == ClockMode.Host))
             {
                 diagnostics.Add(vm.Mark, "neighbours are compared byte by byte, which needs \"clock: virtual\"");
             }
 
-            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Access == DiskAccess.ReadWrite)))
+            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Disk.Access == DiskAccess.ReadWrite)))
             {
                 diagnostics.Add(vm.Mark, "neighbours are run more than once, so disks need \"access: overlay\" or \"read-only\"");
             }

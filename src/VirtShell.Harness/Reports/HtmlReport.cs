@@ -5,6 +5,7 @@ using System.IO;
 using System.Linq;
 using System.Text;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Reports;
 

@@ -5,6 +5,7 @@ using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Steps;
 

@@ -3,6 +3,7 @@ using System.Linq;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Steps;
 

@@ -25,8 +25,8 @@ internal abstract class Kind<T>
     }
 }
 
-/// <summary>A value written as one scalar, parsed by a function that returns what is wrong or null.</summary>
-internal sealed class ScalarKind<T>(string expected, ScalarKind<T>.Parser parse, System.Func<JsonObject> schema) : Kind<T>
+/// <summary>A value written as one scalar that only suites have, parsed by a function.</summary>
+internal sealed class ParsedKind<T>(string expected, ParsedKind<T>.Parser parse, System.Func<JsonObject> schema) : Kind<T>
 {
     public delegate bool Parser(ScalarNode node, out T value);
 

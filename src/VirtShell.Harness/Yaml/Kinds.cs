@@ -1,97 +1,42 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
 using System.Text.Json.Nodes;
-using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.Harness.Yaml;
 
 /// <summary>The kinds of scalar that suites are made of.</summary>
 internal static class Kinds
 {
-    public static readonly Kind<string> Text = new ScalarKind<string>(
-        "text",
-        (ScalarNode node, out string value) =>
-        {
-            value = node.Value;
-            return true;
-        },
-        () => new JsonObject { ["type"] = new JsonArray("string", "number", "boolean") });
+    public static readonly Kind<string> Text = Of(SettingKinds.Text);
 
-    public static readonly Kind<string> NonEmptyText = new ScalarKind<string>(
-        "text that is not empty",
-        (ScalarNode node, out string value) =>
-        {
-            value = node.Value;
-            return value.Length > 0;
-        },
-        () => new JsonObject { ["type"] = new JsonArray("string", "number"), ["minLength"] = 1 });
+    public static readonly Kind<string> NonEmptyText = Of(SettingKinds.NonEmptyText);
 
-    public static readonly Kind<bool> Boolean = new ScalarKind<bool>(
-        "true or false",
-        (ScalarNode node, out bool value) =>
-        {
-            value = node.Value == "true";
-            return node.IsPlain && node.Value is "true" or "false";
-        },
-        () => SchemaBuilder.AnyOf(new JsonObject { ["type"] = "boolean" }, SchemaBuilder.Expression()));
+    public static readonly Kind<bool> Boolean = Of(SettingKinds.Boolean);
 
-    /// <summary>RAM and disk sizes, in bytes; units are binary whether written M, MB or MiB, as people expect of memory.</summary>
-    public static readonly Kind<long> Size = new ScalarKind<long>(
-        "a size such as 64K, 128M or 1G (K, M and G count in 1024s)",
-        (ScalarNode node, out long value) => Units.TryParseSize(node.Value, out value),
-        () => new JsonObject { ["type"] = new JsonArray("string", "integer") });
+    public static readonly Kind<long> Size = Of(SettingKinds.Size);
 
     /// <summary>Guest or host time in nanoseconds.</summary>
-    public static readonly Kind<long> Duration = new ScalarKind<long>(
-        "a duration such as 500ms, 30s or 2m",
-        (ScalarNode node, out long value) => Units.TryParseDuration(node.Value, out value),
-        () => new JsonObject { ["type"] = "string", ["pattern"] = $@"^\s*[0-9.]+\s*(ns|us|ms|s|m|h)\s*$|{SchemaBuilder.ExpressionPattern}" });
+    public static readonly Kind<long> Duration = Of(SettingKinds.Duration);
 
-    /// <summary>Counts; units are decimal.</summary>
-    public static readonly Kind<long> Count = new ScalarKind<long>(
-        "a count such as 5000, 20M or 3G (K, M and G count in 1000s)",
-        (ScalarNode node, out long value) => Units.TryParseCount(node.Value, out value),
-        () => new JsonObject { ["type"] = new JsonArray("string", "integer") });
+    public static readonly Kind<long> Count = Of(SettingKinds.Count);
 
     /// <summary>A share from 0 to 1, written in percent.</summary>
-    public static readonly Kind<double> Percent = new ScalarKind<double>(
-        "a percentage such as 0%, 0.5% or 10%",
-        (ScalarNode node, out double value) => Units.TryParsePercent(node.Value, out value),
-        () => new JsonObject { ["type"] = new JsonArray("string", "number") });
+    public static readonly Kind<double> Percent = Of(SettingKinds.Percent);
 
-    public static Kind<int> Integer(int minimum, int maximum) => new ScalarKind<int>(
-        $"a whole number from {minimum} to {maximum}",
-        (ScalarNode node, out int value) => int.TryParse(node.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value) && value >= minimum && value <= maximum,
-        () => SchemaBuilder.AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = minimum, ["maximum"] = maximum }, SchemaBuilder.Expression()));
+    public static readonly Kind<ulong> Seed = Of(SettingKinds.Seed);
 
-    public static readonly Kind<ulong> Seed = new ScalarKind<ulong>(
-        "a whole number from 0 to 18446744073709551615",
-        (ScalarNode node, out ulong value) => ulong.TryParse(node.Value, NumberStyles.None, CultureInfo.InvariantCulture, out value),
-        () => SchemaBuilder.AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 0 }, SchemaBuilder.Expression()));
+    public static Kind<int> Integer(int minimum, int maximum) => Of(new IntegerKind(minimum, maximum));
 
-    public static readonly Kind<RtcStart> RtcStart = new ScalarKind<RtcStart>(
-        "a date from 1970 on such as 2026-01-01 or 2026-01-01T12:30:00, utc or localtime",
-        (ScalarNode node, out RtcStart value) => Host.RtcStart.TryParse(node.Value, out value),
-        () => new JsonObject { ["type"] = "string" });
-
-    public static readonly Kind<string> Sha256 = new ScalarKind<string>(
-        "a SHA-256 in 64 hexadecimal digits",
-        (ScalarNode node, out string value) =>
-        {
-            value = node.Value.ToLowerInvariant();
-            return value.Length == 64 && value.All(char.IsAsciiHexDigitLower);
-        },
-        () => new JsonObject { ["type"] = "string", ["pattern"] = $"^[0-9a-fA-F]{{64}}$|{SchemaBuilder.ExpressionPattern}" });
+    /// <summary>How values of a kind are written in suites.</summary>
+    public static Kind<T> Of<T>(ScalarKind<T> kind) => new SettingNodeKind<T>(kind);
 }
 
-/// <summary>One word of a fixed set.</summary>
-internal sealed class ChoiceKind<T>(params (string Word, T Value)[] choices) : Kind<T>
+/// <summary>A value of a setting's kind, written as one scalar.</summary>
+internal sealed class SettingNodeKind<T>(ScalarKind<T> kind) : Kind<T>
 {
-    public IEnumerable<string> Words => choices.Select(c => c.Word);
-
-    public override string Expected => $"one of {string.Join(", ", Words)}";
+    public override string Expected => kind.Expected;
 
     public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out T value)
     {
@@ -102,29 +47,43 @@ internal sealed class ChoiceKind<T>(params (string Word, T Value)[] choices) : K
             return false;
         }
 
-        foreach ((string word, T choice) in choices)
+        // In quotes true is text.
+        if ((kind is not BooleanKind || scalar.IsPlain) && kind.TryParse(scalar.Value, out value))
         {
-            if (string.Equals(word, scalar.Value, StringComparison.OrdinalIgnoreCase))
-            {
-                value = choice;
-                return true;
-            }
+            return true;
         }
 
-        diagnostics.Add(node.Mark, $"unknown word {node.Describe()}{Nearest.Hint(scalar.Value, [.. Words])}");
+        if (kind is IWordKind { Words: var words })
+        {
+            diagnostics.Add(node.Mark, $"unknown word {node.Describe()}{Nearest.Hint(scalar.Value, words)}");
+        }
+        else
+        {
+            Mismatch(node, diagnostics);
+        }
+
         return false;
     }
 
+    /// <summary>Any value may be written as an expression; where its kind takes any text that is said already.</summary>
     public override JsonObject Schema(SchemaBuilder schema)
     {
-        var words = new JsonArray();
-        foreach (string word in Words)
-        {
-            words.Add(word);
-        }
-
-        return SchemaBuilder.AnyOf(new JsonObject { ["enum"] = words }, SchemaBuilder.Expression());
+        JsonObject own = kind.Schema();
+        bool takesText = own["pattern"] is null && own["type"] is { } type && type.ToJsonString().Contains("\"string\"", StringComparison.Ordinal);
+        return takesText ? own : SchemaBuilder.AnyOf(own, SchemaBuilder.Expression());
     }
+}
+
+/// <summary>One word of a fixed set that only suites have.</summary>
+internal sealed class ChoiceKind<T>(params (string Word, T Value)[] choices) : Kind<T>
+{
+    private readonly Kind<T> words = Kinds.Of(new WordKind<T>([.. choices.Select(c => new Choice<T>(c.Word, c.Value))]));
+
+    public override string Expected => words.Expected;
+
+    public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out T value) => words.TryBind(node, diagnostics, out value);
+
+    public override JsonObject Schema(SchemaBuilder schema) => words.Schema(schema);
 }
 
 /// <summary>A list; a single value stands for a list of one where <paramref name="allowSingle"/>.</summary>

@@ -193,10 +193,23 @@ internal sealed class MachineBuild : IDisposable
         if (definition.Initramfs is { } parts)
         {
             progress?.Report("Building the initramfs");
+            parts = parts with { ModulesFrom = parts.ModulesFrom ?? (parts.Modules.Count > 0 ? PackageOf(definition.Kernel) : null) };
             return ImageBytes.Read(resolver.BuildInitramfs(parts, definition.BaseFolder, progress, cancellation));
         }
 
         return default;
+    }
+
+    /// <summary>The package that an apt: source names, which for a kernel holds its modules too.</summary>
+    private static string? PackageOf(string? source)
+    {
+        if (source is null || !source.StartsWith("apt:", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        int hash = source.IndexOf('#', StringComparison.Ordinal);
+        return hash < 0 ? source : source[..hash];
     }
 
     private static GuardedDisk OpenDisk(VmDisk disk, VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)

@@ -1,7 +1,7 @@
-using System;
-using System.Linq;
 using System.Management.Automation;
 using VirtShell.Cpu;
+using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.PowerShell.Binding;
 
@@ -16,21 +16,9 @@ public sealed class CpuModelTransformationAttribute : ArgumentTransformationAttr
             return value;
         }
 
-        string wanted = Normalize(value?.ToString() ?? string.Empty);
-        foreach (CpuModel model in Enum.GetValues<CpuModel>())
-        {
-            if (string.Equals(Normalize(model.ToString()), wanted, StringComparison.OrdinalIgnoreCase))
-            {
-                return model;
-            }
-        }
-
-        throw new ArgumentTransformationMetadataException(
-            $"'{value}' is no processor model. There are: {string.Join(", ", Enum.GetNames<CpuModel>().Select(Display))}.");
+        WordKind<CpuModel> kind = (WordKind<CpuModel>)VmSettings.Cpu.Kind;
+        return kind.TryParseLoosely(value?.ToString() ?? string.Empty, out CpuModel model)
+            ? model
+            : throw new ArgumentTransformationMetadataException($"'{value}' is no processor model. There are: {string.Join(", ", kind.Words)}.");
     }
-
-    internal static string Normalize(string name) => name.Replace("_", string.Empty, StringComparison.Ordinal).Replace("-", string.Empty, StringComparison.Ordinal);
-
-    /// <summary>A model's name as suites spell it.</summary>
-    internal static string Display(string name) => name.Replace('_', '-').ToLowerInvariant();
 }

@@ -3,10 +3,9 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Management.Automation;
-using VirtShell.Cpu;
 using VirtShell.Host;
 using VirtShell.Images;
-using VirtShell.Machine;
+using VirtShell.Settings;
 
 namespace VirtShell.PowerShell.Binding;
 
@@ -16,6 +15,10 @@ namespace VirtShell.PowerShell.Binding;
 /// </summary>
 internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
 {
+    /// <summary>What names files, or takes something else away.</summary>
+    private static readonly Setting<VmDefinition>[] s_own =
+        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Disks];
+
     private readonly Dictionary<string, object> _bound = cmdlet.MyInvocation.BoundParameters;
 
     /// <summary><paramref name="definition"/> with what was given.</summary>
@@ -51,23 +54,13 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
             definition = definition with { Disks = [.. disks.Select(d => d with { Source = Source(d.Source) })] };
         }
 
-        return ApplyPlain(definition);
-    }
+        foreach (Setting<VmDefinition> setting in VmSettings.Of(FrontEnd.Cmdlets).Where(s => !s_own.Contains(s) && _bound.ContainsKey(s.Parameter)))
+        {
+            object value = _bound[setting.Parameter];
+            definition = setting.WithValue(definition, value is PSObject wrapped ? wrapped.BaseObject : value);
+        }
 
-    private VmDefinition ApplyPlain(VmDefinition d)
-    {
-        d = Given("MemoryStartupBytes", out object? memory) ? d with { MemoryBytes = (ulong)(long)memory } : d;
-        d = Given("CommandLine", out string? line) ? d with { CommandLine = line } : d;
-        d = Given("Notes", out string? notes) ? d with { Notes = notes } : d;
-        d = Given("CpuModel", out object? model) ? d with { CpuModel = (CpuModel)model } : d;
-        d = Given("Clock", out object? clock) ? d with { Clock = (ClockMode)clock } : d;
-        d = Given("Engine", out object? engine) ? d with { Engine = (EngineKind)engine } : d;
-        d = Given("Seed", out object? seed) ? d with { Seed = (ulong)seed } : d;
-        d = Given("RtcStart", out object? rtc) ? d with { RtcStart = (RtcStart)rtc } : d;
-        d = Given("Part", out string[]? parts) ? d with { Parts = parts } : d;
-        d = Given("CrashAction", out object? crash) ? d with { CrashAction = (CrashAction)crash } : d;
-        d = Given("ResetAction", out object? reset) ? d with { ResetAction = (ResetAction)reset } : d;
-        return Given("HangInstructions", out object? hang) ? d with { HangInstructions = (long)hang } : d;
+        return definition;
     }
 
     private bool Given<T>(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out T? value)
@@ -77,16 +70,12 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
         return value is not null;
     }
 
-    private InitramfsDefinition Resolve(InitramfsDefinition d) => new()
+    private InitramfsDefinition Resolve(InitramfsDefinition d) => d with
     {
         Folder = d.Folder is null ? null : Source(d.Folder),
         Files = d.Files.ToDictionary(f => f.Key, f => Source(f.Value), StringComparer.Ordinal),
-        Text = d.Text,
-        Links = d.Links,
         Busybox = d.Busybox is null ? null : Source(d.Busybox),
-        Modules = d.Modules,
         ModulesFrom = d.ModulesFrom is null ? null : Source(d.ModulesFrom),
-        Nodes = d.Nodes,
     };
 
     /// <summary>A source as the host understands it from any folder; a local file must exist.</summary>

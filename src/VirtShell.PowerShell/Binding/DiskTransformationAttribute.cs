@@ -1,9 +1,9 @@
 using System;
 using System.Collections;
-using System.Globalization;
 using System.Linq;
 using System.Management.Automation;
 using VirtShell.Host;
+using VirtShell.Settings;
 
 namespace VirtShell.PowerShell.Binding;
 
@@ -43,34 +43,19 @@ public sealed class DiskTransformationAttribute : ArgumentTransformationAttribut
 
     private static VmDisk FromTable(IDictionary table)
     {
-        string? source = null;
-        DiskAccess access = DiskAccess.Overlay;
-        long limit = VmDisk.DefaultOverlayLimit;
+        VmDisk disk = new(string.Empty);
         foreach (DictionaryEntry entry in table)
         {
             string key = entry.Key.ToString() ?? string.Empty;
-            string text = entry.Value?.ToString() ?? string.Empty;
-            if (key.Equals("Source", StringComparison.OrdinalIgnoreCase) || key.Equals("Path", StringComparison.OrdinalIgnoreCase))
-            {
-                source = text;
-            }
-            else if (key.Equals("Access", StringComparison.OrdinalIgnoreCase))
-            {
-                access = Enum.TryParse(text.Replace("-", string.Empty, StringComparison.Ordinal), ignoreCase: true, out DiskAccess parsed) && Enum.IsDefined(parsed)
-                    ? parsed
-                    : throw Bad($"'{text}' is no disk access; there are {string.Join(", ", Enum.GetNames<DiskAccess>())}.");
-            }
-            else if (key.Equals("OverlayLimit", StringComparison.OrdinalIgnoreCase))
-            {
-                limit = LanguagePrimitives.TryConvertTo(entry.Value, CultureInfo.InvariantCulture, out long bytes) ? bytes : throw Bad($"'{text}' is no number of bytes; write 8GB, for example.");
-            }
-            else
-            {
-                throw Bad($"A disk has no '{key}'.");
-            }
+            string name = key.Equals("Path", StringComparison.OrdinalIgnoreCase) ? VmDiskSettings.Source.Property : key;
+            Setting<VmDisk> setting = VmDiskSettings.All.FirstOrDefault(s => s.Property.Equals(name, StringComparison.OrdinalIgnoreCase))
+                ?? throw Bad($"A disk has no '{key}'; there are {string.Join(", ", VmDiskSettings.All.Select(s => s.Property))}.");
+            var reader = new TableValue<VmDisk>(disk, entry.Value, Bad);
+            setting.Accept(reader);
+            disk = reader.Result;
         }
 
-        return string.IsNullOrEmpty(source) ? throw Bad("A disk needs a Source.") : new VmDisk(source, access, limit);
+        return disk.Source.Length == 0 ? throw Bad("A disk needs a Source.") : disk;
     }
 
     private static ArgumentTransformationMetadataException Bad(string message) =>

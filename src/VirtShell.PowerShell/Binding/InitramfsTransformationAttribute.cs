@@ -1,9 +1,10 @@
 using System;
 using System.Collections;
-using System.Collections.Generic;
 using System.Linq;
 using System.Management.Automation;
+using VirtShell.Host;
 using VirtShell.Images;
+using VirtShell.Settings;
 
 namespace VirtShell.PowerShell.Binding;
 
@@ -13,7 +14,7 @@ namespace VirtShell.PowerShell.Binding;
 /// </summary>
 public sealed class InitramfsTransformationAttribute : ArgumentTransformationAttribute
 {
-    private static readonly string[] Keys = ["Folder", "Files", "Text", "Links", "Busybox", "Modules", "ModulesFrom", "Nodes"];
+    private static string Keys => string.Join(", ", InitramfsSettings.All.Select(s => s.Property));
 
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
@@ -25,67 +26,25 @@ public sealed class InitramfsTransformationAttribute : ArgumentTransformationAtt
             System.IO.DirectoryInfo folder => new InitramfsDefinition { Folder = folder.FullName },
             IDictionary table => FromTable(table),
             _ => throw new ArgumentTransformationMetadataException(
-                $"'{value}' is no initramfs. Give a folder, or a table with {string.Join(", ", Keys)}; for a finished file use -Initrd."),
+                $"'{value}' is no initramfs. Give a folder, or a table with {Keys}; for a finished file use -Initrd."),
         };
     }
 
     private static InitramfsDefinition FromTable(IDictionary table)
     {
-        Dictionary<string, object?> values = new(StringComparer.OrdinalIgnoreCase);
+        InitramfsDefinition definition = new();
         foreach (DictionaryEntry entry in table)
         {
             string key = (entry.Key.ToString() ?? string.Empty).Replace("-", string.Empty, StringComparison.Ordinal);
-            if (!Keys.Contains(key, StringComparer.OrdinalIgnoreCase))
-            {
-                throw new ArgumentTransformationMetadataException($"An initramfs has no '{entry.Key}'; there are {string.Join(", ", Keys)}.");
-            }
-
-            values[key] = Unwrap(entry.Value);
+            Setting<InitramfsDefinition> part = InitramfsSettings.All.FirstOrDefault(s => s.Property.Equals(key, StringComparison.OrdinalIgnoreCase))
+                ?? throw Bad($"An initramfs has no '{entry.Key}'; there are {Keys}.");
+            var reader = new TableValue<InitramfsDefinition>(definition, entry.Value, Bad);
+            part.Accept(reader);
+            definition = reader.Result;
         }
 
-        return new InitramfsDefinition
-        {
-            Folder = Text(values, "Folder"),
-            Files = Map(values, "Files"),
-            Text = Map(values, "Text"),
-            Links = Map(values, "Links"),
-            Busybox = Text(values, "Busybox"),
-            Modules = List(values, "Modules"),
-            ModulesFrom = Text(values, "ModulesFrom"),
-            Nodes = Map(values, "Nodes"),
-        };
+        return definition;
     }
 
-    private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
-
-    private static string? Text(Dictionary<string, object?> values, string key) => values.GetValueOrDefault(key)?.ToString();
-
-    private static List<string> List(Dictionary<string, object?> values, string key) => values.GetValueOrDefault(key) switch
-    {
-        null => [],
-        string one => [one],
-        IEnumerable many => [.. many.Cast<object?>().Select(item => item?.ToString() ?? string.Empty)],
-        var other => [other.ToString() ?? string.Empty],
-    };
-
-    private static Dictionary<string, string> Map(Dictionary<string, object?> values, string key)
-    {
-        Dictionary<string, string> map = new(StringComparer.Ordinal);
-        switch (values.GetValueOrDefault(key))
-        {
-            case null:
-                break;
-            case IDictionary table:
-                foreach (DictionaryEntry entry in table)
-                {
-                    map[entry.Key.ToString() ?? string.Empty] = Unwrap(entry.Value)?.ToString() ?? string.Empty;
-                }
-
-                break;
-            default:
-                throw new ArgumentTransformationMetadataException($"An initramfs' {key} is a table: @{{ '/path' = '…' }}.");
-        }
-
-        return map;
-    }
+    private static ArgumentTransformationMetadataException Bad(string message) => new(message);
 }

@@ -91,6 +91,13 @@ public sealed class NewVMCommand : VmCmdlet
     public long HangInstructions { get; set; }
 
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    [ValidateRange(0, int.MaxValue)]
+    public int CrashRestartLimit { get; set; } = 5;
+
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    public bool DetectPanics { get; set; } = true;
+
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     [AllowEmptyString]
     public string Notes { get; set; } = string.Empty;
 

@@ -89,6 +89,13 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public long HangInstructions { get; set; }
 
     [Parameter]
+    [ValidateRange(0, int.MaxValue)]
+    public int CrashRestartLimit { get; set; }
+
+    [Parameter]
+    public bool DetectPanics { get; set; } = true;
+
+    [Parameter]
     [AllowEmptyString]
     public string Notes { get; set; } = string.Empty;
 

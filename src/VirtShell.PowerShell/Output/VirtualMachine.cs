@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using VirtShell.Cpu;
 using VirtShell.Host;
+using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.PowerShell.Session;
 using HostVm = VirtShell.Host.VirtualMachine;
@@ -83,9 +84,13 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public string? Kernel => Vm.Definition.Kernel;
 
+    public string? KernelSha256 => Vm.Definition.KernelSha256;
+
     public string? Initrd => Vm.Definition.Initrd;
 
     public bool HasInitramfs => Vm.Definition.Initramfs is not null;
+
+    public InitramfsDefinition? Initramfs => Vm.Definition.Initramfs;
 
     public string CommandLine => Vm.Definition.CommandLine;
 
@@ -111,6 +116,10 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
     public ResetAction ResetAction => Vm.Definition.ResetAction;
 
     public long HangInstructions => Vm.Definition.HangInstructions;
+
+    public int CrashRestartLimit => Vm.Definition.CrashRestartLimit;
+
+    public bool DetectPanics => Vm.Definition.DetectPanics;
 
     public string ComputerName => Environment.MachineName;
 

@@ -1,7 +1,7 @@
 using System;
 using System.Globalization;
 
-namespace VirtShell.Harness;
+namespace VirtShell.Settings;
 
 /// <summary>Numbers with units, as people write them in suites and on command lines, and back.</summary>
 public static class Units
@@ -72,6 +72,20 @@ public static class Units
         return true;
     }
 
+    /// <summary>Bytes as <see cref="TryParseSize"/> reads them, exactly: 256M, 1001.</summary>
+    public static string WriteSize(long bytes) => Write(bytes, 1024);
+
+    /// <summary>A count as <see cref="TryParseCount"/> reads it, exactly: 20M, 1024.</summary>
+    public static string WriteCount(long count) => Write(count, 1000);
+
+    /// <summary>Nanoseconds as <see cref="TryParseDuration"/> reads them, exactly: 500ms, 90s.</summary>
+    public static string WriteDuration(long nanoseconds)
+    {
+        (string Unit, long Length)[] units = [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1000), ("ns", 1)];
+        (string unit, long length) = Array.Find(units, u => nanoseconds != 0 ? nanoseconds % u.Length == 0 : u.Unit == "s");
+        return (nanoseconds / length).ToString(CultureInfo.InvariantCulture) + unit;
+    }
+
     /// <summary>"38.2 MiB", "512 B".</summary>
     public static string FormatSize(long bytes) => Format(bytes, Kibi, ["B", "KiB", "MiB", "GiB", "TiB"]);
 
@@ -95,6 +109,18 @@ public static class Units
     public static string FormatDuration(TimeSpan time) => FormatDuration(time.Ticks * 100);
 
     public static string FormatPercent(double share) => string.Create(CultureInfo.InvariantCulture, $"{share * 100:0.####} %");
+
+    private static string Write(long value, long step)
+    {
+        int power = 0;
+        while (value != 0 && value % step == 0 && power < 4)
+        {
+            value /= step;
+            power++;
+        }
+
+        return value.ToString(CultureInfo.InvariantCulture) + (power == 0 ? string.Empty : "KMGT"[power - 1].ToString());
+    }
 
     private static string Format(long value, double step, string[] units)
     {
