@@ -72,6 +72,9 @@ public sealed record VmDefinition
 
     /// <summary>This many instructions retired without serial output, disk access or a halt to wait for an interrupt count as a hang; 0 turns the check off.</summary>
     public long HangInstructions { get; init; }
+
+    /// <summary>Bytes of serial output that are kept, of all ports together; the oldest go first.</summary>
+    public long SerialLogBytes { get; init; } = SerialLog.DefaultCapacity;
 }
 
 /// <summary>What the host does when a guest asks for a reset.</summary>

@@ -233,6 +233,18 @@ public static class VmSettings
         Meaning = "Instructions without serial output, disk access or a halt after which the guest counts as hung; 0 turns the check off",
     };
 
+    public static Setting<VmDefinition, long> SerialLogBytes { get; } = new(
+        s_blank,
+        new NumberKind(NumberUnit.Size, least: 64L << 10, most: 1L << 30),
+        d => d.SerialLogBytes,
+        (d, v) => d with { SerialLogBytes = v })
+    {
+        Name = "serial-log",
+        Property = nameof(VmDefinition.SerialLogBytes),
+        Title = "size of serial logs",
+        Meaning = "Bytes of serial output that are kept of a run, of all ports together, in the host's memory; the oldest go first",
+    };
+
     public static Setting<VmDefinition, ResetAction> ResetAction { get; } = new(
         s_blank,
         new WordKind<ResetAction>(
@@ -286,7 +298,7 @@ public static class VmSettings
     public static IReadOnlyList<Setting<VmDefinition>> All { get; } =
     [
         Name, Guest, Kernel, KernelSha256, Initrd, Initramfs, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Parts,
-        HangInstructions, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
+        HangInstructions, SerialLogBytes, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
     ];
 
     /// <summary>Those that a front end has.</summary>

@@ -69,7 +69,7 @@ public sealed class SavedStateFileTests
         using var state = new GZipStream(File.OpenRead(PathOf("vss1-echo.gz")), CompressionMode.Decompress);
         using var machine = Pc.FromState(new MachineConfiguration { MemoryBytes = Small, Boot = null }, state);
         var serial = new StringBuilder();
-        machine.SerialOutput = (port, value) => serial.Append(port == 1 ? ((char)value).ToString() : string.Empty);
+        machine.SerialOutput = (outlet, value) => serial.Append(outlet == Outlet.Com1 ? ((char)value).ToString() : string.Empty);
         Assert.Equal(MachineExitKind.PowerOff, machine.Run(5_000_000).Kind);
         Assert.EndsWith(serial.ToString(), File.ReadAllText(PathOf("vss1-echo.txt")), StringComparison.Ordinal);
         Assert.Contains("bye", serial.ToString(), StringComparison.Ordinal);

@@ -251,4 +251,11 @@ public sealed class SerialLogTests
             log.Append(one);
         }
     }
+
+    [Fact]
+    public void A_VM_says_how_much_its_logs_hold()
+    {
+        Assert.Equal(SerialLog.DefaultCapacity, Vm.RunAlone(Vm.Guest("hello")).Serial.Capacity);
+        Assert.Equal(64 * 1024, Vm.RunAlone(Vm.Guest("hello") with { SerialLogBytes = 64 * 1024 }).Serial.Capacity);
+    }
 }

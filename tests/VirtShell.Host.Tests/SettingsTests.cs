@@ -209,6 +209,7 @@ public sealed partial class SettingsTests
         RtcStart = RtcStart.LocalTime,
         Disks = [new VmDisk("d")],
         HangInstructions = 5,
+        SerialLogBytes = 1 << 20,
         ResetAction = start.ResetAction == ResetAction.Restart ? ResetAction.EndRun : ResetAction.Restart,
         CrashAction = CrashAction.Pause,
         CrashRestartLimit = 2,

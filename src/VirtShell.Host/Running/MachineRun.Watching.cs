@@ -20,7 +20,7 @@ internal sealed partial class MachineRun
 
     private readonly object _logGate = new();
     private readonly GuestTimeWaiters _waiters = new();
-    private readonly SerialLogBudget _logBudget = new(SerialLog.DefaultCapacity);
+    private readonly SerialLogBudget _logBudget;
     private readonly SerialLog _com1;
     private Dictionary<Outlet, SerialLog> _otherLogs = [];
     private Dictionary<Outlet, PanicWatch>? _panicWatches;

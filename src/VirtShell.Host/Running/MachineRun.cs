@@ -71,6 +71,7 @@ internal sealed partial class MachineRun : IRunnable
         _build = build;
         _driver = driver;
         _engine = definition.Engine;
+        _logBudget = new SerialLogBudget(definition.SerialLogBytes);
         _com1 = new SerialLog(_logBudget);
         _entry = new SchedulerEntry(this);
         _control = new RunControl(this);

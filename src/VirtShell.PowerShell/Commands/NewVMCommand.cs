@@ -91,6 +91,9 @@ public sealed class NewVMCommand : VmCmdlet
     public long HangInstructions { get; set; }
 
     [Parameter(ValueFromPipelineByPropertyName = true)]
+    public long SerialLogBytes { get; set; } = 64L << 20;
+
+    [Parameter(ValueFromPipelineByPropertyName = true)]
     [ValidateRange(0, int.MaxValue)]
     public int CrashRestartLimit { get; set; } = 5;
 

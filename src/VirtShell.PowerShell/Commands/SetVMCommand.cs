@@ -89,6 +89,9 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public long HangInstructions { get; set; }
 
     [Parameter]
+    public long SerialLogBytes { get; set; }
+
+    [Parameter]
     [ValidateRange(0, int.MaxValue)]
     public int CrashRestartLimit { get; set; }
 

@@ -121,6 +121,8 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public bool DetectPanics => Vm.Definition.DetectPanics;
 
+    public long SerialLogBytes => Vm.Definition.SerialLogBytes;
+
     public string ComputerName => Environment.MachineName;
 
     /// <summary>The folder that keeps the VM's definition.</summary>
