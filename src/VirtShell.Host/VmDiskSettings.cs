@@ -45,5 +45,5 @@ public static class VmDiskSettings
 
     public static IReadOnlyList<Setting<VmDisk>> All { get; } = [Source, Access, OverlayLimit];
 
-    internal static RecordOf<VmDisk> Kind { get; } = new("a disk", All);
+    internal static RecordOf<VmDisk> Kind { get; } = new("a disk", All, d => d.Source);
 }

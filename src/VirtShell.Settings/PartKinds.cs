@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json.Nodes;
@@ -42,7 +43,8 @@ public sealed class MapOf<T>(string keyMeaning, SettingKind<T> item) : SettingKi
 /// <summary>A value that has settings of its own.</summary>
 /// <param name="what">What it is, with its article: "a disk".</param>
 /// <param name="settings">Its settings.</param>
-public sealed class RecordOf<T>(string what, IReadOnlyList<Setting<T>> settings) : SettingKind<T>
+/// <param name="name">What people know one by; null where they know it by its place alone.</param>
+public sealed class RecordOf<T>(string what, IReadOnlyList<Setting<T>> settings, Func<T, string>? name = null) : SettingKind<T>
 {
     public string What => what;
 
@@ -50,8 +52,11 @@ public sealed class RecordOf<T>(string what, IReadOnlyList<Setting<T>> settings)
 
     public override string Expected => $"{what}: a mapping with {string.Join(", ", settings.Select(s => s.Name))}";
 
-    public override string? Problem(string subject, T value) =>
-        settings.Select(s => s.Problem(value, $"{s.Title} of {subject}")).FirstOrDefault(problem => problem is not null);
+    public override string? Problem(string subject, T value)
+    {
+        string known = name?.Invoke(value) is { } own && !string.IsNullOrWhiteSpace(own) ? $"{subject} ('{own}')" : subject;
+        return settings.Select(s => s.Problem(value, $"{s.Title} of {known}")).FirstOrDefault(problem => problem is not null);
+    }
 
     public override string? FindNull(T value) =>
         settings.Select(s => s.FindNull(value) is { } found ? "." + found : null).FirstOrDefault(found => found is not null);

@@ -122,7 +122,7 @@ public sealed partial class SettingsTests
         AssertProblem(good with { HangInstructions = -1 }, "Hang limit is 0 or more; -1 is not.");
         AssertProblem(good with { CrashRestartLimit = -1 }, "Limit of restarts after crashes is a whole number of 0 or more; -1 is not.");
         AssertProblem(good with { Engine = (EngineKind)77 }, "Engine is one of auto, translator, interpreter; 77 is not.");
-        AssertProblem(good with { Disks = [new VmDisk("a"), new VmDisk("b", OverlayLimit: 4096)] }, "Overlay limit of disk 2 is from 1M to 512G; 4K is not.");
+        AssertProblem(good with { Disks = [new VmDisk("a"), new VmDisk("b", OverlayLimit: 4096)] }, "Overlay limit of disk 2 ('b') is from 1M to 512G; 4K is not.");
         AssertProblem(good with { Disks = [new VmDisk(" ")] }, "Source of disk 1 is empty; give it a value, or leave it out.");
         AssertProblem(good with { Kernel = "k", Initramfs = new InitramfsDefinition { Files = new Dictionary<string, string> { ["/init"] = null! } } }, "'initramfs.files' is null or holds a null where a value is needed. Give it a value, or leave it out.");
     }
