@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.State;
 

@@ -9,7 +9,6 @@ using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Virtio;
-using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine;
