@@ -1,4 +1,5 @@
 using VirtShell.Cpu.Execution;
+using VirtShell.State;
 
 namespace VirtShell.Cpu;
 
@@ -15,6 +16,7 @@ public sealed unsafe partial class Vcpu
     private ulong _pendingDebug;
 
     /// <summary>A handler was entered by the instruction being stepped: its single-step trap is lost.</summary>
+    [NotState("Within an instruction that is stepped.")]
     private bool _stepTrapSuppressed;
 
     /// <summary>Retired count at which RF, as loaded by IRET, is in force: it covers one instruction only.</summary>

@@ -6,6 +6,7 @@ using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
 using VirtShell.Cpu.Translation;
+using VirtShell.State;
 
 namespace VirtShell.Cpu;
 
@@ -22,13 +23,18 @@ public sealed unsafe partial class Vcpu
     private const long Slice = ReturnStack.MaxBudget;
 
     /// <summary>Value of <see cref="InstructionsRetired"/> at which <see cref="Run"/> ends.</summary>
+    [NotState("Within a run.")]
     private long _finalEnd;
     private readonly GuestFault _fault = new();
+    [NotState("Between a fault and its delivery, within a run.")]
     private int _faultVector = -1;
+    [NotState("Between a fault and its delivery, within a run.")]
     private uint _faultError;
+    [NotState("Between a fault and its delivery, within a run.")]
     private bool _faultHasError;
 
     /// <summary>The fault is an instruction breakpoint's #DB, the one fault whose pushed image does not get RF.</summary>
+    [NotState("Between a fault and its delivery, within a run.")]
     private bool _faultIsBreakpoint;
 
     /// <summary>Retires exactly <paramref name="instructionBudget"/> instructions (1 or more) unless it exits earlier.</summary>

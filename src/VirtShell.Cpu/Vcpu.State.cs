@@ -1,129 +1,102 @@
 using System;
-using System.Runtime.InteropServices;
 using VirtShell.Cpu.Instructions.X87;
 using VirtShell.State;
 
 namespace VirtShell.Cpu;
 
-/// <summary>Saving and restoring the processor: every architectural register and what waits for a boundary; caches are rebuilt.</summary>
-public sealed unsafe partial class Vcpu
+/// <summary>The processor as state: every architectural register and what waits for a boundary; caches are rebuilt.</summary>
+public sealed unsafe partial class Vcpu : IStateful
 {
-    private const int StateVersion = 1;
     private const int VectorBytes = 16 * 32;
-    private const int X87Bytes = 16 * sizeof(ulong);
+    private const int X87Words = 16;
 
     private static readonly string[] SegmentNames = ["es", "cs", "ss", "ds", "fs", "gs", null!, null!, null!, "ldtr", "tr"];
 
-    /// <summary>Writes the processor's state into the open section. Between runs only.</summary>
-    public void Save(StateWriter writer)
+    /// <summary>Between runs only. What is loaded goes on as if the processor had been reset and then brought where it was.</summary>
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(visitor);
         CpuState* s = _s;
-        writer.Write("retired", InstructionsRetired);
-        writer.Write("gpr", new ReadOnlySpan<byte>(s->Gpr, 16 * sizeof(ulong)));
-        writer.Write("rip", s->Rip);
-        writer.Write("rflags", CurrentFlags());
-        writer.Write("cpl", s->Cpl);
-        writer.Write("halted", s->Halted != 0);
-        writer.Write("shutdown", s->IsShutdown != 0);
-        writer.Write("a20", Mmu.A20Mask == ulong.MaxValue);
-        SaveEvents(writer);
-        SaveControl(writer);
-        SaveSegments(writer);
-        SaveMsrs(writer);
-        SaveFloatingPoint(writer);
+        long retired = InstructionsRetired;
+        if (visitor.IsLoading)
+        {
+            Reset();
+            _randomState = Seed;
+            retired = 0;
+        }
+
+        visitor.Value("retired", ref retired);
+        if (visitor.IsLoading)
+        {
+            s->RunEnd = retired;
+            s->Budget = 0;
+            s->CurrentOp = null;
+        }
+
+        visitor.Array("gpr", new Span<ulong>(s->Gpr, 16));
+        visitor.Value("rip", ref s->Rip);
+        uint flags = CurrentFlags();
+        if (visitor.Value("rflags", ref flags))
+        {
+            s->FlagsRest = Flags.Fixed;
+            Flags.Set(s, flags, uint.MaxValue);
+        }
+
+        visitor.Value("cpl", ref s->Cpl, 3);
+        s->Halted = visitor.Value("halted", s->Halted != 0) ? 1 : 0;
+        s->IsShutdown = visitor.Value("shutdown", s->IsShutdown != 0) ? 1 : 0;
+        bool a20 = visitor.Value("a20", visitor.IsLoading || Mmu.A20Mask == ulong.MaxValue);
+        DescribeEvents(visitor);
+        DescribeControl(visitor);
+        DescribeSegments(visitor);
+        DescribeMsrs(visitor);
+        DescribeFloatingPoint(visitor);
+        if (visitor.IsLoading)
+        {
+            Mmu.SetA20(a20);
+            DropCaches();
+            Mmu.SwitchPcid((s->Cr4 & ControlBits.Cr4Pcide) != 0 ? s->Cr3 & 0xFFF : 0, flush: true);
+            UpdateSegmentBases();
+            UpdateBreakpoints();
+        }
     }
 
-    /// <summary>Restores what <see cref="Save"/> wrote.</summary>
-    /// <exception cref="StateFormatException">The section is damaged.</exception>
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        Reset();
-        CpuState* s = _s;
-        s->RunEnd = reader.ReadInt64("retired");
-        s->Budget = 0;
-        s->CurrentOp = null;
-        reader.ReadBytes("gpr", new Span<byte>(s->Gpr, 16 * sizeof(ulong)));
-        s->Rip = reader.ReadUInt64("rip", s->Rip);
-        uint flags = reader.ReadUInt32("rflags", Flags.Fixed);
-        s->FlagsRest = Flags.Fixed;
-        Flags.Set(s, flags, uint.MaxValue);
-        s->Cpl = reader.ReadUInt32("cpl") & 3;
-        s->Halted = reader.ReadBoolean("halted") ? 1 : 0;
-        s->IsShutdown = reader.ReadBoolean("shutdown") ? 1 : 0;
-        LoadEvents(reader);
-        LoadControl(reader);
-        LoadSegments(reader);
-        LoadMsrs(reader);
-        LoadFloatingPoint(reader);
-        Mmu.SetA20(reader.ReadBoolean("a20", true));
-        DropCaches();
-        Mmu.SwitchPcid((s->Cr4 & ControlBits.Cr4Pcide) != 0 ? s->Cr3 & 0xFFF : 0, flush: true);
-        UpdateSegmentBases();
-        UpdateBreakpoints();
-    }
-
-    private void SaveEvents(StateWriter writer)
+    private void DescribeEvents(StateVisitor visitor)
     {
         CpuState* s = _s;
-        writer.Write("pending", (uint)(s->Pending & ~PendingEvents.StopRequested));
-        writer.Write("pendingDebug", _pendingDebug);
-        writer.Write("nmiBlocked", _nmiBlocked);
-        writer.Write("shadowAt", s->ShadowAt);
-        writer.Write("debugShadowAt", s->DebugShadowAt);
-        writer.Write("resumeAt", _resumeAt);
-        writer.Write("repeatAt", _s->RepeatAt);
-        writer.Write("random", _randomState);
+        const PendingEvents Saved = PendingEvents.Interrupt | PendingEvents.Nmi | PendingEvents.DebugTrap;
+        uint pending = (uint)(s->Pending & Saved);
+        if (visitor.Value("pending", ref pending, (uint)Saved))
+        {
+            s->Pending = (PendingEvents)pending;
+        }
+
+        visitor.Value("pendingDebug", ref _pendingDebug);
+        visitor.Value("nmiBlocked", ref _nmiBlocked);
+        visitor.Value("shadowAt", ref s->ShadowAt);
+        visitor.Value("debugShadowAt", ref s->DebugShadowAt);
+        visitor.Value("resumeAt", ref _resumeAt);
+        visitor.Value("repeatAt", ref s->RepeatAt);
+        visitor.Value("random", ref _randomState);
     }
 
-    private void LoadEvents(StateReader reader)
+    private void DescribeControl(StateVisitor visitor)
     {
         CpuState* s = _s;
-        const PendingEvents Known = PendingEvents.Interrupt | PendingEvents.Nmi | PendingEvents.DebugTrap;
-        s->Pending = (PendingEvents)reader.ReadUInt32("pending") & Known;
-        _pendingDebug = reader.ReadUInt64("pendingDebug");
-        _nmiBlocked = reader.ReadBoolean("nmiBlocked");
-        s->ShadowAt = reader.ReadInt64("shadowAt", -1);
-        s->DebugShadowAt = reader.ReadInt64("debugShadowAt", -1);
-        _resumeAt = reader.ReadInt64("resumeAt", -1);
-        _s->RepeatAt = reader.ReadInt64("repeatAt", -1);
-        _randomState = reader.ReadUInt64("random", Seed);
+        visitor.Value("cr0", ref s->Cr0);
+        visitor.Value("cr2", ref s->Cr2);
+        visitor.Value("cr3", ref s->Cr3);
+        visitor.Value("cr4", ref s->Cr4);
+        visitor.Value("efer", ref s->Efer);
+        visitor.Array("pdptes", Pdptes.AsSpan());
+        visitor.Array("dr", new Span<ulong>(s->Dr, 8));
+        visitor.Value("gdtBase", ref s->GdtBase);
+        visitor.Value("gdtLimit", ref s->GdtLimit);
+        visitor.Value("idtBase", ref s->IdtBase);
+        visitor.Value("idtLimit", ref s->IdtLimit);
     }
 
-    private void SaveControl(StateWriter writer)
-    {
-        CpuState* s = _s;
-        writer.Write("cr0", s->Cr0);
-        writer.Write("cr2", s->Cr2);
-        writer.Write("cr3", s->Cr3);
-        writer.Write("cr4", s->Cr4);
-        writer.Write("efer", s->Efer);
-        writer.Write("pdptes", MemoryMarshal.AsBytes(Pdptes.AsSpan()));
-        writer.Write("dr", new ReadOnlySpan<byte>(s->Dr, 8 * sizeof(ulong)));
-        writer.Write("gdtBase", s->GdtBase);
-        writer.Write("gdtLimit", s->GdtLimit);
-        writer.Write("idtBase", s->IdtBase);
-        writer.Write("idtLimit", s->IdtLimit);
-    }
-
-    private void LoadControl(StateReader reader)
-    {
-        CpuState* s = _s;
-        s->Cr0 = reader.ReadUInt64("cr0", s->Cr0);
-        s->Cr2 = reader.ReadUInt64("cr2");
-        s->Cr3 = reader.ReadUInt64("cr3");
-        s->Cr4 = reader.ReadUInt64("cr4");
-        s->Efer = reader.ReadUInt64("efer");
-        reader.ReadBytes("pdptes", MemoryMarshal.AsBytes(Pdptes.AsSpan()));
-        reader.ReadBytes("dr", new Span<byte>(s->Dr, 8 * sizeof(ulong)));
-        s->GdtBase = reader.ReadUInt64("gdtBase");
-        s->GdtLimit = reader.ReadUInt32("gdtLimit", 0xFFFF);
-        s->IdtBase = reader.ReadUInt64("idtBase");
-        s->IdtLimit = reader.ReadUInt32("idtLimit", 0xFFFF);
-    }
-
-    private void SaveSegments(StateWriter writer)
+    private void DescribeSegments(StateVisitor visitor)
     {
         for (int i = 0; i < SegmentIndex.Count; i++)
         {
@@ -133,122 +106,58 @@ public sealed unsafe partial class Vcpu
             }
 
             SegmentRegister* segment = CpuState.Segment(_s, i);
-            using (writer.Section(name, 1))
+            using StateScope section = visitor.Section(name);
+            visitor.Value("selector", ref segment->Selector);
+            visitor.Value("base", ref segment->Base);
+            visitor.Value("limit", ref segment->Limit);
+            visitor.Value("attributes", ref segment->Attributes);
+            if (visitor.IsLoading)
             {
-                writer.Write("selector", (uint)segment->Selector);
-                writer.Write("base", segment->Base);
-                writer.Write("limit", segment->Limit);
-                writer.Write("attributes", segment->Attributes);
+                SetSegment(i, segment->Selector, segment->Base, segment->Limit, segment->Attributes);
             }
         }
     }
 
-    private void LoadSegments(StateReader reader)
-    {
-        for (int i = 0; i < SegmentIndex.Count; i++)
-        {
-            if (SegmentNames[i] is string name && reader.TrySection(name, 1) is StateReader section)
-            {
-                SetSegment(i, section.ReadUInt16("selector"), section.ReadUInt64("base"), section.ReadUInt32("limit"), section.ReadUInt32("attributes"));
-            }
-        }
-    }
-
-    private void SaveMsrs(StateWriter writer)
+    private void DescribeMsrs(StateVisitor visitor)
     {
         CpuState* s = _s;
-        using (writer.Section("msrs", 1))
-        {
-            writer.Write("star", s->MsrStar);
-            writer.Write("lstar", s->MsrLstar);
-            writer.Write("cstar", s->MsrCstar);
-            writer.Write("fmask", s->MsrFmask);
-            writer.Write("kernelGsBase", s->MsrKernelGsBase);
-            writer.Write("sysenterCs", s->MsrSysenterCs);
-            writer.Write("sysenterEsp", s->MsrSysenterEsp);
-            writer.Write("sysenterEip", s->MsrSysenterEip);
-            writer.Write("tscAux", s->MsrTscAux);
-            writer.Write("pat", s->MsrPat);
-            writer.Write("tscOffset", s->TscOffset);
-            writer.Write("tscAdjust", s->TscAdjust);
-            writer.Write("mtrrVariable", MemoryMarshal.AsBytes(_mtrrVariable.AsSpan()));
-            writer.Write("mtrrFixed", MemoryMarshal.AsBytes(_mtrrFixed.AsSpan()));
-            writer.Write("mtrrDefType", _mtrrDefType);
-            writer.Write("miscEnable", _miscEnable);
-            writer.Write("mcgStatus", _mcgStatus);
-            writer.Write("specCtrl", _specCtrl);
-        }
+        using StateScope section = visitor.Section("msrs");
+        visitor.Value("star", ref s->MsrStar);
+        visitor.Value("lstar", ref s->MsrLstar);
+        visitor.Value("cstar", ref s->MsrCstar);
+        visitor.Value("fmask", ref s->MsrFmask);
+        visitor.Value("kernelGsBase", ref s->MsrKernelGsBase);
+        visitor.Value("sysenterCs", ref s->MsrSysenterCs);
+        visitor.Value("sysenterEsp", ref s->MsrSysenterEsp);
+        visitor.Value("sysenterEip", ref s->MsrSysenterEip);
+        visitor.Value("tscAux", ref s->MsrTscAux);
+        visitor.Value("pat", ref s->MsrPat);
+        visitor.Value("tscOffset", ref s->TscOffset);
+        visitor.Value("tscAdjust", ref s->TscAdjust);
+        visitor.Array("mtrrVariable", _mtrrVariable.AsSpan());
+        visitor.Array("mtrrFixed", _mtrrFixed.AsSpan());
+        visitor.Value("mtrrDefType", ref _mtrrDefType);
+        visitor.Value("miscEnable", ref _miscEnable);
+        visitor.Value("mcgStatus", ref _mcgStatus);
+        visitor.Value("specCtrl", ref _specCtrl, SpecCtrlBits);
     }
 
-    private void LoadMsrs(StateReader reader)
-    {
-        if (reader.TrySection("msrs", 1) is not StateReader section)
-        {
-            return;
-        }
-
-        CpuState* s = _s;
-        s->MsrStar = section.ReadUInt64("star");
-        s->MsrLstar = section.ReadUInt64("lstar");
-        s->MsrCstar = section.ReadUInt64("cstar");
-        s->MsrFmask = section.ReadUInt64("fmask");
-        s->MsrKernelGsBase = section.ReadUInt64("kernelGsBase");
-        s->MsrSysenterCs = section.ReadUInt64("sysenterCs");
-        s->MsrSysenterEsp = section.ReadUInt64("sysenterEsp");
-        s->MsrSysenterEip = section.ReadUInt64("sysenterEip");
-        s->MsrTscAux = section.ReadUInt64("tscAux");
-        s->MsrPat = section.ReadUInt64("pat", s->MsrPat);
-        s->TscOffset = section.ReadUInt64("tscOffset");
-        s->TscAdjust = section.ReadUInt64("tscAdjust");
-        section.ReadBytes("mtrrVariable", MemoryMarshal.AsBytes(_mtrrVariable.AsSpan()));
-        section.ReadBytes("mtrrFixed", MemoryMarshal.AsBytes(_mtrrFixed.AsSpan()));
-        _mtrrDefType = section.ReadUInt64("mtrrDefType");
-        _miscEnable = section.ReadUInt64("miscEnable", MiscEnableReset);
-        _mcgStatus = section.ReadUInt64("mcgStatus");
-        _specCtrl = section.ReadUInt64("specCtrl") & SpecCtrlBits;
-    }
-
-    private void SaveFloatingPoint(StateWriter writer)
+    private void DescribeFloatingPoint(StateVisitor visitor)
     {
         CpuState* s = _s;
-        using (writer.Section("fpu", 1))
-        {
-            writer.Write("fcw", (uint)s->Fcw);
-            writer.Write("fsw", (uint)s->Fsw);
-            writer.Write("valid", (uint)s->FpuValid);
-            writer.Write("fop", (uint)s->Fop);
-            writer.Write("fcs", (uint)s->Fcs);
-            writer.Write("fds", (uint)s->Fds);
-            writer.Write("fip", s->Fip);
-            writer.Write("fdp", s->Fdp);
-            writer.Write("mxcsr", s->Mxcsr);
-            writer.Write("xcr0", s->Xcr0);
-            writer.Write("xInUse", s->XInUse);
-            writer.Write("registers", new ReadOnlySpan<byte>(s->Fpr, X87Bytes));
-            writer.Write("vectors", new ReadOnlySpan<byte>(CpuState.Vector(s, 0), VectorBytes));
-        }
-    }
-
-    private void LoadFloatingPoint(StateReader reader)
-    {
-        if (reader.TrySection("fpu", 1) is not StateReader section)
-        {
-            return;
-        }
-
-        CpuState* s = _s;
-        s->Fcw = section.ReadUInt16("fcw", 0x40);
-        s->Fsw = section.ReadUInt16("fsw");
-        s->FpuValid = section.ReadUInt16("valid");
-        s->Fop = section.ReadUInt16("fop");
-        s->Fcs = section.ReadUInt16("fcs");
-        s->Fds = section.ReadUInt16("fds");
-        s->Fip = section.ReadUInt64("fip");
-        s->Fdp = section.ReadUInt64("fdp");
-        s->Mxcsr = section.ReadUInt32("mxcsr", 0x1F80) & XsaveArea.MxcsrWritable;
-        s->Xcr0 = section.ReadUInt64("xcr0", 1) & 7;
-        s->XInUse = section.ReadUInt64("xInUse");
-        section.ReadBytes("registers", new Span<byte>(s->Fpr, X87Bytes));
-        section.ReadBytes("vectors", new Span<byte>(CpuState.Vector(s, 0), VectorBytes));
+        using StateScope section = visitor.Section("fpu");
+        visitor.Value("fcw", ref s->Fcw);
+        visitor.Value("fsw", ref s->Fsw);
+        visitor.Value("valid", ref s->FpuValid);
+        visitor.Value("fop", ref s->Fop);
+        visitor.Value("fcs", ref s->Fcs);
+        visitor.Value("fds", ref s->Fds);
+        visitor.Value("fip", ref s->Fip);
+        visitor.Value("fdp", ref s->Fdp);
+        visitor.Value("mxcsr", ref s->Mxcsr, XsaveArea.MxcsrWritable);
+        visitor.Value("xcr0", ref s->Xcr0, 7);
+        visitor.Value("xInUse", ref s->XInUse);
+        visitor.Array("registers", new Span<ulong>(s->Fpr, X87Words));
+        visitor.Array("vectors", new Span<byte>(CpuState.Vector(s, 0), VectorBytes));
     }
 }

@@ -6,6 +6,7 @@ using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
 using VirtShell.Cpu.Translation;
+using VirtShell.State;
 
 namespace VirtShell.Cpu;
 
@@ -24,12 +25,15 @@ public sealed unsafe partial class Vcpu : IDisposable
     private readonly BlockBuilder _builder;
     private readonly Lock _lifetime = new();
     private CpuState* _s;
+    [NotState("The host's choice.")]
     private EngineKind _engine;
     private const int SmallestTranslationBytes = 32 << 10;
 
+    [NotState("Translates anew as code runs.")]
     private Translator? _translator;
 
     // InstructionsRetired at the last host breakpoint: a run that begins right there goes on past it, any other stops.
+    [NotState("A debugger's.")]
     private long _brokeAt = -1;
 
     /// <summary>Creates a processor in its reset state.</summary>
@@ -76,6 +80,7 @@ public sealed unsafe partial class Vcpu : IDisposable
     public bool InterruptsEnabled => (_s->FlagsRest & Flags.Interrupt) != 0;
 
     /// <summary>Linear addresses before whose instruction <see cref="Run"/> stops with <see cref="ExitReason.Breakpoint"/>.</summary>
+    [NotState("A debugger's.")]
     public ISet<ulong> Breakpoints { get; } = new HashSet<ulong>();
 
     /// <summary>Called for each fault (vector, error code) before it is delivered, RIP at its instruction; for debugging.</summary>
@@ -116,15 +121,18 @@ public sealed unsafe partial class Vcpu : IDisposable
     }
 
     /// <summary>Whether emitted host code is used: what <see cref="Engine"/> comes to on this host.</summary>
+    [NotState("The host's choice.")]
     public bool IsTranslating { get; private set; }
 
     /// <summary>The translator takes a block when it is about to run for this many times (1 to 255); makes no difference to what the guest does.</summary>
+    [NotState("The host's choice.")]
     public int TranslationThreshold { get; set; } = 1;
 
     /// <summary>
     /// Bytes of host code that translations may fill before all of them are dropped and made anew: from 32 KiB, which has room for
     /// any block, to all of what is reserved (64 MiB). Makes no difference to what the guest does; tests take less.
     /// </summary>
+    [NotState("The host's choice.")]
     internal int TranslationBytes
     {
         get;

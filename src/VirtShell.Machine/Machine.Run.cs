@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Threading;
 using VirtShell.Cpu;
 using VirtShell.Machine.Bus;
+using VirtShell.State;
 
 namespace VirtShell.Machine;
 
@@ -25,11 +26,16 @@ public sealed partial class Machine
     // What an access to a port takes on a PC's ISA bus, about.
     private const long PortCycle = 1_000;
 
+    [NotState("Within a run.")]
     private bool _running;
     private MachineExit? _exit;
+    [NotState("Asked of the host's run.")]
     private int _asked;
+    [NotState("The host's clock, which a run begins to follow anew.")]
     private long _hostStarted;
+    [NotState("The host's clock, which a run begins to follow anew.")]
     private long _hostBase;
+    [NotState("The host's clock, which a run begins to follow anew.")]
     private bool _hostPaced;
 
     private bool IsHostClock => _configuration.Clock == ClockMode.Host;

@@ -1,18 +1,25 @@
 using System;
+using System.Collections.Generic;
+using System.IO;
 using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine;
 
 /// <summary>Power-on, reset, and saved state.</summary>
-public sealed partial class Machine
+public sealed partial class Machine : IStateful
 {
     private const int StateVersion = 1;
-    private const int DeviceVersion = 1;
 
     /// <summary>Back to power-on: devices reset, RAM cleared, boot image loaded again. Instruction count and guest time go on.</summary>
+    /// <exception cref="MachineBootException">There is no boot image, or it is damaged or does not fit.</exception>
     public void Reset()
     {
+        if (_configuration.Boot is null)
+        {
+            throw new MachineBootException("The machine was made from a saved state without its boot image, so there is nothing to start it from. Make it again with the image that the VM boots.");
+        }
+
         Cpu.Reset();
         Cpu.DropCaches();
         Memory.ClearRam();
@@ -20,64 +27,84 @@ public sealed partial class Machine
         PowerOn();
     }
 
-    public void Save(StateWriter writer)
+    /// <summary>A machine as it was when its state was saved, without booting: firmware does not run, and the boot image is looked at only when <see cref="Reset"/> asks for it, so it may be missing until then.</summary>
+    /// <param name="configuration">What the saved machine was built from.</param>
+    /// <param name="state">What <see cref="SavedState.Save(IStateful, Stream)"/> wrote; need not be seekable.</param>
+    /// <exception cref="StateFormatException">The state is damaged, or of another kind of machine.</exception>
+    public static Machine FromState(MachineConfiguration configuration, Stream state)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        using StateWriter.SectionScope machine = writer.Section("machine", StateVersion);
-        Memory.Save(writer);
-        using (writer.Section("processor", 1))
+        ArgumentNullException.ThrowIfNull(state);
+        Machine machine = new(configuration, powersOn: false);
+        try
         {
-            Cpu.Save(writer);
+            machine.Load(state);
+            return machine;
         }
-
-        using (writer.Section("clock", 1))
+        catch
         {
-            _clock.Save(writer);
-        }
-
-        foreach (IDevice device in _board.Devices)
-        {
-            using (writer.Section(device.Name, DeviceVersion))
-            {
-                device.Save(writer);
-            }
+            machine.Dispose();
+            throw;
         }
     }
 
-    /// <summary>Restores state saved from a machine of the same configuration.</summary>
-    /// <exception cref="StateFormatException">The state is damaged, or of another kind of machine; this machine is then fit for <see cref="Reset"/> only.</exception>
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        StateReader machine = reader.Section("machine", StateVersion);
-        _exit = null;
-        _hostPaced = false;
-        Cpu.DropCaches();
-        Memory.Load(machine);
-        Cpu.Load(machine.Section("processor", 1));
-        _clock.Load(machine.Section("clock", 1));
+    /// <summary>Writes the state of every part for people, a line for each value; the content of memory and disks as digests.</summary>
+    public void WriteStateTo(TextWriter writer) => StateTree.Of(this).WriteTo(writer);
 
-        // Opposite to the order of building, for the reason that PartLayer gives.
-        for (int i = _board.Devices.Count - 1; i >= 0; i--)
+    /// <summary>Between runs only. What is loaded must be of a machine of the same configuration, as far as both have the same parts: one that was not saved is reset, and what was saved of one that this machine lacks is skipped. A machine that fails to load is fit for <see cref="Reset"/> only.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        using StateScope machine = visitor.Section("machine", StateVersion, isRequired: true);
+        if (visitor.IsLoading)
         {
-            // A part that the state does not know came later, and nothing had used it.
-            IDevice device = _board.Devices[i];
-            if (machine.TrySection(device.Name, DeviceVersion) is { } section)
-            {
-                device.Load(section);
-            }
-            else
-            {
-                device.Reset();
-            }
+            _exit = null;
+            _hostPaced = false;
+            _clock.Cancel(_alarm);
+            Cpu.DropCaches();
         }
 
-        _interrupts.Resynchronize();
+        visitor.Part("memory", Memory, isRequired: true);
+        visitor.Part("processor", Cpu, isRequired: true);
+        visitor.Part("clock", _clock, isRequired: true);
+        if (visitor.IsLoading)
+        {
+            _board.Reset();
+            _firmware.PrepareParts(_board);
+        }
+
+        // The opposite order of building, as far as the rows ask for it: PartLayer says why.
+        List<IStateful> parts = [.. _board.Devices, new RunState(this)];
+        visitor.Parts(parts, static part => part is IDevice device ? device.Name : RunState.Name, _board.ControllerCount);
+        if (visitor.IsLoading)
+        {
+            _interrupts.Resynchronize();
+        }
     }
 
     private void PowerOn()
     {
         _board.Reset();
-        _firmware.Reset(_board, Cpu);
+        _firmware.PrepareParts(_board);
+        _firmware.Start(_board, Cpu);
+    }
+
+    // What a run that was interrupted has yet to do: the end that the guest asked for while its console still sends, and the alarm.
+    private sealed class RunState(Machine machine) : IStateful
+    {
+        public const string Name = "run";
+
+        public void Describe(StateVisitor visitor)
+        {
+            const int None = -1;
+            int kind = machine._exit is { } exit ? (int)exit.Kind : None;
+            int code = machine._exit?.Code ?? 0;
+            visitor.Value("exit", ref kind, None, (int)MachineExitKind.Breakpoint);
+            visitor.Value("exit-code", ref code);
+            machine._alarm.Describe(visitor, "alarm", machine._clock);
+            if (visitor.IsLoading)
+            {
+                machine._exit = kind == None ? null : new MachineExit((MachineExitKind)kind, code);
+            }
+        }
     }
 }

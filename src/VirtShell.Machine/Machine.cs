@@ -29,12 +29,16 @@ public sealed partial class Machine : IDisposable
     private readonly InterruptRouter _interrupts;
     private readonly CoprocessorError? _coprocessor;
     private readonly VirtioConsole? _console;
-    private Action? _alarmAction;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
     /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
     /// <exception cref="PartException">The parts do not go together.</exception>
     public Machine(MachineConfiguration configuration)
+        : this(configuration, powersOn: true)
+    {
+    }
+
+    private Machine(MachineConfiguration configuration, bool powersOn)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
@@ -46,14 +50,17 @@ public sealed partial class Machine : IDisposable
             Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
             _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
             Cpu.LetTimestampFollow(_clock.Skipped);
-            _alarm = new TimerEvent(AlarmDue);
+            _alarm = new TimerEvent(FireAlarm);
             _board = new Board(configuration, Memory, _clock, processorBus);
             Bus = _board.Bus;
             _interrupts = _board.Interrupts;
             _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
             Cpu.Reset();
-            PowerOn();
+            if (powersOn)
+            {
+                PowerOn();
+            }
         }
         catch
         {
@@ -104,10 +111,10 @@ public sealed partial class Machine : IDisposable
     /// <summary>Presses the ACPI power button, which a machine without power management does not have.</summary>
     public void PressPowerButton() => _board.Find<AcpiPm>()?.PressPowerButton();
 
-    /// <summary>Calls back at a guest time (nanoseconds since power-on), at a deterministic instruction; replaces an earlier one. Null action cancels. The alarm is not part of saved state.</summary>
+    /// <summary>Calls back at a guest time (nanoseconds since power-on), at a deterministic instruction; replaces an earlier one. Null action cancels. When is part of saved state, what is called is not: after loading, <see cref="AlarmAction"/> says it again.</summary>
     public void SetAlarm(long guestTime, Action? action)
     {
-        _alarmAction = action;
+        AlarmAction = action;
         if (action is null)
         {
             _clock.Cancel(_alarm);
@@ -118,16 +125,22 @@ public sealed partial class Machine : IDisposable
         }
     }
 
+    /// <summary>Guest time at which the alarm is due; null where none is set.</summary>
+    public long? AlarmDue => _alarm.IsScheduled ? _alarm.Due : null;
+
+    /// <summary>What the alarm calls. An alarm that was loaded and finds nothing to call passes without a trace.</summary>
+    public Action? AlarmAction { get; set; }
+
     public void Dispose()
     {
         Cpu.Dispose();
         Memory.Dispose();
     }
 
-    private void AlarmDue()
+    private void FireAlarm()
     {
-        Action? action = _alarmAction;
-        _alarmAction = null;
+        Action? action = AlarmAction;
+        AlarmAction = null;
         action?.Invoke();
     }
 }

@@ -41,7 +41,8 @@ public sealed class MachineConfiguration
     /// <summary>What the RTC shows at power-on, in UTC. Under the virtual clock the default is a fixed date, so that runs repeat.</summary>
     public DateTime RtcStart { get; init; } = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    public required BootImage Boot { get; init; }
+    /// <summary>What the machine starts. Null only for one that is made from a saved state and not reset.</summary>
+    public required BootImage? Boot { get; init; }
 
     /// <summary>Disks on virtio-blk, in order (vda, vdb, …). The machine does not dispose them.</summary>
     public IReadOnlyList<DiskAttachment> Disks { get; init; } = [];

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Numerics;
+using VirtShell.State;
 
 namespace VirtShell.Storage;
 
@@ -39,6 +40,7 @@ internal sealed class ClusterMap
 
     private readonly long _clusters;
     private readonly Dictionary<long, ulong[]> _chunks = [];
+    [NotState("Counts memory of the host.")]
     private long _ownChunks;
 
     /// <param name="clusters">Clusters of the disk; each number given to the methods is below it.</param>

@@ -2,13 +2,9 @@ using VirtShell.State;
 
 namespace VirtShell.Storage;
 
-/// <summary>A disk whose content (or what differs from its base) lives in memory and so belongs to a machine's saved state.</summary>
-public interface IStatefulBlockDevice : IBlockDevice
+/// <summary>A disk whose content (or what differs from its base) lives in memory and so belongs to a machine's saved state. What is loaded must be of a disk of the same length.</summary>
+public interface IStatefulBlockDevice : IBlockDevice, IStateful
 {
-    /// <summary>Writes a section "disk".</summary>
-    void Save(StateWriter writer);
-
-    /// <summary>Replaces the content by what <see cref="Save"/> wrote for a disk of the same length.</summary>
-    /// <exception cref="StateFormatException">The state is damaged or of another disk.</exception>
-    void Load(StateReader reader);
+    /// <summary>Version of the section that <see cref="IStateful.Describe"/> fills. The first had the numbers of clusters of zeros in a list.</summary>
+    public const int StateVersion = 2;
 }

@@ -46,9 +46,7 @@ public sealed class MemoryDisk : IStatefulBlockDevice
 
     public void WriteZeroes(long offset, long length) => _clusters.WriteZeroes(offset, length);
 
-    public void Save(StateWriter writer) => _clusters.Save(writer);
-
-    public void Load(StateReader reader) => _clusters.Load(reader);
+    public void Describe(StateVisitor visitor) => _clusters.Describe(visitor);
 
     public void Dispose() => _clusters.Dispose();
 }

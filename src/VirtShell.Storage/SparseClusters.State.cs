@@ -1,71 +1,70 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
-using System.Globalization;
+using System.Runtime.InteropServices;
 using VirtShell.State;
 
 namespace VirtShell.Storage;
 
 /// <summary>Saved state: which clusters are zeros, which are stored, and the content of those, all in the order of the disk.</summary>
-internal sealed partial class SparseClusters
+internal sealed partial class SparseClusters : IStateful
 {
     private const int ClustersPerRecord = 256;
-
-    // Above this many clusters of zeros they are saved by chunks, which the first version did not know.
-    private const long MostListedZeros = 1 << 20;
-
     private const int ChunkBitmapBytes = ClusterMap.ClustersPerChunk / 8;
     private const int ChunkRecordBytes = 8 + ChunkBitmapBytes;
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        long zeros = CountZeros();
-        bool isListed = zeros <= MostListedZeros;
-        using StateWriter.SectionScope section = writer.Section("disk", isListed ? 1 : 2);
-        writer.Write("length", _length);
-        if (isListed)
+        long length = _length;
+        if (!visitor.Value("length", ref length) && visitor.IsLoading)
         {
-            WriteIndex(writer, "zero-clusters", zeros, stored: false);
+            // What was saved is of a disk that keeps its content elsewhere.
+            return;
+        }
+
+        if (length != _length)
+        {
+            throw visitor.Refused($"Saved state '{visitor.Path}' is of a disk of {length} bytes; this one has {_length}.");
+        }
+
+        if (visitor.IsLoading)
+        {
+            Load(visitor);
         }
         else
         {
-            WriteZeroChunks(writer);
-        }
-
-        WriteIndex(writer, "clusters", _memory.Count + _spilled, stored: true);
-        byte[] record = new byte[ClustersPerRecord * ClusterSize];
-        int filled = 0;
-        int number = 0;
-        for (long cluster = _map.NextStored(0, _count); cluster >= 0; cluster = _map.NextStored(cluster + 1, _count))
-        {
-            Span<byte> content = record.AsSpan(filled++ * ClusterSize, ClusterSize);
-            content.Clear();
-            long start = cluster * ClusterSize;
-            Read(start, content[..(int)Math.Min(ClusterSize, _length - start)]);
-            if (filled == ClustersPerRecord)
-            {
-                writer.Write(RecordName(number++), record);
-                filled = 0;
-            }
-        }
-
-        if (filled > 0)
-        {
-            writer.Write(RecordName(number), record.AsSpan(0, filled * ClusterSize));
+            Save(visitor);
         }
     }
 
-    public void Load(StateReader reader)
+    private void Save(StateVisitor visitor)
     {
-        StateReader section = reader.Section("disk", 2);
-        long length = section.ReadInt64("length");
-        if (length != _length)
+        WriteZeroChunks(visitor);
+        byte[] stored = new byte[checked((_memory.Count + _spilled) * 8)];
+        int at = 0;
+        for (long cluster = _map.NextStored(0, _count); cluster >= 0; cluster = _map.NextStored(cluster + 1, _count))
         {
-            throw new StateFormatException($"Saved state '{section.Path}' is of a disk of {length} bytes; this one has {_length}.");
+            BinaryPrimitives.WriteInt64LittleEndian(stored.AsSpan(at), cluster);
+            at += 8;
         }
 
-        long[] zero = ReadIndex(section, "zero-clusters");
-        long[] stored = ReadIndex(section, "clusters");
+        visitor.Bytes("clusters", ref stored, int.MaxValue);
+        visitor.Blocks("data-", new Records(this, Numbers(stored)));
+    }
+
+    private void Load(StateVisitor visitor)
+    {
+        // The first version listed clusters of zeros by their numbers.
+        long[] zero = visitor.Version == 1 ? ReadIndex(visitor, "zero-clusters") : [];
+        byte[] whole = [];
+        byte[] mixed = [];
+        if (visitor.Version != 1)
+        {
+            visitor.Bytes("zero-chunks", ref whole, int.MaxValue);
+            visitor.Bytes("mixed-chunks", ref mixed, int.MaxValue);
+        }
+
+        long[] stored = ReadIndex(visitor, "clusters");
         Clear();
         for (int i = 0; i < zero.Length;)
         {
@@ -78,75 +77,21 @@ internal sealed partial class SparseClusters
             SetRange(zero[first], zero[i - 1] + 1, ClusterState.Zero);
         }
 
-        ReadZeroChunks(section);
-        byte[] record = new byte[ClustersPerRecord * ClusterSize];
-        for (int first = 0; first < stored.Length; first += ClustersPerRecord)
+        ReadZeroChunks(visitor, whole, mixed);
+        Records records = new(this, stored);
+        visitor.Blocks("data-", records);
+        if (records.Missing is int missing and >= 0)
         {
-            int count = Math.Min(ClustersPerRecord, stored.Length - first);
-            string name = RecordName(first / ClustersPerRecord);
-            if (!section.Has(name))
-            {
-                throw new StateFormatException($"Saved state is damaged: '{section.Path}/{name}' is missing.");
-            }
-
-            section.ReadBytes(name, record.AsSpan(0, count * ClusterSize));
-            for (int i = 0; i < count; i++)
-            {
-                long start = stored[first + i] * ClusterSize;
-                Write(start, record.AsSpan(i * ClusterSize, (int)Math.Min(ClusterSize, _length - start)));
-            }
+            throw visitor.Damaged($"'{visitor.Path}/data-{missing}' is missing.");
         }
     }
-
-    private static string RecordName(int number) => "data-" + number.ToString(CultureInfo.InvariantCulture);
 
     private long ChunkStart(long chunk) => chunk * ClusterMap.ClustersPerChunk;
 
     private long ChunkEnd(long chunk) => Math.Min(_count, ChunkStart(chunk + 1));
 
-    private long CountZeros()
-    {
-        long zeros = 0;
-        foreach (long chunk in _map.Chunks())
-        {
-            if (_map.IsAllZero(chunk))
-            {
-                zeros += ChunkEnd(chunk) - ChunkStart(chunk);
-                continue;
-            }
-
-            for (long cluster = ChunkStart(chunk); cluster < ChunkEnd(chunk); cluster++)
-            {
-                zeros += _map[cluster] == ClusterState.Zero ? 1 : 0;
-            }
-        }
-
-        return zeros;
-    }
-
-    // The numbers of all clusters of zeros, or of all that are stored.
-    private void WriteIndex(StateWriter writer, string name, long count, bool stored)
-    {
-        byte[] bytes = new byte[checked(count * 8)];
-        int at = 0;
-        foreach (long chunk in count > 0 ? _map.Chunks() : [])
-        {
-            for (long cluster = ChunkStart(chunk); cluster < ChunkEnd(chunk); cluster++)
-            {
-                ClusterState state = _map[cluster];
-                if (stored ? (state & ClusterState.Memory) != 0 : state == ClusterState.Zero)
-                {
-                    BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(at), cluster);
-                    at += 8;
-                }
-            }
-        }
-
-        writer.Write(name, bytes);
-    }
-
     // Chunks of zeros by number, and of others with any, a bit for each cluster.
-    private void WriteZeroChunks(StateWriter writer)
+    private void WriteZeroChunks(StateVisitor visitor)
     {
         List<byte> whole = [];
         List<byte> mixed = [];
@@ -176,24 +121,24 @@ internal sealed partial class SparseClusters
             }
         }
 
-        writer.Write("zero-chunks", whole.ToArray());
-        writer.Write("mixed-chunks", mixed.ToArray());
+        byte[] wholeBytes = [.. whole];
+        byte[] mixedBytes = [.. mixed];
+        visitor.Bytes("zero-chunks", ref wholeBytes, int.MaxValue);
+        visitor.Bytes("mixed-chunks", ref mixedBytes, int.MaxValue);
     }
 
-    private void ReadZeroChunks(StateReader section)
+    private void ReadZeroChunks(StateVisitor visitor, byte[] whole, byte[] mixed)
     {
-        byte[] whole = section.ReadBytes("zero-chunks");
-        byte[] mixed = section.ReadBytes("mixed-chunks");
         long chunks = ((_count - 1) / ClusterMap.ClustersPerChunk) + 1;
         for (int at = 0; at < whole.Length; at += 8)
         {
-            long chunk = ReadNumber(section, "zero-chunks", whole, at, 8, chunks);
+            long chunk = ReadNumber(visitor, "zero-chunks", whole, at, 8, chunks);
             SetRange(ChunkStart(chunk), ChunkEnd(chunk), ClusterState.Zero);
         }
 
         for (int at = 0; at < mixed.Length; at += ChunkRecordBytes)
         {
-            long chunk = ReadNumber(section, "mixed-chunks", mixed, at, ChunkRecordBytes, chunks);
+            long chunk = ReadNumber(visitor, "mixed-chunks", mixed, at, ChunkRecordBytes, chunks);
             for (long cluster = ChunkStart(chunk); cluster < ChunkEnd(chunk); cluster++)
             {
                 int index = (int)(cluster - ChunkStart(chunk));
@@ -205,30 +150,77 @@ internal sealed partial class SparseClusters
         }
     }
 
-    private long[] ReadIndex(StateReader section, string name)
+    private long[] ReadIndex(StateVisitor visitor, string name)
     {
-        byte[] bytes = section.ReadBytes(name);
+        byte[] bytes = [];
+        visitor.Bytes(name, ref bytes, int.MaxValue);
         long[] result = new long[bytes.Length / 8];
         for (int at = 0; at < bytes.Length; at += 8)
         {
-            result[at / 8] = ReadNumber(section, name, bytes, at, 8, _count);
+            result[at / 8] = ReadNumber(visitor, name, bytes, at, 8, _count);
         }
 
         return result;
     }
 
     // The number at the start of a record, which is below a limit and above that of the record before.
-    private static long ReadNumber(StateReader section, string name, byte[] bytes, int at, int recordLength, long limit)
+    private static long ReadNumber(StateVisitor visitor, string name, byte[] bytes, int at, int recordLength, long limit)
     {
         if (bytes.Length % recordLength != 0)
         {
-            throw new StateFormatException($"Saved state is damaged: '{section.Path}/{name}' is {bytes.Length} bytes long, not a multiple of {recordLength}.");
+            throw visitor.Damaged($"'{visitor.Path}/{name}' is {bytes.Length} bytes long, not a multiple of {recordLength}.");
         }
 
         long number = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at));
         long previous = at == 0 ? -1 : BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at - recordLength));
         return number > previous && number < limit
             ? number
-            : throw new StateFormatException($"Saved state is damaged: '{section.Path}/{name}' has the number {number} out of order or beyond {limit}.");
+            : throw visitor.Damaged($"'{visitor.Path}/{name}' has the number {number} out of order or beyond {limit}.");
+    }
+
+    private static long[] Numbers(byte[] index) => MemoryMarshal.Cast<byte, long>(index).ToArray();
+
+    // The content of clusters by their place among those that are stored, some hundreds to a block.
+    private sealed class Records(SparseClusters clusters, long[] stored) : StateBlocks
+    {
+        private readonly byte[] _record = new byte[ClustersPerRecord * ClusterSize];
+        private readonly bool[] _filled = new bool[(stored.Length + ClustersPerRecord - 1) / ClustersPerRecord];
+
+        /// <summary>The first block that was not loaded, or -1.</summary>
+        public int Missing => Array.IndexOf(_filled, false);
+
+        public override long Next(long number) => number < _filled.Length ? number : -1;
+
+        public override ReadOnlySpan<byte> Read(long number)
+        {
+            Span<byte> record = Record(number);
+            record.Clear();
+            for (int i = 0; i < record.Length / ClusterSize; i++)
+            {
+                clusters.Read(StartOf(number, i), Content(number, i));
+            }
+
+            return record;
+        }
+
+        public override Span<byte> Room(long number, long length) => number < _filled.Length ? Record(number) : default;
+
+        public override void Filled(long number)
+        {
+            for (int i = 0; i < Record(number).Length / ClusterSize; i++)
+            {
+                clusters.Write(StartOf(number, i), Content(number, i));
+            }
+
+            _filled[number] = true;
+        }
+
+        private Span<byte> Record(long number) => _record.AsSpan(0, (int)Math.Min(ClustersPerRecord, stored.Length - (number * ClustersPerRecord)) * ClusterSize);
+
+        private long StartOf(long number, int index) => stored[(number * ClustersPerRecord) + index] * ClusterSize;
+
+        // The last cluster of a disk may reach over its end.
+        private Span<byte> Content(long number, int index) =>
+            _record.AsSpan(index * ClusterSize, (int)Math.Min(ClusterSize, clusters._length - StartOf(number, index)));
     }
 }

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.State;
 
 namespace VirtShell.Storage;
 
@@ -22,12 +23,15 @@ internal sealed partial class SparseClusters : IDisposable
     private readonly long _count;
 
     // Runtime glue.
+    [NotState("Within a write.")]
     private readonly byte[] _cluster = new byte[ClusterSize];
+    [NotState("Where the host keeps content; the content is state.")]
     private SpillFile? _spill;
 
     // Volatile (saved) state.
     private readonly ClusterMap _map;
     private readonly Dictionary<long, byte[]> _memory = [];
+    [NotState("Where the host keeps content; the content is state.")]
     private long _spilled;
 
     /// <param name="length">Size of the disk in bytes.</param>

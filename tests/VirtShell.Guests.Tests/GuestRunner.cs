@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using System.Text;
 using VirtShell.Cpu;
 using VirtShell.Machine;
@@ -80,18 +79,9 @@ internal sealed class GuestRunner : IDisposable
         return _serial.ToString(before, _serial.Length - before);
     }
 
-    public byte[] Save()
-    {
-        using var stream = new MemoryStream();
-        Machine.Save(new StateWriter(stream));
-        return stream.ToArray();
-    }
+    public byte[] Save() => Machine.Save();
 
-    public void Load(byte[] state)
-    {
-        using var stream = new MemoryStream(state, writable: false);
-        Machine.Load(StateReader.Open(stream));
-    }
+    public void Load(byte[] state) => Machine.Load(state);
 
     public void AssertEnd(MachineExitKind kind, MachineExit exit) =>
         Assert.True(kind == exit.Kind, $"The guest ended with {exit} after {Machine.Instructions} instructions, having said: {Serial}");

@@ -51,7 +51,7 @@ public sealed class LoadMutationTests
         {
             machine.Run(at);
             using MemoryStream state = new();
-            machine.Save(new StateWriter(state));
+            machine.Save(state);
             goods.Add(state.ToArray());
         }
 
@@ -59,7 +59,7 @@ public sealed class LoadMutationTests
 
         void Load(byte[] copy)
         {
-            machine.Load(StateReader.Open(new MemoryStream(copy, writable: false)));
+            machine.Load(copy);
             machine.Run(InstructionsAfterLoad);
         }
     }

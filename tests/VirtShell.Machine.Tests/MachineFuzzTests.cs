@@ -46,10 +46,10 @@ public sealed class MachineFuzzTests
                 if (i % 8000 == 7999)
                 {
                     MemoryStream state = new();
-                    machine.Save(new StateWriter(state));
+                    machine.Save(state);
                     state.Position = 0;
                     Machine copy = new(configuration);
-                    copy.Load(StateReader.Open(state));
+                    copy.Load(state);
                     Assert.Equal(machine.Memory.Hash(), copy.Memory.Hash());
                     Assert.Equal(machine.GuestTime, copy.GuestTime);
                     machine.Dispose();

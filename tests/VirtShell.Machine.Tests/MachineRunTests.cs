@@ -268,11 +268,11 @@ public sealed class MachineRunTests
         whole.Run(long.MaxValue);
         first.Run(at);
         MemoryStream state = new();
-        first.Save(new StateWriter(state));
+        first.Save(state);
         state.Position = 0;
         second.Run(4321);
         seen.Clear();
-        second.Load(StateReader.Open(state));
+        second.Load(state);
         Assert.Equal(at, second.Instructions);
         Assert.Equal(MachineExitKind.DebugExit, second.Run(long.MaxValue).Kind);
         Assert.Equal(whole.Instructions, second.Instructions);
@@ -365,9 +365,11 @@ public sealed class MachineRunTests
     public void StateOfAMachineWhoseCounterRanAtAnotherPaceIsRefused()
     {
         MemoryStream state = new();
-        new StateWriter(state).Write("now", 5L);
+        StateSaver saver = new(state);
+        saver.Value("now", 5L);
+        saver.Complete();
         state.Position = 0;
-        StateFormatException e = Assert.Throws<StateFormatException>(() => new MachineClock(() => 0).Load(StateReader.Open(state)));
+        StateFormatException e = Assert.Throws<StateFormatException>(() => new MachineClock(() => 0).Load(state));
         Assert.Contains("1000 MHz", e.Message, StringComparison.Ordinal);
         Assert.Contains("2000 MHz", e.Message, StringComparison.Ordinal);
     }

@@ -327,13 +327,5 @@ public sealed class PciBusTests : IDisposable
         protected override void ResetDevice()
         {
         }
-
-        protected override void SaveDevice(StateWriter writer)
-        {
-        }
-
-        protected override void LoadDevice(StateReader reader)
-        {
-        }
     }
 }

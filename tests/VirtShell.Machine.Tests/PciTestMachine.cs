@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Pci;
@@ -11,7 +10,7 @@ using VirtShell.Storage;
 namespace VirtShell.Machine.Tests;
 
 /// <summary>Memory, bus, clock and PCI without a processor; what a guest would do is done by the test, through ports and MMIO.</summary>
-internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IDisposable
+internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IStateful, IDisposable
 {
     public const ulong MemoryBytes = 4 << 20;
 
@@ -114,32 +113,18 @@ internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IDisposable
         return count;
     }
 
-    public byte[] Save()
+    public void Describe(StateVisitor visitor)
     {
-        using MemoryStream stream = new();
-        StateWriter writer = new(stream);
-        using (writer.Section("clock", 1))
-        {
-            Clock.Save(writer);
-        }
-
+        visitor.Part("clock", Clock);
         byte[] ram = new byte[MemoryBytes];
         Memory.Read(0, ram);
-        writer.Write("ram", ram);
-        using (writer.Section("pci", 1))
+        visitor.Array("ram", ram.AsSpan());
+        if (visitor.IsLoading)
         {
-            Pci.Save(writer);
+            Memory.Write(0, ram);
         }
 
-        return stream.ToArray();
-    }
-
-    public void Load(byte[] saved)
-    {
-        StateReader reader = StateReader.Open(new MemoryStream(saved));
-        Clock.Load(reader.Section("clock", 1));
-        Memory.Write(0, reader.ReadBytes("ram"));
-        Pci.Load(reader.Section("pci", 1));
+        visitor.Part("pci", Pci);
     }
 
     public void Dispose() => Memory.Dispose();

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.IO;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
@@ -13,7 +12,7 @@ using VirtShell.Storage;
 namespace VirtShell.Machine.Tests;
 
 /// <summary>The board of a machine model without a processor: time moves when a test says so, and what leaves the board is noted.</summary>
-internal sealed class TestBoard : IBoardSignals
+internal sealed class TestBoard : IBoardSignals, IStateful
 {
     private const ulong DefaultMemory = 64 << 20;
     private readonly ulong _memoryBytes;
@@ -141,48 +140,19 @@ internal sealed class TestBoard : IBoardSignals
     /// <summary>Saves this board and loads the state into a new one.</summary>
     public TestBoard Copy()
     {
-        MemoryStream stream = new();
-        StateWriter writer = new(stream);
-        writer.Write("retired", _retired);
-        using (writer.Section("clock", 1))
-        {
-            Clock.Save(writer);
-        }
-
-        foreach (IDevice device in Board.Devices)
-        {
-            using (writer.Section(device.Name, 1))
-            {
-                device.Save(writer);
-            }
-        }
-
-        stream.Position = 0;
-        StateReader reader = StateReader.Open(stream);
-        TestBoard copy = new(_parts, _memoryBytes) { _retired = reader.ReadInt64("retired") };
-        copy.Clock.Load(reader.Section("clock", 1));
-        for (int i = copy.Board.Devices.Count - 1; i >= 0; i--)
-        {
-            copy.Board.Devices[i].Load(reader.Section(copy.Board.Devices[i].Name, 1));
-        }
-
+        TestBoard copy = new(_parts, _memoryBytes);
+        copy.Load(this.Save());
         copy.Interrupts.Resynchronize();
         return copy;
     }
 
     /// <summary>The whole saved state as bytes, for comparing.</summary>
-    public byte[] Snapshot()
-    {
-        MemoryStream stream = new();
-        StateWriter writer = new(stream);
-        foreach (IDevice device in Board.Devices)
-        {
-            using (writer.Section(device.Name, 1))
-            {
-                device.Save(writer);
-            }
-        }
+    public byte[] Snapshot() => this.Save();
 
-        return stream.ToArray();
+    public void Describe(StateVisitor visitor)
+    {
+        visitor.Value("retired", ref _retired);
+        visitor.Part("clock", Clock);
+        visitor.Parts(Board.Devices, static device => device.Name, last: Board.ControllerCount);
     }
 }

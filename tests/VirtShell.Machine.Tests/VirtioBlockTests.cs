@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Text;
 using VirtShell.Machine.Virtio;
+using VirtShell.State;
 using VirtShell.Storage;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Machine.Virtio;
+using VirtShell.State;
 using VirtShell.Storage;
 using Xunit;
 

@@ -135,11 +135,11 @@ public sealed class VirtioRunTests
             machine.Run(1_000_000);
             instructions = machine.Instructions;
             using MemoryStream saved = new();
-            machine.Save(new StateWriter(saved));
+            machine.Save(saved);
             machine.Dispose();
             saved.Position = 0;
             machine = Create(Spin);
-            machine.Load(StateReader.Open(saved));
+            machine.Load(saved);
         }
 
         using (machine)

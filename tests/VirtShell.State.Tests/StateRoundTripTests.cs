@@ -1,171 +1,332 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
+using System.IO.Compression;
+using System.Linq;
+using VirtShell.State.Tests.Formats;
 using Xunit;
 
 namespace VirtShell.State.Tests;
 
+/// <summary>What is saved comes back: by name, in any order, from any stream, in both formats; damage is refused.</summary>
 public sealed class StateRoundTripTests
 {
     [Fact]
-    public void ValuesComeBackByName()
+    public void EveryKindOfFieldComesBack()
     {
-        StateReader root = Written(writer =>
-        {
-            writer.Write("yes", true);
-            writer.Write("byte", (byte)0xFE);
-            writer.Write("u16", (ushort)0xFEDC);
-            writer.Write("u32", 0xFEDCBA98u);
-            writer.Write("u64", ulong.MaxValue);
-            writer.Write("int", -5);
-            writer.Write("long", long.MinValue);
-            writer.Write("text", "grüße");
-            writer.Write("bytes", new byte[] { 1, 2, 3 });
-        });
-        Assert.True(root.ReadBoolean("yes"));
-        Assert.Equal(0xFE, root.ReadByte("byte"));
-        Assert.Equal(0xFEDC, root.ReadUInt16("u16"));
-        Assert.Equal(0xFEDCBA98u, root.ReadUInt32("u32"));
-        Assert.Equal(ulong.MaxValue, root.ReadUInt64("u64"));
-        Assert.Equal(-5, root.ReadInt32("int"));
-        Assert.Equal(long.MinValue, root.ReadInt64("long"));
-        Assert.Equal("grüße", root.ReadString("text"));
-        Assert.Equal(new byte[] { 1, 2, 3 }, root.ReadBytes("bytes"));
+        Sample sample = Sample.Filled();
+        Sample copy = new();
+        copy.Load(sample.Save());
+        Assert.Empty(StateTree.Differences(StateTree.Of(sample), StateTree.Of(copy)));
+        Assert.Equal(("grüße", -5, long.MinValue, 2), (copy.Text, copy.Number, copy.Big, copy.Child.SavedVersion));
+        Assert.Equal(sample.Save(), copy.Save());
     }
 
     [Fact]
-    public void AbsentValuesTakeTheirDefaultAndUnknownOnesAreIgnored()
+    public void WhatIsAbsentKeepsItsValueAndWhatIsUnknownIsSkipped()
     {
-        StateReader root = Written(writer =>
+        byte[] state = Saved(static saver =>
         {
-            writer.Write("from-the-future", 1);
-            using (writer.Section("also-unknown", 9))
+            saver.Value("from-the-future", 1);
+            using (saver.Section("also-unknown", 9))
             {
-                writer.Write("x", 1);
+                saver.Value("x", 1);
             }
 
-            writer.Write("known", 2);
+            saver.Value("number", 2);
         });
-        Assert.Equal(2, root.ReadInt32("known"));
-        Assert.Equal(7u, root.ReadUInt32("absent", 7));
-        Assert.True(root.ReadBoolean("absent", whenAbsent: true));
-        Assert.Equal("d", root.ReadString("absent", "d"));
-        Assert.Empty(root.ReadBytes("absent"));
-        byte[] kept = [9, 9];
-        root.ReadBytes("absent", kept);
-        Assert.Equal(new byte[] { 9, 9 }, kept);
-        Assert.Null(root.TrySection("absent", 1));
-        Assert.False(root.Has("absent"));
+        Sample sample = Sample.Filled();
+        sample.Load(state);
+        Sample expected = Sample.Filled();
+        expected.Number = 2;
+        Assert.True(sample.Child.WasAbsent);
+        Assert.Equal(0, sample.Child.SavedVersion);
+        Assert.Empty(StateTree.Differences(StateTree.Of(expected), StateTree.Of(sample)));
     }
 
     [Fact]
-    public void SectionsNest()
+    public void OrderDoesNotMatter()
     {
-        StateReader root = Written(writer =>
+        byte[] state = Saved(static saver =>
         {
-            using (writer.Section("a", 2))
+            using (saver.Section("child", 1))
             {
-                writer.Write("v", 1);
-                using (writer.Section("b", 1))
-                {
-                    writer.Write("v", 2);
-                }
-
-                writer.Write("w", 3);
+                saver.Value("value", 3);
             }
 
-            writer.Write("v", 4);
+            saver.Value("masked", 0xFF);
+            saver.Value("clamped", 99);
+            saver.Value("flag", true);
         });
-        StateReader a = root.Section("a", 2);
-        Assert.Equal((2, "/a"), (a.Version, a.Path));
-        StateReader b = a.Section("b", 1);
-        Assert.Equal("/a/b", b.Path);
-        Assert.Equal((1, 3, 2, 4), (a.ReadInt32("v"), a.ReadInt32("w"), b.ReadInt32("v"), root.ReadInt32("v")));
+        Sample sample = new();
+        sample.Load(state);
+        Assert.Equal((3, 0x0F, 10, true), (sample.Child.Value, sample.Masked, sample.Clamped, sample.Flag));
+    }
+
+    [Theory]
+    [InlineData("bounded", 11L)]
+    [InlineData("bounded", -1L)]
+    [InlineData("small", 256L)]
+    [InlineData("medium", 0x1_0000L)]
+    [InlineData("large", 0x1_0000_0000L)]
+    [InlineData("number", 0x8000_0000L)]
+    [InlineData("flag", 2L)]
+    public void ValuesOutOfRangeAreRefusedByName(string name, long value)
+    {
+        byte[] state = Saved(saver => saver.Value(name, value));
+        Assert.Contains($"'/{name}'", Assert.Throws<StateFormatException>(() => new Sample().Load(state)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("big", 3)]
+    [InlineData("numbers", 11)]
+    [InlineData("any", 9)]
+    [InlineData("waiting", 5)]
+    [InlineData("text", 17)]
+    public void ValuesOfTheWrongLengthAreRefusedByName(string name, int length)
+    {
+        byte[] state = Saved(saver => saver.Array(name, new byte[length].AsSpan()));
+        Assert.Contains($"'/{name}'", Assert.Throws<StateFormatException>(() => new Sample().Load(state)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void ANewerSectionIsRefusedByName()
     {
-        StateReader root = Written(writer => writer.Section("cpu", 3).Dispose());
-        StateFormatException e = Assert.Throws<StateFormatException>(() => root.Section("cpu", 2));
-        Assert.Contains("/cpu", e.Message);
-        Assert.Contains("version 3", e.Message);
-        Assert.Contains("no section", Assert.Throws<StateFormatException>(() => root.Section("none", 1)).Message);
+        byte[] state = Saved(static saver => saver.Section("child", 3).Dispose());
+        StateFormatException e = Assert.Throws<StateFormatException>(() => new Sample().Load(state));
+        Assert.Contains("/child", e.Message, StringComparison.Ordinal);
+        Assert.Contains("version 3", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void ValuesOfTheWrongSizeOrRangeAreRefused()
+    public void ARequiredSectionMustBeThere()
     {
-        StateReader root = Written(writer =>
+        Root root = new(visitor => visitor.Part("child", new Sample.Inner(), isRequired: true));
+        Assert.Contains("no section '/child'", Assert.Throws<StateFormatException>(() => root.Load(new Sample.Inner().Save())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OneThingHasOneName()
+    {
+        Root root = new(static visitor =>
         {
-            writer.Write("big", 0x1_0000_0000UL);
-            writer.Write("bytes", new byte[] { 1, 2, 3 });
+            visitor.Value("twice", 1);
+            visitor.Value("twice", 2);
         });
-        Action[] reads =
-        [
-            () => root.ReadByte("big"), () => root.ReadUInt16("big"), () => root.ReadUInt32("big"), () => root.ReadInt32("big"),
-            () => root.ReadBoolean("big"), () => root.ReadUInt64("bytes"), () => root.ReadBytes("bytes", new byte[4]),
-        ];
-        Assert.All(reads, read => Assert.Throws<StateFormatException>(read));
+        Assert.Contains("/twice", Assert.Throws<InvalidOperationException>(() => StateTree.Of(root)).Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Parts that one version has and the other lacks, and those that are loaded last.</summary>
+    [Fact]
+    public void PartsComeAndGo()
+    {
+        List<string> order = [];
+        Dictionary<string, long> values = new() { ["a"] = 1, ["b"] = 2, ["c"] = 3, ["d"] = 4 };
+        byte[] state = Parts("a", "b", "c", "d").Save();
+        order.Clear();
+        values = values.ToDictionary(static pair => pair.Key, static _ => 0L);
+        values["new"] = 9;
+        Parts("a", "b", "new", "d").Load(state);
+        Assert.Equal(["d", "b", "a"], order);
+        Assert.Equal((1L, 2L, 0L, 4L, 9L), (values["a"], values["b"], values["c"], values["d"], values["new"]));
+
+        Root Parts(params string[] names) => new(visitor => visitor.Parts([.. names.Select(Part)], part => part.Name, last: 2));
+
+        Root Part(string name) => new(
+            visitor =>
+            {
+                order.Add(name);
+                values[name] = visitor.Value("value", values[name]);
+            },
+            name);
+    }
+
+    [Fact]
+    public void ContentOfAnySizePassesThroughAStreamThatCannotSeek()
+    {
+        Content content = new(blocks: 40, length: 300_000);
+        using MemoryStream packed = new();
+        using (GZipStream pack = new(packed, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            content.Save(pack);
+            pack.Write("and more"u8);
+        }
+
+        packed.Position = 0;
+        Content copy = new(40, 300_000);
+        copy.Clear();
+        using GZipStream unpack = new(packed, CompressionMode.Decompress);
+        copy.Load(unpack);
+        Assert.Equal(content.Save(), copy.Save());
+
+        // Not a byte more was read than the state has.
+        byte[] rest = new byte[8];
+        Assert.Equal(8, unpack.ReadAtLeast(rest, 8));
+        Assert.Equal("and more"u8.ToArray(), rest);
+    }
+
+    [Fact]
+    public void TheFirstFormatIsRead()
+    {
+        using MemoryStream stream = new();
+        FirstFormatWriter writer = new(stream);
+        writer.Write("flag", true);
+        using (writer.Section("unknown", 9))
+        {
+            writer.Write("number", 1);
+        }
+
+        using (writer.Section("child", 1))
+        {
+            writer.Write("value", 5);
+            writer.Write("later", 6);
+        }
+
+        writer.Write("number", -7);
+        writer.Write("waiting", [1, 2]);
+        Sample sample = new();
+        using MemoryStream packed = new();
+        using (GZipStream pack = new(packed, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            pack.Write(stream.ToArray());
+        }
+
+        packed.Position = 0;
+        using GZipStream unpack = new(packed, CompressionMode.Decompress);
+        sample.Load(unpack);
+        Assert.Equal((true, 5, 1, -7, 2), (sample.Flag, sample.Child.Value, sample.Child.SavedVersion, sample.Number, sample.Waiting.Count));
     }
 
     [Fact]
     public void CutShortOrDamagedStreamsAreRefusedNotFollowed()
     {
-        using MemoryStream stream = new();
-        StateWriter writer = new(stream);
-        using (writer.Section("section", 1))
-        {
-            writer.Write("value", 1UL);
-            writer.Write("bytes", new byte[100]);
-        }
-
-        byte[] whole = stream.ToArray();
+        byte[] whole = Sample.Filled().Save();
         for (int length = 0; length < whole.Length; length++)
         {
-            byte[] cut = whole[..length];
-            if (length != 4)
-            {
-                Assert.Throws<StateFormatException>(() => ReadAll(cut));
-            }
+            Assert.Throws<StateFormatException>(() => new Sample().Load(whole[..length]));
         }
 
         Random random = new(1);
-        for (int i = 0; i < 2000; i++)
+        for (int i = 0; i < 5000; i++)
         {
             byte[] damaged = (byte[])whole.Clone();
             damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
-            try
+            foreach (Action load in (Action[])[() => new Sample().Load(damaged), () => StateTree.Read(new MemoryStream(damaged))])
             {
-                ReadAll(damaged);
-            }
-            catch (StateFormatException)
-            {
-                // The one exception that damage may give.
+                try
+                {
+                    load();
+                }
+                catch (StateFormatException)
+                {
+                    // The one exception that damage may give.
+                }
             }
         }
     }
 
     [Fact]
+    public void ALengthIsBelievedAsFarAsBytesFollow()
+    {
+        byte[] state = Saved(static saver => saver.Array("unknown", new byte[9].AsSpan()));
+        int at = state.AsSpan().IndexOf("unknown"u8) + "unknown".Length;
+        state[at + 4] = 0x7F;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("cut short", Assert.Throws<StateFormatException>(() => new Sample().Load(state)).Message, StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 8 << 20);
+    }
+
+    [Fact]
+    public void SectionsNestToABoundedDepth()
+    {
+        using MemoryStream stream = new();
+        stream.Write("VSS2"u8);
+        for (int i = 0; i < 100_000; i++)
+        {
+            stream.Write([1, 1, (byte)'s', 1, 0, 0, 0]);
+        }
+
+        Assert.Contains("deeper", Assert.Throws<StateFormatException>(() => new Sample().Load(stream.ToArray())).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void NamesHaveABoundedLength()
     {
-        StateWriter writer = new(new MemoryStream());
-        Assert.Throws<ArgumentException>(() => writer.Write(string.Empty, 1));
-        Assert.Throws<ArgumentException>(() => writer.Write(new string('x', 256), 1));
-        writer.Write(new string('x', 255), 1);
+        StateSaver saver = new(new MemoryStream());
+        Assert.Throws<ArgumentException>(() => saver.Value(string.Empty, 1));
+        Assert.Throws<ArgumentException>(() => saver.Value(new string('x', 256), 1));
+        saver.Value(new string('x', 255), 1);
     }
 
-    private static void ReadAll(byte[] bytes)
+    [Fact]
+    public void DifferencesNameThePlaceAndBothValues()
     {
-        StateReader section = StateReader.Open(new MemoryStream(bytes)).Section("section", 1);
-        section.ReadUInt64("value");
-        section.ReadBytes("bytes", new byte[100]);
+        Sample first = Sample.Filled();
+        Sample second = Sample.Filled();
+        second.Number = 11;
+        second.Child.Value = -1;
+        second.Any = "text"u8.ToArray();
+        IReadOnlyList<StateDifference> differences = StateTree.Differences(StateTree.Of(first), StateTree.Read(new MemoryStream(second.Save())));
+        Assert.Equal(
+            [
+                new StateDifference("/number", "-5 (0xfffffffffffffffb)", "11 (0xb)"),
+                new StateDifference("/any", "010203", "\"text\""),
+                new StateDifference("/child/value", "6", "-1 (0xffffffffffffffff)"),
+            ],
+            differences);
+        Assert.Single(StateTree.Differences(StateTree.Of(first), StateTree.Of(second), limit: 1));
     }
 
-    private static StateReader Written(Action<StateWriter> write)
+    [Fact]
+    public void ATreeIsWrittenForPeople()
     {
-        MemoryStream stream = new();
-        write(new StateWriter(stream));
-        stream.Position = 0;
-        return StateReader.Open(stream);
+        StringWriter writer = new() { NewLine = "\n" };
+        StateTree.Of(Sample.Filled()).WriteTo(writer);
+        Assert.Contains("\nbig: -9223372036854775808 (0x8000000000000000)\n", writer.ToString(), StringComparison.Ordinal);
+        Assert.EndsWith("masked: 15 (0xf)\nchild\n  value: 6\n", writer.ToString(), StringComparison.Ordinal);
+        Assert.Contains(new KeyValuePair<string, string>("/child/value", "6"), StateTree.Of(Sample.Filled()).Values());
+    }
+
+    private static byte[] Saved(Action<StateSaver> save)
+    {
+        using MemoryStream stream = new();
+        StateSaver saver = new(stream);
+        save(saver);
+        saver.Complete();
+        return stream.ToArray();
+    }
+
+    private sealed class Root(Action<StateVisitor> describe, string name = "") : IStateful
+    {
+        public string Name { get; } = name;
+
+        public void Describe(StateVisitor visitor) => describe(visitor);
+    }
+
+    private sealed class Content : IStateful
+    {
+        private readonly byte[][] _blocks;
+
+        public Content(int blocks, int length)
+        {
+            _blocks = new byte[blocks][];
+            for (int i = 0; i < blocks; i++)
+            {
+                new Random(i).NextBytes(_blocks[i] = new byte[length]);
+            }
+        }
+
+        public void Clear() => Array.ForEach(_blocks, Array.Clear);
+
+        public void Describe(StateVisitor visitor) => visitor.Blocks("block-", new Blocks(_blocks), hexadecimal: true);
+
+        private sealed class Blocks(byte[][] blocks) : StateBlocks
+        {
+            public override long Next(long number) => number < blocks.Length ? number : -1;
+
+            public override ReadOnlySpan<byte> Read(long number) => blocks[number];
+
+            public override Span<byte> Room(long number, long length) => number < blocks.Length ? blocks[number] : default;
+        }
     }
 }

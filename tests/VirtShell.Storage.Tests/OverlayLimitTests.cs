@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.IO;
 using VirtShell.State;
+using VirtShell.State.Tests.Formats;
 using Xunit;
 
 namespace VirtShell.Storage.Tests;
@@ -79,7 +80,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
             pieces.WriteZeroes(at, 1 << 20);
         }
 
-        Assert.Equal(Save(whole), Save(pieces));
+        Assert.Equal(whole.Save(), pieces.Save());
         Assert.Equal(whole.BookkeepingBytes, pieces.BookkeepingBytes);
     }
 
@@ -143,25 +144,24 @@ public sealed class OverlayLimitTests : TemporaryFolder
         Assert.Equal(new byte[1 << 20], ReadAll(overlay));
     }
 
-    /// <summary>More zeros than the first version of the format lists are saved in another way; fewer, in that of the first version.</summary>
+    /// <summary>More zeros than a list of their clusters could hold.</summary>
     [Theory]
-    [InlineData((4L << 30) - 4096, 1)]
-    [InlineData(4L << 30, 2)]
-    [InlineData(90L << 30, 2)]
-    public void SavesAnyAmountOfZeros(long zeros, int version)
+    [InlineData((4L << 30) - 4096)]
+    [InlineData(4L << 30)]
+    [InlineData(90L << 30)]
+    public void SavesAnyAmountOfZeros(long zeros)
     {
         using MemoryOverlay before = new(new MemoryDisk(HugeDisk), ownsBase: true);
         before.Write(8192, Pattern(2, 40_960));
         before.WriteZeroes(65_536, zeros);
         before.WriteZeroes(HugeDisk - 8192, 8192);
         before.Discard(HugeDisk - 8192, 4096);
-        byte[] saved = Save(before);
+        byte[] saved = before.Save();
         Assert.InRange(saved.Length, 1, 9 << 20);
-        Assert.Equal(version, Reader(saved).Section("disk", int.MaxValue).Version);
         using MemoryOverlay after = new(new MemoryDisk(HugeDisk), ownsBase: true);
         after.Write(0, Pattern(5, 100_000));
-        after.Load(Reader(saved));
-        Assert.Equal(saved, Save(after));
+        after.Load(saved);
+        Assert.Equal(saved, after.Save());
         byte[] start = new byte[1 << 20];
         after.Read(0, start);
         Assert.Equal([.. new byte[8192], .. Pattern(2, 40_960)], start[..49_152]);
@@ -173,7 +173,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     {
         byte[] content = Pattern(9, 300 * 4096);
         using MemoryStream stream = new();
-        StateWriter writer = new(stream);
+        FirstFormatWriter writer = new(stream);
         using (writer.Section("disk", 1))
         {
             writer.Write("length", 4L << 20);
@@ -191,7 +191,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
 
         byte[] below = Pattern(1, 4 << 20);
         using MemoryOverlay overlay = new(new MemoryDisk(below), ownsBase: true, memoryLimit: 1 << 20, spillFolder: Folder);
-        overlay.Load(Reader(stream.ToArray()));
+        new Holder(overlay).Load(stream.ToArray());
         foreach (int zero in (int[])[1, 2, 1000])
         {
             below.AsSpan(zero * 4096, 4096).Clear();
@@ -203,7 +203,9 @@ public sealed class OverlayLimitTests : TemporaryFolder
         }
 
         Assert.Equal(below, ReadAll(overlay));
-        Assert.Equal(stream.ToArray(), Save(overlay));
+        using MemoryOverlay again = new(new MemoryDisk(Pattern(1, 4 << 20)), ownsBase: true);
+        again.Load(overlay.Save());
+        Assert.Equal(below, ReadAll(again));
     }
 
     [Theory]
@@ -221,15 +223,13 @@ public sealed class OverlayLimitTests : TemporaryFolder
             }
 
             using MemoryStream stream = new();
-            StateWriter writer = new(stream);
-            using (writer.Section("disk", 2))
-            {
-                writer.Write("length", HugeDisk);
-                writer.Write(field, bytes);
-            }
+            StateSaver saver = new(stream);
+            saver.Value("length", HugeDisk);
+            saver.Array(field, bytes.AsSpan());
+            saver.Complete();
 
             using MemoryOverlay overlay = new(new MemoryDisk(HugeDisk), ownsBase: true);
-            Assert.Contains(field, Assert.Throws<StateFormatException>(() => overlay.Load(Reader(stream.ToArray()))).Message);
+            Assert.Contains(field, Assert.Throws<StateFormatException>(() => overlay.Load(stream.ToArray())).Message);
         }
     }
 
@@ -244,12 +244,9 @@ public sealed class OverlayLimitTests : TemporaryFolder
         return bytes;
     }
 
-    private static byte[] Save(MemoryOverlay disk)
+    // The disk as a machine saves it.
+    private sealed class Holder(IStatefulBlockDevice disk) : IStateful
     {
-        using MemoryStream stream = new();
-        disk.Save(new StateWriter(stream));
-        return stream.ToArray();
+        public void Describe(StateVisitor visitor) => visitor.Part("disk", disk, IStatefulBlockDevice.StateVersion, isRequired: true);
     }
-
-    private static StateReader Reader(byte[] saved) => StateReader.Open(new MemoryStream(saved));
 }

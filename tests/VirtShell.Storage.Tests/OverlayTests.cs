@@ -98,13 +98,13 @@ public sealed class OverlayTests : TemporaryFolder
         before.Write(100, Pattern(1, 2 << 20));
         before.WriteZeroes(8192, 20_000);
         before.Write(4 << 20, Pattern(4, 512));
-        byte[] saved = Save(before);
+        byte[] saved = before.Save();
 
         using IStatefulBlockDevice after = MakeStateful(second, path);
         after.Write(3 << 20, Pattern(2, 50_000));
-        after.Load(Reader(saved));
+        after.Load(saved);
         Assert.Equal(ReadAll(before), ReadAll(after));
-        Assert.Equal(saved, Save(after));
+        Assert.Equal(saved, after.Save());
     }
 
     [Fact]
@@ -112,9 +112,9 @@ public sealed class OverlayTests : TemporaryFolder
     {
         using MemoryDisk disk = new(8192);
         disk.Write(0, Pattern(1, 8192));
-        byte[] saved = Save(disk);
+        byte[] saved = disk.Save();
         using MemoryDisk other = new(4096);
-        Assert.Contains("8192", Assert.Throws<StateFormatException>(() => other.Load(Reader(saved))).Message);
+        Assert.Contains("8192", Assert.Throws<StateFormatException>(() => other.Load(saved)).Message);
         for (int i = 4; i < 120; i++)
         {
             byte[] damaged = (byte[])saved.Clone();
@@ -122,7 +122,7 @@ public sealed class OverlayTests : TemporaryFolder
             using MemoryDisk target = new(8192);
             try
             {
-                target.Load(Reader(damaged));
+                target.Load(damaged);
             }
             catch (StateFormatException)
             {
@@ -175,15 +175,6 @@ public sealed class OverlayTests : TemporaryFolder
         view.Flush();
         Assert.Equal(Pattern(0, 700), ReadAll(view)[..700]);
     }
-
-    private static byte[] Save(IStatefulBlockDevice disk)
-    {
-        using MemoryStream stream = new();
-        disk.Save(new StateWriter(stream));
-        return stream.ToArray();
-    }
-
-    private static StateReader Reader(byte[] saved) => StateReader.Open(new MemoryStream(saved));
 
     private IStatefulBlockDevice MakeStateful(string kind, string path) =>
         kind == "memory" ? new MemoryDisk((4 << 20) + 512) : (IStatefulBlockDevice)Make(kind, path);

@@ -4,10 +4,12 @@ using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions;
 using VirtShell.Cpu.Instructions.X87;
 using VirtShell.Cpu.Memory;
+using VirtShell.State;
 
 namespace VirtShell.Cpu.Decoding;
 
 /// <summary>Decodes basic blocks into the code cache. Addresses in a block are relative to its page, so that a block serves wherever the page is mapped.</summary>
+[NotState("Scratch while a block is decoded.")]
 internal sealed unsafe class BlockBuilder
 {
     /// <summary>Instructions in a block at most.</summary>

@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Memory;
 using VirtShell.Cpu.Translation;
+using VirtShell.State;
 
 namespace VirtShell.Cpu.Execution;
 
@@ -12,6 +13,7 @@ namespace VirtShell.Cpu.Execution;
 /// Decoded blocks by physical page and mode. Blocks do not depend on where the page is mapped, so processes that share
 /// a page share its blocks. Bounded: when the arena is full everything is dropped and decoded again as needed.
 /// </summary>
+[NotState("Decoded anew as code runs.")]
 internal sealed unsafe class CodeCache : IMemorySubscriber, IDisposable
 {
     /// <summary>Operations that the arena holds: 384 Ki × 64 bytes = 24 MiB, taken lazily.</summary>

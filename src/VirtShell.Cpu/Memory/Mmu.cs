@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Translation;
+using VirtShell.State;
 
 namespace VirtShell.Cpu.Memory;
 
@@ -28,15 +29,22 @@ public sealed unsafe partial class Mmu : IDisposable
     private readonly PhysicalMemory _memory;
     private readonly ICpuBus _bus;
     private readonly CpuState* _s;
+    [NotState("Filled anew from the page tables.")]
     private readonly TlbContext[] _contexts = new TlbContext[Contexts];
+    [NotState("Filled anew from the page tables.")]
     private readonly TlbContext _slow;
+    [NotState("Filled anew from the page tables.")]
     private readonly JumpTableMemory _jumpMemory = new(MaxJumpTables);
+    [NotState("Filled anew from the page tables.")]
     private readonly Queue<(TlbContext Context, int Key)> _jumpTables = [];
+    [NotState("Filled anew from the page tables.")]
     private TlbContext _current;
+    [NotState("Filled anew from the page tables.")]
     private long _useCounter;
     private ulong _a20Mask = ulong.MaxValue;
 
     // Whether the page that the last walk came to is global (SDM Vol. 3A §4.10.2.4).
+    [NotState("Filled anew from the page tables.")]
     private bool _global;
 
     internal Mmu(CpuState* state, PhysicalMemory memory, ICpuBus bus)
@@ -62,12 +70,15 @@ public sealed unsafe partial class Mmu : IDisposable
     }
 
     /// <summary>How often mappings that code is found by have been dropped.</summary>
+    [NotState("Counts for the host.")]
     internal long Flushes { get; private set; }
 
     /// <summary>Data TLB misses so far, for statistics.</summary>
+    [NotState("Counts for the host.")]
     public long Misses { get; private set; }
 
     /// <summary>Non-zero while every data access must take the slow path (alignment checks, data breakpoints).</summary>
+    [NotState("Set within a run alone.")]
     internal bool ForceSlow { get; set; }
 
     /// <summary>Whether bit 7 of a page-directory-pointer entry makes a page of 1 GiB; else it is reserved (SDM Vol. 3A §4.5).</summary>

@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Runtime.CompilerServices;
-using VirtShell.State;
 
 namespace VirtShell.Cpu.Memory;
 
@@ -14,7 +13,7 @@ namespace VirtShell.Cpu.Memory;
 /// Unsafe code is sound here because every page is looked up in <see cref="Kinds"/> before its host address is used,
 /// and nothing outside the reserved range ever has a kind.
 /// </remarks>
-public sealed unsafe class PhysicalMemory : IDisposable
+public sealed unsafe partial class PhysicalMemory : IDisposable
 {
     public const ulong PageSize = 4096;
 
@@ -22,7 +21,6 @@ public sealed unsafe class PhysicalMemory : IDisposable
     public const ulong LowLimit = 0xC000_0000;
 
     private const ulong FourGiB = 0x1_0000_0000;
-    private const ulong SaveChunk = 1 << 20;
 
     private byte* _base;
     private byte* _kinds;
@@ -276,56 +274,6 @@ public sealed unsafe class PhysicalMemory : IDisposable
         return hash;
     }
 
-    /// <summary>Saves RAM content, leaving out zeros.</summary>
-    public void Save(StateWriter writer)
-    {
-        using StateWriter.SectionScope section = writer.Section("memory", 1);
-        writer.Write("bytes", RamBytes);
-        for (ulong at = 0; at < Top; at += SaveChunk)
-        {
-            ulong size = Math.Min(SaveChunk, Top - at);
-
-            // The hole below 4 GiB is never looked at: reading it would make the host back it.
-            if (HasMemory(at, size) && !IsZero(_base + at, size))
-            {
-                writer.Write(ChunkName(at), new ReadOnlySpan<byte>(_base + at, (int)size));
-            }
-        }
-
-        // Which pages code was decoded from is the engine's knowledge, no part of the guest's state.
-        byte[] kinds = new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))).ToArray();
-        foreach (ref byte kind in kinds.AsSpan())
-        {
-            kind &= (byte)(PageKinds.Ram | PageKinds.Rom);
-        }
-
-        writer.Write("kinds", kinds);
-    }
-
-    /// <summary>Restores what <see cref="Save"/> wrote into memory of the same size.</summary>
-    public void Load(StateReader reader)
-    {
-        StateReader section = reader.Section("memory", 1);
-        if (section.ReadUInt64("bytes") != RamBytes)
-        {
-            throw new StateFormatException($"Saved state is of a machine with {section.ReadUInt64("bytes")} bytes of RAM; this one has {RamBytes}.");
-        }
-
-        section.ReadBytes("kinds", new Span<byte>(_kinds, checked((int)(Top / PageSize))));
-        for (ulong page = 0; page < Top / PageSize; page++)
-        {
-            _kinds[page] &= (byte)(PageKinds.Ram | PageKinds.Rom);
-        }
-
-        HostMemory.Discard(_base, Top);
-        for (ulong at = 0; at < Top; at += SaveChunk)
-        {
-            section.ReadBytes(ChunkName(at), new Span<byte>(_base + at, (int)Math.Min(SaveChunk, Top - at)));
-        }
-
-        TellMappingChanged(0, Top);
-    }
-
     /// <summary>Makes all RAM read as zeros, as after a power cycle; ROM stays.</summary>
     public void ClearRam()
     {
@@ -355,10 +303,6 @@ public sealed unsafe class PhysicalMemory : IDisposable
         Release();
         GC.SuppressFinalize(this);
     }
-
-    private static string ChunkName(ulong at) => "at-" + at.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
-
-    private bool HasMemory(ulong at, ulong length) => new ReadOnlySpan<byte>(_kinds + (at / PageSize), (int)(length / PageSize)).ContainsAnyExcept((byte)0);
 
     private static bool IsZero(byte* start, ulong length) => !new ReadOnlySpan<ulong>(start, (int)(length / 8)).ContainsAnyExcept(0UL);
 

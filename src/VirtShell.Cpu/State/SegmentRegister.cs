@@ -1,3 +1,5 @@
+using VirtShell.State;
+
 namespace VirtShell.Cpu;
 
 /// <summary>Indexes of <see cref="CpuState"/>'s segment registers, in the order of the instruction encoding (SDM Vol. 2A §2.1.5), then ours.</summary>
@@ -47,7 +49,9 @@ public struct SegmentRegister
     public const uint Unusable = 1 << 16;
 
     public ulong Base;
+    [NotState("Follows from limit and attributes.")]
     public ulong ReadEnd;
+    [NotState("Follows from limit and attributes.")]
     public ulong WriteEnd;
 
     /// <summary>Limit in bytes, scaled by the granularity bit, inclusive.</summary>

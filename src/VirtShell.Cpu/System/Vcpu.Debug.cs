@@ -1,4 +1,5 @@
 using VirtShell.Cpu.Execution;
+using VirtShell.State;
 
 namespace VirtShell.Cpu;
 
@@ -14,10 +15,13 @@ public sealed unsafe partial class Vcpu
     private const int BreakOnAccess = 3;
 
     /// <summary>DR7 arms an instruction breakpoint.</summary>
+    [NotState("Follows from DR7 and CR4.")]
     internal bool InstructionBreakpointsArmed { get; set; }
 
+    [NotState("Follows from DR7 and CR4.")]
     private bool _dataBreakpointsArmed;
 
+    [NotState("Follows from DR7 and CR4.")]
     private bool _portBreakpointsArmed;
 
     /// <summary>Call after a change of DR7 or CR4.DE.</summary>

@@ -4,6 +4,7 @@ using Iced.Intel;
 using VirtShell.Cpu.Decoding;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Memory;
+using VirtShell.State;
 
 namespace VirtShell.Cpu.Translation;
 
@@ -15,6 +16,7 @@ namespace VirtShell.Cpu.Translation;
 /// Unsafe code is sound here because emitted code touches guest memory only through the soft TLB, its own state by a register
 /// that no guest sees, and nothing else; and because no exception passes through it: its calls catch everything.
 /// </remarks>
+[NotState("Translated anew as code runs.")]
 internal sealed unsafe partial class Translator : IDisposable
 {
     public const int CodeBytes = 64 << 20;

@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
-using System.IO;
 using System.Threading;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Diagnostics;
@@ -84,23 +83,19 @@ internal sealed class MachinePair : IDisposable
             list.Add(new EngineDifference($"serial byte {same}", At(_interpreterSerial, same), At(_translatorSerial, same)));
         }
 
+        AddDevices(list);
         AddMemory(list);
         return list;
     }
 
     /// <summary>The state that both have where they agree.</summary>
-    public byte[] Save()
-    {
-        using MemoryStream stream = new();
-        Interpreter.Save(new StateWriter(stream));
-        return stream.ToArray();
-    }
+    public byte[] Save() => Interpreter.Save();
 
     /// <summary>Puts both into one saved state; what was sent begins anew.</summary>
     public void Load(byte[] state)
     {
-        Interpreter.Load(StateReader.Open(new MemoryStream(state, writable: false)));
-        Translator.Load(StateReader.Open(new MemoryStream(state, writable: false)));
+        Interpreter.Load(state);
+        Translator.Load(state);
         _interpreterSerial.Clear();
         _translatorSerial.Clear();
         _interpreterExit = _translatorExit = new MachineExit(MachineExitKind.QuantumSpent);
@@ -128,6 +123,19 @@ internal sealed class MachinePair : IDisposable
 
     private bool SerialAgrees() => _interpreterSerial.Count == _translatorSerial.Count
         && System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_interpreterSerial).SequenceEqual(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_translatorSerial));
+
+    // Processor and memory are compared in more detail than by their descriptions.
+    private void AddDevices(List<EngineDifference> list)
+    {
+        const int Limit = 16;
+        foreach (StateDifference difference in StateTree.Differences(StateTree.Of(Interpreter), StateTree.Of(Translator), Limit))
+        {
+            if (!difference.Path.StartsWith("/machine/memory/", StringComparison.Ordinal) && !difference.Path.StartsWith("/machine/processor/", StringComparison.Ordinal))
+            {
+                list.Add(new EngineDifference(difference.Path["/machine/".Length..], difference.First, difference.Second));
+            }
+        }
+    }
 
     private void AddMemory(List<EngineDifference> list)
     {

@@ -115,9 +115,7 @@ internal sealed class GuardedDisk(IBlockDevice inner, string source) : IStateful
         }
     }
 
-    public void Save(StateWriter writer) => (inner as IStatefulBlockDevice)?.Save(writer);
-
-    public void Load(StateReader reader) => (inner as IStatefulBlockDevice)?.Load(reader);
+    public void Describe(StateVisitor visitor) => (inner as IStatefulBlockDevice)?.Describe(visitor);
 
     public void Dispose() => inner.Dispose();
 

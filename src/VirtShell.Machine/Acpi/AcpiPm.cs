@@ -56,6 +56,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
     private readonly Action<bool> _sci;
     private readonly Action _powerOff;
     private readonly TimerEvent _overflow;
+    [NotState("The PCI function that moves the block tells it as it loads.")]
     private ushort _mappedAt;
 
     // Saved state.
@@ -163,32 +164,18 @@ public sealed class AcpiPm : IDevice, IPortHandler
         }
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("timer-synced", _timerSynced);
-        writer.Write("status", (uint)_status);
-        writer.Write("enable", (uint)_enable);
-        writer.Write("control", (uint)_control);
-        writer.Write("gpe-status", (uint)_gpeStatus);
-        writer.Write("gpe-enable", (uint)_gpeEnable);
-        writer.Write("smi-command", (uint)_smiCommand);
-        writer.Write("smi-status", (uint)_smiStatus);
-        _overflow.Save(writer, "overflow");
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        _timerSynced = reader.ReadInt64("timer-synced");
-        _status = reader.ReadUInt16("status");
-        _enable = reader.ReadUInt16("enable");
-        _control = reader.ReadUInt16("control");
-        _gpeStatus = reader.ReadUInt16("gpe-status");
-        _gpeEnable = reader.ReadUInt16("gpe-enable");
-        _smiCommand = reader.ReadByte("smi-command");
-        _smiStatus = reader.ReadByte("smi-status");
-        _overflow.Load(reader, "overflow", _clock);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Value("timer-synced", ref _timerSynced);
+        visitor.Value("status", ref _status);
+        visitor.Value("enable", ref _enable);
+        visitor.Value("control", ref _control);
+        visitor.Value("gpe-status", ref _gpeStatus);
+        visitor.Value("gpe-enable", ref _gpeEnable);
+        visitor.Value("smi-command", ref _smiCommand);
+        visitor.Value("smi-status", ref _smiStatus);
+        _overflow.Describe(visitor, "overflow", _clock);
     }
 
     private uint TimerValue => (uint)TimerRate.TicksAt(_clock.Now) & TimerMask;

@@ -43,6 +43,7 @@ internal sealed class Board
 
         Rows = configuration.Model.Plan(configuration.Parts);
         configuration.Parts.CheckDisks(configuration.Model, configuration.Disks.Count);
+        ControllerCount = Rows.Count(row => row.Layer < PartLayer.Devices);
         MemoryMap.Apply(memory);
         foreach (PartRow row in Rows)
         {
@@ -78,6 +79,9 @@ internal sealed class Board
 
     /// <summary>Everything that resets, saves and loads itself, in the order of the rows; the functions of the PCI bus are the bus's.</summary>
     public IReadOnlyList<IDevice> Devices => _devices;
+
+    /// <summary>How many of the first devices are wires and interrupt controllers, which load after the others.</summary>
+    public int ControllerCount { get; }
 
     /// <summary>The first part of a type; null where it was left out.</summary>
     public T? Find<T>()

@@ -1,10 +1,12 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Boards;
 
 /// <summary>A kind of machine: a named list of parts.</summary>
+[NotState("What machines are built from.")]
 public sealed class MachineModel
 {
     private readonly Dictionary<string, PartRow> _byName = new(StringComparer.Ordinal);

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Pci;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Boards;
 
@@ -24,6 +25,7 @@ public enum PartLayer
 }
 
 /// <summary>One part of a machine model, as data: everything about it but its behaviour, which is the class that it makes.</summary>
+[NotState("What machines are built from.")]
 public sealed class PartRow
 {
     internal PartRow(string name, string meaning)

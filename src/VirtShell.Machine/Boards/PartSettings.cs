@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Boards;
 
@@ -8,6 +9,7 @@ namespace VirtShell.Machine.Boards;
 /// What somebody chose about a machine's parts: which are left out or put in, and their options. Written as "part=off",
 /// "part=on" and "part.option=value", the last of equals counts.
 /// </summary>
+[NotState("What machines are built from.")]
 public sealed class PartSettings
 {
     /// <summary>Every part and option as the model has it.</summary>

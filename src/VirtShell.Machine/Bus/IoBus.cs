@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Bus;
 
@@ -7,6 +8,7 @@ namespace VirtShell.Machine.Bus;
 /// Routes port and MMIO accesses to the devices that claim them. Unclaimed reads give all ones, unclaimed writes are
 /// dropped. Where claims overlap (a guest may place a PCI BAR anywhere), the older one answers.
 /// </summary>
+[NotState("Devices claim their ranges anew as they load.")]
 public sealed class IoBus
 {
     private const int PortCount = 0x10000;
@@ -19,6 +21,7 @@ public sealed class IoBus
     private int _lastSegment;
 
     /// <summary>Looks at each range that is claimed from now on; null once parts are built, when only guests move ranges.</summary>
+    [NotState("Only while parts are built.")]
     internal IRangeGuard? Guard { get; set; }
 
     /// <summary>Claims <paramref name="count"/> ports from <paramref name="first"/>. Accesses wider than <paramref name="accessWidth"/> (1, 2 or 4) reach the handler as several, lowest address first.</summary>

@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Bus;
 /// time. Guest time is the number of retired instructions (one nanosecond each) plus the time skipped while halted or
 /// caught up with the host.
 /// </summary>
-public sealed class MachineClock
+public sealed class MachineClock : IStateful
 {
     public const long NanosecondsPerSecond = 1_000_000_000;
 
@@ -20,7 +20,9 @@ public sealed class MachineClock
     private const long FirstTscHertz = 1_000_000_000;
 
     private readonly Func<long> _retired;
+    [NotState("Made of the events that devices restore.")]
     private TimerEvent[] _heap = new TimerEvent[32];
+    [NotState("Made of the events that devices restore.")]
     private int _count;
 
     // Saved state.
@@ -135,33 +137,39 @@ public sealed class MachineClock
         }
     }
 
-    public void Save(StateWriter writer)
+    /// <summary>Guest time and what orders events; the events are their devices'. To be loaded after the processor and before any device.</summary>
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("now", Now);
-        writer.Write("sequence", _nextSequence);
-        writer.Write("tsc-hertz", ProcessorClock.TscHertz);
-    }
-
-    /// <summary>Restores guest time, after the processor's state and before any device's.</summary>
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        long tscHertz = reader.ReadInt64("tsc-hertz", FirstTscHertz);
+        ArgumentNullException.ThrowIfNull(visitor);
+        long now = visitor.Value("now", visitor.IsLoading ? 0 : Now);
+        visitor.Value("sequence", ref _nextSequence);
+        long tscHertz = visitor.Value("tsc-hertz", visitor.IsLoading ? FirstTscHertz : ProcessorClock.TscHertz);
         if (tscHertz != ProcessorClock.TscHertz)
         {
-            throw new StateFormatException(string.Create(
+            throw visitor.Refused(string.Create(
                 CultureInfo.InvariantCulture,
                 $"Saved state is of a machine whose time-stamp counter runs at {tscHertz / Megahertz} MHz; it runs at {ProcessorClock.TscHertz / Megahertz} MHz in this VirtShell, and the system in it would see time pass at another pace. Go on with the VirtShell that saved it, or start the VM anew."));
         }
 
-        SetSkipped(reader.ReadInt64("now") - _retired());
-        _nextSequence = reader.ReadInt64("sequence");
+        if (visitor.IsLoading)
+        {
+            SetSkipped(now - _retired());
+        }
     }
 
     internal static long SaturatingAdd(long a, long b) => b > 0 && a > long.MaxValue - b ? long.MaxValue : a + b;
 
-    internal void Restore(TimerEvent timer) => Push(timer);
+    /// <summary>Puts an event where saved state had it.</summary>
+    internal void Restore(TimerEvent timer, bool isScheduled, long due, long sequence)
+    {
+        Cancel(timer);
+        timer.Due = due;
+        timer.Sequence = sequence;
+        if (isScheduled)
+        {
+            Push(timer);
+        }
+    }
 
     private void SetSkipped(long skipped)
     {

@@ -23,31 +23,18 @@ public sealed class TimerEvent
 
     internal int QueueIndex { get; set; } = NotQueued;
 
-    /// <summary>Saves whether and when the event is scheduled, with its place among ties.</summary>
-    public void Save(StateWriter writer, string name)
+    /// <summary>Shows whether and when the event is scheduled, with its place among ties, as a section of the part that it belongs to. What is loaded is scheduled on a clock whose own state has been loaded already.</summary>
+    public void Describe(StateVisitor visitor, string name, MachineClock clock)
     {
-        using StateWriter.SectionScope section = writer.Section(name, 1);
-        writer.Write("scheduled", IsScheduled);
-        writer.Write("due", Due);
-        writer.Write("sequence", Sequence);
-    }
-
-    /// <summary>Restores the event on a clock whose own state has been loaded already.</summary>
-    public void Load(StateReader reader, string name, MachineClock clock)
-    {
+        ArgumentNullException.ThrowIfNull(visitor);
         ArgumentNullException.ThrowIfNull(clock);
-        clock.Cancel(this);
-        StateReader? section = reader.TrySection(name, 1);
-        if (section is null)
+        using StateScope section = visitor.Section(name);
+        bool isScheduled = visitor.Value("scheduled", IsScheduled);
+        long due = visitor.Value("due", Due);
+        long sequence = visitor.Value("sequence", Sequence);
+        if (visitor.IsLoading)
         {
-            return;
-        }
-
-        Due = section.ReadInt64("due");
-        Sequence = section.ReadInt64("sequence");
-        if (section.ReadBoolean("scheduled"))
-        {
-            clock.Restore(this);
+            clock.Restore(this, isScheduled, due, sequence);
         }
     }
 }

@@ -7,7 +7,7 @@ namespace VirtShell.Machine.Dma;
 /// One 8237A DMA controller (Intel datasheet 231466) with its four channels: the registers, and how an address and a count
 /// go on. The pair, its page registers and its ports are <see cref="Dma8237Pair"/>.
 /// </summary>
-internal sealed class Dma8237
+internal sealed class Dma8237 : IStateful
 {
     public const int ChannelCount = 4;
 
@@ -170,44 +170,19 @@ internal sealed class Dma8237
         return true;
     }
 
-    public void Save(StateWriter writer, string name)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(name, 1);
-        for (int i = 0; i < ChannelCount; i++)
-        {
-            writer.Write($"base-address-{i}", (uint)_baseAddress[i]);
-            writer.Write($"base-count-{i}", (uint)_baseCount[i]);
-            writer.Write($"address-{i}", (uint)_address[i]);
-            writer.Write($"count-{i}", (uint)_count[i]);
-            writer.Write($"mode-{i}", (uint)_mode[i]);
-        }
-
-        writer.Write("command", (uint)_command);
-        writer.Write("mask", (uint)_mask);
-        writer.Write("terminal-counts", (uint)_terminalCounts);
-        writer.Write("requests", (uint)_softRequests);
-        writer.Write("lines", (uint)_lines);
-        writer.Write("high-byte", _highByte);
-    }
-
-    public void Load(StateReader reader, string name)
-    {
-        StateReader section = reader.Section(name, 1);
-        for (int i = 0; i < ChannelCount; i++)
-        {
-            _baseAddress[i] = section.ReadUInt16($"base-address-{i}");
-            _baseCount[i] = section.ReadUInt16($"base-count-{i}");
-            _address[i] = section.ReadUInt16($"address-{i}");
-            _count[i] = section.ReadUInt16($"count-{i}");
-            _mode[i] = (byte)(section.ReadByte($"mode-{i}") & ~ChannelBits);
-        }
-
-        _command = section.ReadByte("command");
-        _mask = (byte)(section.ReadByte("mask", AllChannels) & AllChannels);
-        _terminalCounts = (byte)(section.ReadByte("terminal-counts") & AllChannels);
-        _softRequests = (byte)(section.ReadByte("requests") & AllChannels);
-        _lines = (byte)(section.ReadByte("lines") & AllChannels);
-        _highByte = section.ReadBoolean("high-byte");
+        visitor.Array("base-addresses", _baseAddress.AsSpan());
+        visitor.Array("base-counts", _baseCount.AsSpan());
+        visitor.Array("addresses", _address.AsSpan());
+        visitor.Array("counts", _count.AsSpan());
+        visitor.Array("modes", _mode.AsSpan());
+        visitor.Value("command", ref _command);
+        visitor.Value("mask", ref _mask, AllChannels);
+        visitor.Value("terminal-counts", ref _terminalCounts, AllChannels);
+        visitor.Value("requests", ref _softRequests, AllChannels);
+        visitor.Value("lines", ref _lines, AllChannels);
+        visitor.Value("high-byte", ref _highByte);
     }
 
     // Master clear: as a reset, but addresses, counts and modes stay.

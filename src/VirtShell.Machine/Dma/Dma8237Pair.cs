@@ -140,20 +140,12 @@ internal sealed class Dma8237Pair : IDevice, IPortHandler, IDmaController
         return moved;
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("pages", _pages);
-        _bytes.Save(writer, "bytes");
-        _words.Save(writer, "words");
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        reader.ReadBytes("pages", _pages);
-        _bytes.Load(reader, "bytes");
-        _words.Load(reader, "words");
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Array("pages", _pages.AsSpan());
+        visitor.Part("bytes", _bytes);
+        visitor.Part("words", _words);
     }
 
     // The controller, its own number of the channel, and bytes at once.

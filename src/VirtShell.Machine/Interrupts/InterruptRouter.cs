@@ -27,6 +27,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
 
     // Runtime glue.
     private readonly IProcessorPins _pins;
+    [NotState("Follows from the controllers.")]
     private bool _requested;
 
     // Saved state: who asserts what.
@@ -153,28 +154,16 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         return vector;
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(visitor);
         for (int i = 0; i < PirqCount; i++)
         {
-            writer.Write($"pirq-slots-{i}", _pirqSlots[i]);
-            writer.Write($"pirq-route-{i}", (uint)_pirqRoutes[i]);
+            visitor.Value($"pirq-slots-{i}", ref _pirqSlots[i]);
+            visitor.Value($"pirq-route-{i}", ref _pirqRoutes[i]);
         }
 
-        writer.Write("isa-irqs", _isaIrqs);
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        for (int i = 0; i < PirqCount; i++)
-        {
-            _pirqSlots[i] = reader.ReadUInt32($"pirq-slots-{i}");
-            _pirqRoutes[i] = reader.ReadByte($"pirq-route-{i}", PirqDisabled);
-        }
-
-        _isaIrqs = reader.ReadUInt32("isa-irqs");
+        visitor.Value("isa-irqs", ref _isaIrqs);
     }
 
     /// <summary>Sets the processor's INTR again from the controllers, after state was loaded.</summary>

@@ -142,30 +142,17 @@ public sealed class IoApic : IDevice, IMmioHandler
         }
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(visitor);
         for (int pin = 0; pin < PinCount; pin++)
         {
-            writer.Write($"entry-{pin}", _entries[pin]);
+            visitor.Value($"entry-{pin}", ref _entries[pin]);
         }
 
-        writer.Write("lines", _lines);
-        writer.Write("select", (uint)_select);
-        writer.Write("id", _id);
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        for (int pin = 0; pin < PinCount; pin++)
-        {
-            _entries[pin] = reader.ReadUInt64($"entry-{pin}", Masked);
-        }
-
-        _lines = reader.ReadUInt32("lines");
-        _select = reader.ReadByte("select");
-        _id = reader.ReadUInt32("id");
+        visitor.Value("lines", ref _lines);
+        visitor.Value("select", ref _select);
+        visitor.Value("id", ref _id);
     }
 
     private uint ReadRegister()

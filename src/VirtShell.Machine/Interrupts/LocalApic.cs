@@ -52,6 +52,7 @@ public sealed partial class LocalApic : IDevice
     private readonly Action _changed;
     private readonly TimerEvent _timer;
     private readonly MmioWindow _window;
+    [NotState("Follows from the base register.")]
     private ulong _mappedAt;
 
     // Saved state.
@@ -194,61 +195,36 @@ public sealed partial class LocalApic : IDevice
         return vector;
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("base", _base);
-        writer.Write("icr", _icr);
-        writer.Write("id", _id);
-        writer.Write("tpr", _tpr);
-        writer.Write("ldr", _ldr);
-        writer.Write("dfr", _dfr);
-        writer.Write("svr", _svr);
-        writer.Write("esr", _esr);
-        writer.Write("esr-pending", _esrPending);
-        writer.Write("lint0", _lint0);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Value("base", ref _base);
+        visitor.Value("icr", ref _icr);
+        visitor.Value("id", ref _id);
+        visitor.Value("tpr", ref _tpr);
+        visitor.Value("ldr", ref _ldr);
+        visitor.Value("dfr", ref _dfr);
+        visitor.Value("svr", ref _svr);
+        visitor.Value("esr", ref _esr);
+        visitor.Value("esr-pending", ref _esrPending);
+        visitor.Value("lint0", ref _lint0);
         for (int i = 0; i < 8; i++)
         {
-            writer.Write($"isr-{i}", _isr[i]);
-            writer.Write($"tmr-{i}", _tmr[i]);
-            writer.Write($"irr-{i}", _irr[i]);
+            visitor.Value($"isr-{i}", ref _isr[i]);
+            visitor.Value($"tmr-{i}", ref _tmr[i]);
+            visitor.Value($"irr-{i}", ref _irr[i]);
         }
 
         for (int i = 0; i < LvtCount; i++)
         {
-            writer.Write($"lvt-{i}", _lvt[i]);
+            visitor.Value($"lvt-{i}", ref _lvt[i]);
         }
 
-        SaveTimer(writer);
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        _base = reader.ReadUInt64("base");
-        _icr = reader.ReadUInt64("icr");
-        _id = reader.ReadUInt32("id");
-        _tpr = reader.ReadUInt32("tpr");
-        _ldr = reader.ReadUInt32("ldr");
-        _dfr = reader.ReadUInt32("dfr");
-        _svr = reader.ReadUInt32("svr");
-        _esr = reader.ReadUInt32("esr");
-        _esrPending = reader.ReadUInt32("esr-pending");
-        _lint0 = reader.ReadBoolean("lint0");
-        for (int i = 0; i < 8; i++)
+        DescribeTimer(visitor);
+        if (visitor.IsLoading)
         {
-            _isr[i] = reader.ReadUInt32($"isr-{i}");
-            _tmr[i] = reader.ReadUInt32($"tmr-{i}");
-            _irr[i] = reader.ReadUInt32($"irr-{i}");
+            MapWindow();
         }
-
-        for (int i = 0; i < LvtCount; i++)
-        {
-            _lvt[i] = reader.ReadUInt32($"lvt-{i}", LvtMasked);
-        }
-
-        LoadTimer(reader);
-        MapWindow();
     }
 
     private static ApicDeliveryMode ModeOf(uint entry) => (ApicDeliveryMode)((entry >> 8) & 7);

@@ -177,23 +177,13 @@ public sealed partial class LocalApic
         }
     }
 
-    private void SaveTimer(StateWriter writer)
+    private void DescribeTimer(StateVisitor visitor)
     {
-        writer.Write("initial-count", _initialCount);
-        writer.Write("divide", _divide);
-        writer.Write("count-start", _countStart);
-        writer.Write("tsc-deadline", _tscDeadline);
-        writer.Write("ran-out", _ranOut);
-        _timer.Save(writer, "timer");
-    }
-
-    private void LoadTimer(StateReader reader)
-    {
-        _initialCount = reader.ReadUInt32("initial-count");
-        _divide = reader.ReadUInt32("divide");
-        _countStart = reader.ReadInt64("count-start");
-        _tscDeadline = reader.ReadUInt64("tsc-deadline");
-        _ranOut = reader.ReadBoolean("ran-out");
-        _timer.Load(reader, "timer", _clock);
+        visitor.Value("initial-count", ref _initialCount);
+        visitor.Value("divide", ref _divide);
+        visitor.Value("count-start", ref _countStart);
+        visitor.Value("tsc-deadline", ref _tscDeadline);
+        visitor.Value("ran-out", ref _ranOut);
+        _timer.Describe(visitor, "timer", _clock);
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Interrupts;
@@ -6,7 +7,7 @@ namespace VirtShell.Machine.Interrupts;
 /// One 8259A programmable interrupt controller (Intel datasheet 231468), with the edge/level control register that the
 /// PIIX puts beside it. The pair and its ports are <see cref="Pic8259Pair"/>.
 /// </summary>
-internal sealed class Pic8259
+internal sealed class Pic8259 : IStateful
 {
     // ICW1, ICW4, OCW2 and OCW3 bits.
     private const byte Icw1Ic4 = 0x01;
@@ -152,35 +153,20 @@ internal sealed class Pic8259
         }
     }
 
-    public void Save(StateWriter writer, string name)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(name, 1);
-        writer.Write("registers", [_lines, _irr, _isr, _imr, _elcr, _vectorBase, _icw3, _firstPriority, _expectedIcw]);
-        writer.Write("needs-icw4", _needsIcw4);
-        writer.Write("single", _single);
-        writer.Write("auto-eoi", _autoEoi);
-        writer.Write("rotate-on-auto-eoi", _rotateOnAutoEoi);
-        writer.Write("special-mask", _specialMask);
-        writer.Write("special-fully-nested", _specialFullyNested);
-        writer.Write("read-isr", _readIsr);
-        writer.Write("poll", _poll);
-    }
-
-    public void Load(StateReader reader, string name)
-    {
-        StateReader section = reader.Section(name, 1);
-        byte[] registers = new byte[9];
-        section.ReadBytes("registers", registers);
+        byte[] registers = [_lines, _irr, _isr, _imr, _elcr, _vectorBase, _icw3, _firstPriority, _expectedIcw];
+        visitor.Array("registers", registers.AsSpan());
         (_lines, _irr, _isr, _imr, _elcr) = (registers[0], registers[1], registers[2], registers[3], registers[4]);
         (_vectorBase, _icw3, _firstPriority, _expectedIcw) = (registers[5], registers[6], (byte)(registers[7] & 7), registers[8]);
-        _needsIcw4 = section.ReadBoolean("needs-icw4");
-        _single = section.ReadBoolean("single");
-        _autoEoi = section.ReadBoolean("auto-eoi");
-        _rotateOnAutoEoi = section.ReadBoolean("rotate-on-auto-eoi");
-        _specialMask = section.ReadBoolean("special-mask");
-        _specialFullyNested = section.ReadBoolean("special-fully-nested");
-        _readIsr = section.ReadBoolean("read-isr");
-        _poll = section.ReadBoolean("poll");
+        visitor.Value("needs-icw4", ref _needsIcw4);
+        visitor.Value("single", ref _single);
+        visitor.Value("auto-eoi", ref _autoEoi);
+        visitor.Value("rotate-on-auto-eoi", ref _rotateOnAutoEoi);
+        visitor.Value("special-mask", ref _specialMask);
+        visitor.Value("special-fully-nested", ref _specialFullyNested);
+        visitor.Value("read-isr", ref _readIsr);
+        visitor.Value("poll", ref _poll);
     }
 
     private void Initialize(byte icw1)

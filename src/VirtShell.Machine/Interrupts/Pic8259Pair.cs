@@ -123,17 +123,15 @@ public sealed class Pic8259Pair : IDevice, IPortHandler
         Update();
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        _master.Save(writer, "master");
-        _slave.Save(writer, "slave");
-    }
-
-    public void Load(StateReader reader)
-    {
-        _master.Load(reader, "master");
-        _slave.Load(reader, "slave");
-        Update();
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Part("master", _master);
+        visitor.Part("slave", _slave);
+        if (visitor.IsLoading)
+        {
+            Update();
+        }
     }
 
     private void Update()

@@ -53,18 +53,16 @@ public sealed class CoprocessorError : IDevice, IPortHandler
         SetLatch(false);
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(Name, 1);
-        writer.Write("error", _error);
-        writer.Write("latched", _latched);
-    }
-
-    public void Load(StateReader reader)
-    {
-        StateReader? section = reader.TrySection(Name, 1);
-        _error = section?.ReadBoolean("error") ?? false;
-        SetLatch(section?.ReadBoolean("latched") ?? false);
+        ArgumentNullException.ThrowIfNull(visitor);
+        using StateScope section = visitor.Section(Name);
+        visitor.Value("error", ref _error);
+        visitor.Value("latched", ref _latched);
+        if (visitor.IsLoading)
+        {
+            SetLatch(_latched);
+        }
     }
 
     private void SetLatch(bool latched)

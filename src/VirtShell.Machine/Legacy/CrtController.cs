@@ -48,17 +48,10 @@ public sealed class CrtController : IDevice, IPortHandler
         }
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("registers", _registers);
-        writer.Write("index", (uint)_index);
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        reader.ReadBytes("registers", _registers);
-        _index = (byte)(reader.ReadByte("index") & IndexMask);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Array("registers", _registers.AsSpan());
+        visitor.Value("index", ref _index, IndexMask);
     }
 }

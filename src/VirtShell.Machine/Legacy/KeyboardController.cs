@@ -151,30 +151,19 @@ public sealed class KeyboardController : IDevice, IPortHandler
         FillOutput();
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        _keyboard.Save(writer, "keyboard");
-        _mouse.Save(writer, "mouse");
-        writer.Write("ram", _ram);
-        writer.Write("source", (uint)_source);
-        writer.Write("output", (uint)_output);
-        writer.Write("waiting", (uint)_waiting);
-        writer.Write("last-was-command", _lastWasCommand);
-        writer.Write("a20", _a20.FromKeyboardController);
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        _keyboard.Load(reader, "keyboard");
-        _mouse.Load(reader, "mouse");
-        reader.ReadBytes("ram", _ram);
-        _source = (Source)Math.Min(reader.ReadByte("source"), (byte)Source.Auxiliary);
-        _output = reader.ReadByte("output");
-        _waiting = reader.ReadByte("waiting");
-        _lastWasCommand = reader.ReadBoolean("last-was-command");
-        _a20.FromKeyboardController = reader.ReadBoolean("a20", true);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Part("keyboard", _keyboard);
+        visitor.Part("mouse", _mouse);
+        visitor.Array("ram", _ram.AsSpan());
+        int source = (int)_source;
+        visitor.Clamped("source", ref source, 0, (int)Source.Auxiliary);
+        _source = (Source)source;
+        visitor.Value("output", ref _output);
+        visitor.Value("waiting", ref _waiting);
+        visitor.Value("last-was-command", ref _lastWasCommand);
+        _a20.FromKeyboardController = visitor.Value("a20", _a20.FromKeyboardController);
     }
 
     private void Command(byte command)

@@ -5,7 +5,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Legacy;
 
 /// <summary>What is plugged into a port of the keyboard controller: takes command bytes, queues answers.</summary>
-internal abstract class Ps2Device
+internal abstract class Ps2Device : IStateful
 {
     protected const byte Acknowledge = 0xFA;
     protected const byte Resend = 0xFE;
@@ -55,36 +55,20 @@ internal abstract class Ps2Device
         }
     }
 
-    public virtual void Save(StateWriter writer, string name)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(name, 1);
-        writer.Write("answers", _answers.ToArray());
-        writer.Write("last", (uint)_last);
-        writer.Write("expecting", (uint)Expecting);
-        SaveFields(writer);
-    }
-
-    public virtual void Load(StateReader reader, string name)
-    {
-        StateReader section = reader.Section(name, 1);
-        _answers.Clear();
-        foreach (byte value in section.ReadBytes("answers").AsSpan())
-        {
-            Queue(value);
-        }
-
-        _last = section.ReadByte("last");
-        Expecting = section.ReadByte("expecting");
-        LoadFields(section);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Queue("answers", _answers, QueueLimit);
+        visitor.Value("last", ref _last);
+        Expecting = visitor.Value("expecting", Expecting);
+        DescribeFields(visitor);
     }
 
     protected abstract void Command(byte command);
 
     protected abstract void Argument(byte command, byte value);
 
-    protected abstract void SaveFields(StateWriter writer);
-
-    protected abstract void LoadFields(StateReader reader);
+    protected abstract void DescribeFields(StateVisitor visitor);
 
     protected void Queue(params ReadOnlySpan<byte> bytes)
     {

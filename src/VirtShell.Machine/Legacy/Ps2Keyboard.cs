@@ -88,18 +88,11 @@ internal sealed class Ps2Keyboard : Ps2Device
         }
     }
 
-    protected override void SaveFields(StateWriter writer)
+    protected override void DescribeFields(StateVisitor visitor)
     {
-        writer.Write("scan-code-set", (uint)_scanCodeSet);
-        writer.Write("leds", (uint)_leds);
-        writer.Write("enabled", _enabled);
-    }
-
-    protected override void LoadFields(StateReader reader)
-    {
-        _scanCodeSet = reader.ReadByte("scan-code-set", 2);
-        _leds = reader.ReadByte("leds");
-        _enabled = reader.ReadBoolean("enabled", true);
+        visitor.Value("scan-code-set", ref _scanCodeSet);
+        visitor.Value("leds", ref _leds);
+        visitor.Value("enabled", ref _enabled);
     }
 
     private void SetToDefaults()

@@ -95,22 +95,13 @@ internal sealed class Ps2Mouse : Ps2Device
         Queue(Acknowledge);
     }
 
-    protected override void SaveFields(StateWriter writer)
+    protected override void DescribeFields(StateVisitor visitor)
     {
-        writer.Write("resolution", (uint)_resolution);
-        writer.Write("sample-rate", (uint)_sampleRate);
-        writer.Write("doubled", _doubled);
-        writer.Write("remote", _remote);
-        writer.Write("enabled", _enabled);
-    }
-
-    protected override void LoadFields(StateReader reader)
-    {
-        _resolution = reader.ReadByte("resolution", 2);
-        _sampleRate = reader.ReadByte("sample-rate", 100);
-        _doubled = reader.ReadBoolean("doubled");
-        _remote = reader.ReadBoolean("remote");
-        _enabled = reader.ReadBoolean("enabled");
+        visitor.Value("resolution", ref _resolution);
+        visitor.Value("sample-rate", ref _sampleRate);
+        visitor.Value("doubled", ref _doubled);
+        visitor.Value("remote", ref _remote);
+        visitor.Value("enabled", ref _enabled);
     }
 
     private void SetToDefaults()

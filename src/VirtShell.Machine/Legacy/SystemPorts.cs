@@ -101,17 +101,10 @@ public sealed class SystemPorts : IDevice, IPortHandler
         }
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("reset-control", (uint)_resetControl);
-        writer.Write("a20", _a20.FromPort92);
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        _resetControl = reader.ReadByte("reset-control");
-        _a20.FromPort92 = reader.ReadBoolean("a20", true);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Value("reset-control", ref _resetControl);
+        _a20.FromPort92 = visitor.Value("a20", _a20.FromPort92);
     }
 }

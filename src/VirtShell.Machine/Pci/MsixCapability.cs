@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Pci;
 /// MSI-X (PCI 3.0, 6.8.2): a table of messages, one per vector, each of which can be masked; a masked vector's request waits
 /// in the pending bit array.
 /// </summary>
-public sealed class MsixCapability : IMmioHandler
+public sealed class MsixCapability : IMmioHandler, IStateful
 {
     /// <summary>The memory BAR: the table at 0, the pending bits at <see cref="PbaOffset"/>.</summary>
     internal const uint BarSize = 4096;
@@ -33,6 +33,7 @@ public sealed class MsixCapability : IMmioHandler
     private readonly int _vectors;
 
     // Runtime glue.
+    [NotState("Wiring.")]
     private IMsiSink? _sink;
 
     // Volatile (saved) state.
@@ -118,18 +119,11 @@ public sealed class MsixCapability : IMmioHandler
         _pending = 0;
     }
 
-    internal void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section("msix", 1);
-        writer.Write("table", _table);
-        writer.Write("pending", _pending);
-    }
-
-    internal void Load(StateReader reader)
-    {
-        StateReader section = reader.Section("msix", 1);
-        section.ReadBytes("table", _table);
-        _pending = section.ReadUInt64("pending");
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Array("table", _table.AsSpan());
+        visitor.Value("pending", ref _pending);
     }
 
     private bool IsMasked(int vector) =>

@@ -1,4 +1,5 @@
 using VirtShell.Machine.Bus;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Pci;
 
@@ -7,7 +8,9 @@ internal sealed class PciBar
 {
     private readonly IMmioHandler? _memory;
     private readonly IPortHandler? _ports;
+    [NotState("Follows from configuration space.")]
     private bool _mapped;
+    [NotState("Follows from configuration space.")]
     private uint _address;
 
     /// <param name="index">0 to 5.</param>

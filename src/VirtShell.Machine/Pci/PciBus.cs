@@ -129,24 +129,11 @@ public sealed class PciBus : IDevice, IPortHandler
         }
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("address", _address);
-        foreach (PciDevice device in Functions())
-        {
-            device.Save(writer);
-        }
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        _address = reader.ReadUInt32("address") & AddressWritable;
-        foreach (PciDevice device in Functions())
-        {
-            device.Load(reader);
-        }
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Value("address", ref _address, AddressWritable);
+        visitor.Parts([.. Functions()], static device => device.StateName);
     }
 
     internal void SetPin(PciDevice device, int pin, bool asserted) => _interrupts.SetPciInterrupt(device.Slot, pin, asserted);

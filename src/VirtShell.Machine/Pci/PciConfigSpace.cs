@@ -7,15 +7,20 @@ namespace VirtShell.Machine.Pci;
 /// A function's 256 bytes of configuration space, each bit read-only, writable, or cleared by writing one. Offsets and sizes
 /// from the guest are within one aligned doubleword, as configuration mechanism #1 makes them.
 /// </summary>
-public sealed class PciConfigSpace
+public sealed class PciConfigSpace : IStateful
 {
     public const int Size = 256;
 
     // Fixed configuration.
+    [NotState("Fixed when built.")]
     private readonly byte[] _reset = new byte[Size];
+    [NotState("Fixed when built.")]
     private readonly byte[] _writable = new byte[Size];
+    [NotState("Fixed when built.")]
     private readonly byte[] _writeOneToClear = new byte[Size];
+    [NotState("Fixed when built.")]
     private int _nextCapability = PciRegister.DeviceSpecific;
+    [NotState("Fixed when built.")]
     private int _lastCapability = -1;
 
     // Volatile (saved) state.
@@ -89,14 +94,13 @@ public sealed class PciConfigSpace
 
     public void Reset() => _reset.CopyTo(_values, 0);
 
-    public void Save(StateWriter writer) => writer.Write("config", _values);
-
-    /// <summary>Restores the bits that can change; what is fixed by this device stays.</summary>
-    public void Load(StateReader reader)
+    /// <summary>Of what is loaded only bits that can change are taken; what is fixed by this device stays.</summary>
+    public void Describe(StateVisitor visitor)
     {
+        ArgumentNullException.ThrowIfNull(visitor);
         byte[] saved = (byte[])_values.Clone();
-        reader.ReadBytes("config", saved);
-        for (int i = 0; i < Size; i++)
+        visitor.Array("config", saved.AsSpan());
+        for (int i = 0; visitor.IsLoading && i < Size; i++)
         {
             byte changes = (byte)(_writable[i] | _writeOneToClear[i]);
             _values[i] = (byte)((_reset[i] & ~changes) | (saved[i] & changes));

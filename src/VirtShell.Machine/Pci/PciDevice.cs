@@ -25,13 +25,14 @@ public readonly record struct PciIdentity(
     bool MultiFunction = false);
 
 /// <summary>One function on the PCI bus: its configuration space, base address registers, interrupt pin and MSI-X.</summary>
-public abstract class PciDevice
+public abstract class PciDevice : IStateful
 {
     // Fixed configuration.
     private readonly List<PciBar> _bars = [];
     private readonly PciIdentity _identity;
 
     // Runtime glue.
+    [NotState("Wiring.")]
     private PciBus? _bus;
 
     // Volatile (saved) state, besides configuration space.
@@ -55,8 +56,10 @@ public abstract class PciDevice
     public PciConfigSpace Config { get; } = new();
 
     /// <summary>Device number on bus 0.</summary>
+    [NotState("Wiring.")]
     public int Slot { get; private set; }
 
+    [NotState("Wiring.")]
     public int Function { get; private set; }
 
     /// <summary>MSI-X, where the function has it.</summary>
@@ -110,37 +113,37 @@ public abstract class PciDevice
         ResetDevice();
     }
 
-    internal void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(StateName, 1);
-        writer.Write("id", Identifier());
-        Config.Save(writer);
-        writer.Write("interrupt", _interrupt);
-        Msix?.Save(writer);
-        SaveDevice(writer);
-    }
-
-    internal void Load(StateReader reader)
-    {
-        StateReader section = reader.Section(StateName, 1);
-        uint saved = section.ReadUInt32("id");
-        if (saved != Identifier() && !WasSavedAs((ushort)(saved >> 16), (ushort)saved))
+        ArgumentNullException.ThrowIfNull(visitor);
+        uint id = Identifier();
+        visitor.Value("id", ref id);
+        if (id != Identifier() && !WasSavedAs((ushort)(id >> 16), (ushort)id))
         {
-            throw new StateFormatException($"Saved state has another device at PCI {StateName} ({saved:x8}) than this machine ({Identifier():x8}).");
+            throw visitor.Refused($"Saved state has another device at PCI {StateName} ({id:x8}) than this machine ({Identifier():x8}).");
         }
 
-        Config.Load(section);
-        _interrupt = section.ReadBoolean("interrupt");
-        Msix?.Load(section);
-        ApplyConfig();
-        LoadDevice(section);
+        Config.Describe(visitor);
+        visitor.Value("interrupt", ref _interrupt);
+        if (Msix is not null)
+        {
+            visitor.Part("msix", Msix);
+        }
+
+        if (visitor.IsLoading)
+        {
+            ApplyConfig();
+        }
+
+        DescribeDevice(visitor);
     }
 
     protected abstract void ResetDevice();
 
-    protected abstract void SaveDevice(StateWriter writer);
-
-    protected abstract void LoadDevice(StateReader reader);
+    /// <summary>Shows what the kind of device has beside configuration space, in the function's own section.</summary>
+    protected virtual void DescribeDevice(StateVisitor visitor)
+    {
+    }
 
     /// <summary>Whether earlier versions saved this function under another identity.</summary>
     protected virtual bool WasSavedAs(ushort vendorId, ushort deviceId) => false;

@@ -14,14 +14,6 @@ public sealed class I440FxHostBridge : PciDevice
     protected override void ResetDevice()
     {
     }
-
-    protected override void SaveDevice(StateWriter writer)
-    {
-    }
-
-    protected override void LoadDevice(StateReader reader)
-    {
-    }
 }
 
 /// <summary>The PIIX3's ISA bridge (Intel 290550, 82371SB, 4.1) with its PCI interrupt routing.</summary>
@@ -59,11 +51,13 @@ public sealed class Piix3IsaBridge : PciDevice, IPciFirmwareDefaults
 
     protected override void ResetDevice() => Route();
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
+        if (visitor.IsLoading)
+        {
+            Route();
+        }
     }
-
-    protected override void LoadDevice(StateReader reader) => Route();
 
     protected override void OnConfigWritten(int offset, int size)
     {
@@ -126,11 +120,13 @@ public sealed class Piix4PowerFunction : PciDevice, IPciFirmwareDefaults
 
     protected override void ResetDevice() => Tell();
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
+        if (visitor.IsLoading)
+        {
+            Tell();
+        }
     }
-
-    protected override void LoadDevice(StateReader reader) => Tell();
 
     protected override void OnConfigWritten(int offset, int size)
     {

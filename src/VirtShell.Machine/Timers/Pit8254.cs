@@ -101,28 +101,16 @@ public sealed class Pit8254 : IDevice, IPortHandler
         UpdateIrq(tick);
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(visitor);
         for (int i = 0; i < 3; i++)
         {
-            _channels[i].Save(writer, $"channel-{i}");
+            visitor.Part($"channel-{i}", _channels[i]);
         }
 
-        writer.Write("port-b", (uint)_portB);
-        _rise.Save(writer, "rise");
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        for (int i = 0; i < 3; i++)
-        {
-            _channels[i].Load(reader, $"channel-{i}");
-        }
-
-        _portB = reader.ReadByte("port-b");
-        _rise.Load(reader, "rise", _clock);
+        visitor.Value("port-b", ref _portB);
+        _rise.Describe(visitor, "rise", _clock);
     }
 
     private void WriteControl(byte control, long tick)

@@ -7,7 +7,7 @@ namespace VirtShell.Machine.Timers;
 /// One counter of an 8254 (Intel datasheet 231164), computed from the clock instead of counted: all methods take the
 /// present tick of its 1.193182 MHz input.
 /// </summary>
-internal sealed class PitChannel
+internal sealed class PitChannel : IStateful
 {
     private const int NoReload = -1;
     private const long Never = long.MaxValue;
@@ -238,52 +238,27 @@ internal sealed class PitChannel
         return rise > now ? rise : Never;
     }
 
-    public void Save(StateWriter writer, string name)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(name, 1);
-        writer.Write("mode", _mode);
-        writer.Write("bcd", _bcd);
-        writer.Write("access", _access);
-        writer.Write("count", _count);
-        writer.Write("reload", _reload);
-        writer.Write("reload-at", _reloadAt);
-        writer.Write("start", _start);
-        writer.Write("stopped-after", _stoppedAfter);
-        writer.Write("loaded", _loaded);
-        writer.Write("stopped", _stopped);
-        writer.Write("gate", _gate);
-        writer.Write("null-count", _nullCount);
-        writer.Write("write-high", _writeHigh);
-        writer.Write("read-high", _readHigh);
-        writer.Write("count-latched", _countLatched);
-        writer.Write("status-latched", _statusLatched);
-        writer.Write("write-low", (uint)_writeLow);
-        writer.Write("status-latch", (uint)_statusLatch);
-        writer.Write("count-latch", _countLatch);
-    }
-
-    public void Load(StateReader reader, string name)
-    {
-        StateReader section = reader.Section(name, 1);
-        _mode = Math.Clamp(section.ReadInt32("mode"), 0, 5);
-        _bcd = section.ReadBoolean("bcd");
-        _access = Math.Clamp(section.ReadInt32("access", 3), 1, 3);
-        _count = Math.Clamp(section.ReadInt32("count", 0x10000), 1, 0x10000);
-        _reload = Math.Clamp(section.ReadInt32("reload", NoReload), NoReload, 0x10000);
-        _reloadAt = section.ReadInt64("reload-at");
-        _start = section.ReadInt64("start");
-        _stoppedAfter = section.ReadInt64("stopped-after");
-        _loaded = section.ReadBoolean("loaded");
-        _stopped = section.ReadBoolean("stopped");
-        _gate = section.ReadBoolean("gate");
-        _nullCount = section.ReadBoolean("null-count");
-        _writeHigh = section.ReadBoolean("write-high");
-        _readHigh = section.ReadBoolean("read-high");
-        _countLatched = section.ReadBoolean("count-latched");
-        _statusLatched = section.ReadBoolean("status-latched");
-        _writeLow = section.ReadByte("write-low");
-        _statusLatch = section.ReadByte("status-latch");
-        _countLatch = section.ReadInt32("count-latch");
+        visitor.Clamped("mode", ref _mode, 0, 5);
+        visitor.Value("bcd", ref _bcd);
+        visitor.Clamped("access", ref _access, 1, 3);
+        visitor.Clamped("count", ref _count, 1, 0x10000);
+        visitor.Clamped("reload", ref _reload, NoReload, 0x10000);
+        visitor.Value("reload-at", ref _reloadAt);
+        visitor.Value("start", ref _start);
+        visitor.Value("stopped-after", ref _stoppedAfter);
+        visitor.Value("loaded", ref _loaded);
+        visitor.Value("stopped", ref _stopped);
+        visitor.Value("gate", ref _gate);
+        visitor.Value("null-count", ref _nullCount);
+        visitor.Value("write-high", ref _writeHigh);
+        visitor.Value("read-high", ref _readHigh);
+        visitor.Value("count-latched", ref _countLatched);
+        visitor.Value("status-latched", ref _statusLatched);
+        visitor.Value("write-low", ref _writeLow);
+        visitor.Value("status-latch", ref _statusLatch);
+        visitor.Value("count-latch", ref _countLatch);
     }
 
     // Mode 3: OUT is high for half of the count, rounded up.

@@ -184,30 +184,17 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
         Reschedule();
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        ArgumentNullException.ThrowIfNull(writer);
-        writer.Write("ram", _ram);
-        writer.Write("epoch", _epoch);
-        writer.Write("phase", _phase);
-        writer.Write("synced-at", _syncedAt);
-        writer.Write("index", (uint)_index);
-        writer.Write("flags", (uint)_flags);
-        writer.Write("stopped", _stopped);
-        _event.Save(writer, "event");
-    }
-
-    public void Load(StateReader reader)
-    {
-        ArgumentNullException.ThrowIfNull(reader);
-        reader.ReadBytes("ram", _ram);
-        _epoch = reader.ReadInt64("epoch");
-        _phase = Math.Clamp(reader.ReadInt64("phase"), 0, Second - 1);
-        _syncedAt = reader.ReadInt64("synced-at");
-        _index = (byte)(reader.ReadByte("index") & (Size - 1));
-        _flags = reader.ReadByte("flags");
-        _stopped = reader.ReadBoolean("stopped");
-        _event.Load(reader, "event", _clock);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Array("ram", _ram.AsSpan());
+        visitor.Value("epoch", ref _epoch);
+        visitor.Clamped("phase", ref _phase, 0, Second - 1);
+        visitor.Value("synced-at", ref _syncedAt);
+        visitor.Value("index", ref _index, Size - 1);
+        visitor.Value("flags", ref _flags);
+        visitor.Value("stopped", ref _stopped);
+        _event.Describe(visitor, "event", _clock);
     }
 
     private bool IsUpdating => !_stopped && Second - ((_clock.Now + _phase) % Second) <= UpdateWindow;

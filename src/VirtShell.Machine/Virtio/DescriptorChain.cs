@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Cpu.Memory;
+using VirtShell.State;
 
 namespace VirtShell.Machine.Virtio;
 
@@ -7,6 +8,7 @@ namespace VirtShell.Machine.Virtio;
 /// One request's buffers, as <see cref="Virtqueue.TryReadChain"/> found them: first those that the device reads, then those
 /// that it writes. Reused from request to request. Every access is checked; one outside RAM gives false.
 /// </summary>
+[NotState("Read anew from guest memory for each piece of a request.")]
 public sealed class DescriptorChain
 {
     /// <summary>Buffers in a chain at most, indirect ones included.</summary>

@@ -20,6 +20,7 @@ internal sealed class QueueWork
 
     // Runtime glue.
     private readonly MachineClock _clock;
+    [NotState("Within a piece of work.")]
     private int _descriptors;
 
     // Volatile (saved) state.
@@ -42,6 +43,7 @@ internal sealed class QueueWork
     public bool IsPending => _later.IsScheduled;
 
     /// <summary>Bytes that this piece may move yet.</summary>
+    [NotState("Within a piece of work.")]
     public int BytesLeft { get; private set; }
 
     /// <summary>Whether nothing more may be begun in this piece.</summary>
@@ -64,7 +66,5 @@ internal sealed class QueueWork
 
     public void Stop() => _clock.Cancel(_later);
 
-    public void Save(StateWriter writer, string name) => _later.Save(writer, name);
-
-    public void Load(StateReader reader, string name) => _later.Load(reader, name, _clock);
+    public void Describe(StateVisitor visitor, string name) => _later.Describe(visitor, name, _clock);
 }

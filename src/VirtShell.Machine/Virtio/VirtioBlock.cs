@@ -36,6 +36,9 @@ public sealed class VirtioBlock : VirtioDevice
 
     private const uint PciClass = 0x010000;
     private const int QueueSize = 256;
+
+    // A request in flight as it is saved: its first descriptor, and when it is due.
+    private const int RequestBytes = sizeof(ushort) + sizeof(long);
     private const uint SegmentBytes = 64 << 10;
 
     // Room in the queue for the header's and the status' descriptors.
@@ -48,13 +51,16 @@ public sealed class VirtioBlock : VirtioDevice
     private const int SectorSize = BlockRange.SectorSize;
 
     // Fixed configuration.
+    [NotState("Fixed when built.")]
     private readonly byte[] _id = new byte[VirtioBlockSpec.IdLength];
 
     // Runtime glue.
     private readonly IBlockDevice _disk;
     private readonly MachineClock _clock;
     private readonly TimerEvent _completion;
+    [NotState("Within a piece of a request.")]
     private readonly byte[] _buffer = new byte[PieceBytes];
+    [NotState("Within a piece of a request.")]
     private byte _status;
 
     // Volatile (saved) state, besides the event.
@@ -119,61 +125,58 @@ public sealed class VirtioBlock : VirtioDevice
         _done = 0;
     }
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
-        byte[] requests = new byte[_inFlight.Count * 10];
-        byte[] transfers = new byte[_inFlight.Count * 8];
-        int at = 0;
-        foreach (Request request in _inFlight)
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(requests.AsSpan(at), request.Head);
-            BinaryPrimitives.WriteInt64LittleEndian(requests.AsSpan(at + 2), request.Due);
-            BinaryPrimitives.WriteInt64LittleEndian(transfers.AsSpan(at / 10 * 8), request.Bytes);
-            at += 10;
-        }
+        ArgumentNullException.ThrowIfNull(visitor);
+        DescribeRequests(visitor);
+        visitor.Value("done", ref _done, min: 0);
+        _completion.Describe(visitor, "completion", _clock);
+        _accepting.Describe(visitor, "accepting");
 
-        writer.Write("in-flight", requests);
-        writer.Write("transfers", transfers);
-        writer.Write("done", _done);
-        _completion.Save(writer, "completion");
-        _accepting.Save(writer, "accepting");
-        (_disk as IStatefulBlockDevice)?.Save(writer);
+        // Content of any size comes last, so that nothing is looked for beyond it.
+        if (_disk is IStatefulBlockDevice stateful)
+        {
+            visitor.Part("disk", stateful, IStatefulBlockDevice.StateVersion);
+        }
     }
 
-    protected override void LoadDevice(StateReader reader)
+    private void DescribeRequests(StateVisitor visitor)
     {
-        byte[] requests = reader.ReadBytes("in-flight");
-        byte[] transfers = reader.ReadBytes("transfers");
-        int count = requests.Length / 10;
-        if (requests.Length % 10 != 0 || count > QueueSize || (reader.Has("transfers") && transfers.Length != count * 8))
+        byte[] requests = new byte[_inFlight.Count * RequestBytes];
+        byte[] transfers = new byte[_inFlight.Count * sizeof(long)];
+        int index = 0;
+        foreach (Request request in _inFlight)
         {
-            throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' is {requests.Length} bytes long, 'transfers' {transfers.Length}.");
+            BinaryPrimitives.WriteUInt16LittleEndian(requests.AsSpan(index * RequestBytes), request.Head);
+            BinaryPrimitives.WriteInt64LittleEndian(requests.AsSpan((index * RequestBytes) + sizeof(ushort)), request.Due);
+            BinaryPrimitives.WriteInt64LittleEndian(transfers.AsSpan(index++ * sizeof(long)), request.Bytes);
         }
 
-        _done = reader.ReadInt64("done");
-        if (_done < 0)
+        bool any = visitor.Bytes("in-flight", ref requests, QueueSize * RequestBytes);
+        bool hasTransfers = visitor.Bytes("transfers", ref transfers, QueueSize * sizeof(long));
+        if (!any)
         {
-            throw new StateFormatException($"Saved state is damaged: '{reader.Path}/done' is {_done}.");
+            return;
+        }
+
+        int count = requests.Length / RequestBytes;
+        if (requests.Length % RequestBytes != 0 || (hasTransfers && transfers.Length != count * sizeof(long)))
+        {
+            throw visitor.Damaged($"'{visitor.Path}/in-flight' is {requests.Length} bytes long, 'transfers' {transfers.Length}.");
         }
 
         _inFlight.Clear();
-        for (int at = 0; at < requests.Length; at += 10)
+        for (int i = 0; i < count; i++)
         {
-            ushort head = BinaryPrimitives.ReadUInt16LittleEndian(requests.AsSpan(at));
+            ushort head = BinaryPrimitives.ReadUInt16LittleEndian(requests.AsSpan(i * RequestBytes));
             if (head >= Queue(0).Size)
             {
-                throw new StateFormatException($"Saved state is damaged: '{reader.Path}/in-flight' names descriptor {head}.");
+                throw visitor.Damaged($"'{visitor.Path}/in-flight' names descriptor {head}.");
             }
 
-            long bytes = transfers.Length == 0 ? 0 : BinaryPrimitives.ReadInt64LittleEndian(transfers.AsSpan(at / 10 * 8));
-            _inFlight.Enqueue(new Request(head, BinaryPrimitives.ReadInt64LittleEndian(requests.AsSpan(at + 2)), Math.Clamp(bytes, 0, MaximumChainBytes)));
-        }
-
-        _completion.Load(reader, "completion", _clock);
-        _accepting.Load(reader, "accepting");
-        if (_disk is IStatefulBlockDevice stateful && reader.Has("disk"))
-        {
-            stateful.Load(reader);
+            long bytes = hasTransfers ? BinaryPrimitives.ReadInt64LittleEndian(transfers.AsSpan(i * sizeof(long))) : 0;
+            long due = BinaryPrimitives.ReadInt64LittleEndian(requests.AsSpan((i * RequestBytes) + sizeof(ushort)));
+            _inFlight.Enqueue(new Request(head, due, Math.Clamp(bytes, 0, MaximumChainBytes)));
         }
     }
 

@@ -37,7 +37,9 @@ public sealed class VirtioConsole : VirtioDevice, IOutletInput
     private readonly Action<byte> _output;
     private readonly MachineClock _clock;
     private readonly TimerEvent _opening;
+    [NotState("Within a piece of output.")]
     private bool _transmitting;
+    [NotState("Within a piece of input or output.")]
     private readonly byte[] _buffer = new byte[OutputPieceBytes];
 
     // Volatile (saved) state, besides the events.
@@ -163,38 +165,22 @@ public sealed class VirtioConsole : VirtioDevice, IOutletInput
 
     protected override void PowerOnDevice() => _input.Clear();
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
-        writer.Write("input", _input.ToArray());
-        writer.Write("open", _isOpen);
-        _opening.Save(writer, "opening");
-        writer.Write("in-hand", _hasInHand);
-        writer.Write("head", _head);
-        writer.Write("sent", _sent);
-        _sending.Save(writer, "sending");
-        _receiving.Save(writer, "receiving");
-    }
-
-    protected override void LoadDevice(StateReader reader)
-    {
-        _input.Clear();
-        foreach (byte value in reader.ReadBytes("input"))
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Queue("input", _input, int.MaxValue);
+        visitor.Value("open", ref _isOpen);
+        _opening.Describe(visitor, "opening", _clock);
+        visitor.Value("in-hand", ref _hasInHand);
+        visitor.Value("head", ref _head);
+        visitor.Value("sent", ref _sent);
+        if (visitor.IsLoading && (_head >= Queue(TransmitQueue).MaximumSize || _sent < 0))
         {
-            _input.Enqueue(value);
+            throw visitor.Damaged($"'{visitor.Path}' is at byte {_sent} of the request from descriptor {_head}.");
         }
 
-        _isOpen = reader.ReadBoolean("open");
-        _opening.Load(reader, "opening", _clock);
-        _hasInHand = reader.ReadBoolean("in-hand");
-        _head = reader.ReadUInt16("head");
-        _sent = reader.ReadInt64("sent");
-        if (_head >= Queue(TransmitQueue).MaximumSize || _sent < 0)
-        {
-            throw new StateFormatException($"Saved state is damaged: '{reader.Path}' is at byte {_sent} of the request from descriptor {_head}.");
-        }
-
-        _sending.Load(reader, "sending");
-        _receiving.Load(reader, "receiving");
+        _sending.Describe(visitor, "sending");
+        _receiving.Describe(visitor, "receiving");
     }
 
     private void Open()

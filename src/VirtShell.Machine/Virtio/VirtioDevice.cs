@@ -22,10 +22,14 @@ public interface IVirtioTransport
 /// A virtio device, whatever carries it: status, feature negotiation, queues and configuration space (virtio 1.2, section 2).
 /// A guest that breaks the rules finds the device in need of a reset; nothing it does throws.
 /// </summary>
-public abstract class VirtioDevice
+public abstract class VirtioDevice : IStateful
 {
+    // A sentence of ours.
+    private const int MostFailureBytes = 1 << 10;
+
     // Fixed configuration.
     private readonly Virtqueue[] _queues;
+    [NotState("Fixed when built.")]
     private readonly byte[] _initialConfig;
 
     // Volatile (saved) state.
@@ -82,6 +86,7 @@ public abstract class VirtioDevice
 
     public int ConfigLength => _config.Length;
 
+    [NotState("Wiring.")]
     internal IVirtioTransport? Transport { get; set; }
 
     /// <summary>Bytes of one request's buffers at most; a longer one makes the device need a reset.</summary>
@@ -251,39 +256,23 @@ public abstract class VirtioDevice
         }
     }
 
-    internal void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section("virtio", 1);
-        writer.Write("status", Status);
-        writer.Write("legacy", IsLegacy);
-        writer.Write("driver-features", DriverFeatures);
-        writer.Write("config-generation", ConfigGeneration);
-        writer.Write("config", _config);
-        writer.Write("failure", FailureReason ?? string.Empty);
+        ArgumentNullException.ThrowIfNull(visitor);
+        Status = visitor.Value("status", Status);
+        IsLegacy = visitor.Value("legacy", IsLegacy);
+        DriverFeatures = visitor.Value("driver-features", DriverFeatures);
+        ConfigGeneration = visitor.Value("config-generation", ConfigGeneration);
+        visitor.Array("config", _config.AsSpan());
+        string? failure = FailureReason;
+        visitor.Text("failure", ref failure, MostFailureBytes);
+        FailureReason = failure;
         for (int i = 0; i < _queues.Length; i++)
         {
-            _queues[i].Save(writer, QueueName(i));
+            visitor.Part(QueueName(i), _queues[i]);
         }
 
-        SaveDevice(writer);
-    }
-
-    internal void Load(StateReader reader)
-    {
-        StateReader section = reader.Section("virtio", 1);
-        Status = section.ReadByte("status");
-        IsLegacy = section.ReadBoolean("legacy");
-        DriverFeatures = section.ReadUInt64("driver-features");
-        ConfigGeneration = section.ReadByte("config-generation");
-        section.ReadBytes("config", _config);
-        string failure = section.ReadString("failure");
-        FailureReason = failure.Length == 0 ? null : failure;
-        for (int i = 0; i < _queues.Length; i++)
-        {
-            _queues[i].Load(section, QueueName(i));
-        }
-
-        LoadDevice(section);
+        DescribeDevice(visitor);
     }
 
     /// <summary>A running device's enabled queue has, or may have, new buffers. Does a small piece of the work, and leaves the rest to a clock event.</summary>
@@ -302,9 +291,8 @@ public abstract class VirtioDevice
     {
     }
 
-    protected abstract void SaveDevice(StateWriter writer);
-
-    protected abstract void LoadDevice(StateReader reader);
+    /// <summary>Shows what the type of device has besides, in the device's own section.</summary>
+    protected abstract void DescribeDevice(StateVisitor visitor);
 
     /// <summary>The driver writes configuration space, within its length; most of it is read-only.</summary>
     protected virtual void ConfigWritten(int offset, int size, uint value)

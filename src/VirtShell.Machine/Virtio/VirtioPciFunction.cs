@@ -119,34 +119,20 @@ public sealed partial class VirtioPciFunction : PciDevice, IMmioHandler, IVirtio
         _device.PowerOn();
     }
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
-        writer.Write("config-vector", _configVector);
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Value("config-vector", ref _configVector);
         for (int i = 0; i < _queueVectors.Length; i++)
         {
-            writer.Write(VectorName(i), _queueVectors[i]);
+            visitor.Value(VectorName(i), ref _queueVectors[i]);
         }
 
-        writer.Write("device-feature-select", _deviceFeatureSelect);
-        writer.Write("driver-feature-select", _driverFeatureSelect);
-        writer.Write("queue-select", _queueSelect);
-        writer.Write("isr", _isr);
-        _device.Save(writer);
-    }
-
-    protected override void LoadDevice(StateReader reader)
-    {
-        _configVector = reader.ReadUInt16("config-vector", VirtioPci.NoVector);
-        for (int i = 0; i < _queueVectors.Length; i++)
-        {
-            _queueVectors[i] = reader.ReadUInt16(VectorName(i), VirtioPci.NoVector);
-        }
-
-        _deviceFeatureSelect = reader.ReadUInt32("device-feature-select");
-        _driverFeatureSelect = reader.ReadUInt32("driver-feature-select");
-        _queueSelect = reader.ReadUInt16("queue-select");
-        _isr = reader.ReadByte("isr");
-        _device.Load(reader);
+        visitor.Value("device-feature-select", ref _deviceFeatureSelect);
+        visitor.Value("driver-feature-select", ref _driverFeatureSelect);
+        visitor.Value("queue-select", ref _queueSelect);
+        visitor.Value("isr", ref _isr);
+        visitor.Part("virtio", _device);
     }
 
     protected override void OnBusMasterEnabled() => _device.Resume();

@@ -25,6 +25,7 @@ public sealed class VirtioRng : VirtioDevice
     private readonly int _mostBytes;
 
     // Runtime glue.
+    [NotState("Within a request.")]
     private readonly byte[] _buffer = new byte[MostBytesPerRequest];
 
     // Volatile (saved) state.
@@ -91,15 +92,10 @@ public sealed class VirtioRng : VirtioDevice
 
     protected override void PowerOnDevice() => _random.Seed(_seed);
 
-    protected override void SaveDevice(StateWriter writer)
+    protected override void DescribeDevice(StateVisitor visitor)
     {
-        _random.Save(writer);
-        _work.Save(writer, "work");
-    }
-
-    protected override void LoadDevice(StateReader reader)
-    {
-        _random.Load(reader);
-        _work.Load(reader, "work");
+        ArgumentNullException.ThrowIfNull(visitor);
+        visitor.Part("xoshiro256", _random);
+        _work.Describe(visitor, "work");
     }
 }

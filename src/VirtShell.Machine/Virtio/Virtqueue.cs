@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Virtio;
 /// The device's side of a split virtqueue (virtio 1.2, 2.7). Everything in it is the guest's: each index, length and address
 /// is checked, and what does not hold makes the device need a reset.
 /// </summary>
-public sealed class Virtqueue
+public sealed class Virtqueue : IStateful
 {
     // Fixed configuration.
     private readonly VirtioDevice _device;
@@ -273,36 +273,23 @@ public sealed class Virtqueue
         }
     }
 
-    internal void Save(StateWriter writer, string name)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section(name, 1);
-        writer.Write("size", Size);
-        writer.Write("enabled", IsEnabled);
-        writer.Write("descriptor-area", DescriptorArea);
-        writer.Write("driver-area", DriverArea);
-        writer.Write("device-area", DeviceArea);
-        writer.Write("last-available", _lastAvailable);
-        writer.Write("used", _usedIndex);
-        writer.Write("signalled-used", _signalledUsed);
-    }
-
-    internal void Load(StateReader reader, string name)
-    {
-        StateReader section = reader.Section(name, 1);
-        int size = section.ReadInt32("size", MaximumSize);
-        if (size <= 0 || size > MaximumSize || !BitOperations.IsPow2(size))
+        ArgumentNullException.ThrowIfNull(visitor);
+        int size = visitor.Value("size", Size);
+        if (visitor.IsLoading && (size <= 0 || size > MaximumSize || !BitOperations.IsPow2(size)))
         {
-            throw new StateFormatException($"Saved state is damaged: '{section.Path}/size' is {size}, no size of a queue of at most {MaximumSize}.");
+            throw visitor.Damaged($"'{visitor.Path}/size' is {size}, no size of a queue of at most {MaximumSize}.");
         }
 
         Size = size;
-        IsEnabled = section.ReadBoolean("enabled");
-        DescriptorArea = section.ReadUInt64("descriptor-area");
-        DriverArea = section.ReadUInt64("driver-area");
-        DeviceArea = section.ReadUInt64("device-area");
-        _lastAvailable = section.ReadUInt16("last-available");
-        _usedIndex = section.ReadUInt16("used");
-        _signalledUsed = section.ReadUInt16("signalled-used");
+        IsEnabled = visitor.Value("enabled", IsEnabled);
+        DescriptorArea = visitor.Value("descriptor-area", DescriptorArea);
+        DriverArea = visitor.Value("driver-area", DriverArea);
+        DeviceArea = visitor.Value("device-area", DeviceArea);
+        visitor.Value("last-available", ref _lastAvailable);
+        visitor.Value("used", ref _usedIndex);
+        visitor.Value("signalled-used", ref _signalledUsed);
     }
 
     private bool TryReadUInt16(ulong address, out ushort value)

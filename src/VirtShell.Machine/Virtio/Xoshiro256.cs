@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Virtio;
 /// The xoshiro256** generator (Blackman and Vigna, 2018), seeded by SplitMix64: the same seed gives the same bytes on every
 /// host. Not for secrets.
 /// </summary>
-public sealed class Xoshiro256
+public sealed class Xoshiro256 : IStateful
 {
     private readonly ulong[] _state = new ulong[4];
 
@@ -51,25 +51,17 @@ public sealed class Xoshiro256
         }
     }
 
-    public void Save(StateWriter writer)
+    public void Describe(StateVisitor visitor)
     {
-        using StateWriter.SectionScope section = writer.Section("xoshiro256", 1);
-        writer.Write("s0", _state[0]);
-        writer.Write("s1", _state[1]);
-        writer.Write("s2", _state[2]);
-        writer.Write("s3", _state[3]);
-    }
-
-    public void Load(StateReader reader)
-    {
-        StateReader section = reader.Section("xoshiro256", 1);
-        _state[0] = section.ReadUInt64("s0");
-        _state[1] = section.ReadUInt64("s1");
-        _state[2] = section.ReadUInt64("s2");
-        _state[3] = section.ReadUInt64("s3");
-        if ((_state[0] | _state[1] | _state[2] | _state[3]) == 0)
+        ArgumentNullException.ThrowIfNull(visitor);
+        for (int i = 0; i < _state.Length; i++)
         {
-            throw new StateFormatException($"Saved state is damaged: '{section.Path}' is all zeros, which the generator never leaves.");
+            visitor.Value($"s{i}", ref _state[i]);
+        }
+
+        if (visitor.IsLoading && !_state.AsSpan().ContainsAnyExcept(0UL))
+        {
+            throw visitor.Damaged($"'{visitor.Path}' is all zeros, which the generator never leaves.");
         }
     }
 }

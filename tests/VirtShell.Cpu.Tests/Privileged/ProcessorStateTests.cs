@@ -1,5 +1,4 @@
 using System;
-using System.IO;
 using VirtShell.State;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;
@@ -27,7 +26,7 @@ public sealed unsafe class ProcessorStateTests
         byte[] middle = Save(first);
         using SystemGuest second = Prepare();
         Copy(first, second);
-        second.Processor.Load(StateReader.Open(new MemoryStream(middle)));
+        second.Processor.Load(middle);
         Assert.Equal(middle, Save(second));
         second.Processor.Run(1000 - instructions);
         Assert.Equal(expected, Save(second));
@@ -56,7 +55,7 @@ public sealed unsafe class ProcessorStateTests
         guest.Processor.Run(1);
         guest.Processor.RaiseNmi();
         byte[] saved = Save(guest);
-        guest.Processor.Load(StateReader.Open(new MemoryStream(saved)));
+        guest.Processor.Load(saved);
         guest.Processor.Run(1);
         Assert.Equal(1UL, guest.State->Gpr[3]);
         Assert.Equal(ExitReason.Halted, guest.Processor.Run(100));
@@ -76,7 +75,7 @@ public sealed unsafe class ProcessorStateTests
             damaged[random.Next(4, damaged.Length)] ^= (byte)(1 << random.Next(8));
             try
             {
-                guest.Processor.Load(StateReader.Open(new MemoryStream(damaged)));
+                guest.Processor.Load(damaged);
                 guest.Processor.Run(100);
             }
             catch (StateFormatException)

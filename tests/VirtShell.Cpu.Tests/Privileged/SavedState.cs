@@ -1,4 +1,3 @@
-using System.IO;
 using VirtShell.State;
 
 namespace VirtShell.Cpu.Tests.Privileged;
@@ -6,12 +5,7 @@ namespace VirtShell.Cpu.Tests.Privileged;
 /// <summary>A processor's state as bytes.</summary>
 internal static class SavedState
 {
-    public static byte[] Of(Vcpu processor)
-    {
-        using MemoryStream stream = new();
-        processor.Save(new StateWriter(stream));
-        return stream.ToArray();
-    }
+    public static byte[] Of(Vcpu processor) => processor.Save();
 
-    public static void Load(Vcpu processor, byte[] state) => processor.Load(StateReader.Open(new MemoryStream(state)));
+    public static void Load(Vcpu processor, byte[] state) => State.SavedState.Load(processor, state);
 }

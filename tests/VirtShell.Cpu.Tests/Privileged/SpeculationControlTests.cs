@@ -132,12 +132,13 @@ public sealed unsafe class SpeculationControlTests
         Assert.Equal(3UL, value);
 
         using MemoryStream earlier = new();
-        StateWriter writer = new(earlier);
-        using (writer.Section("msrs", 1))
+        StateSaver saver = new(earlier);
+        using (saver.Section("msrs"))
         {
-            writer.Write("mcgStatus", 0UL);
+            saver.Value("mcgStatus", 0UL);
         }
 
+        saver.Complete();
         SavedState.Load(guest.Processor, earlier.ToArray());
         Assert.True(guest.Processor.TryReadMsr(Msr.SpecCtrl, out value));
         Assert.Equal(0UL, value);

@@ -72,14 +72,14 @@ public sealed class MpTableTests
     {
         using Machine machine = new(Configuration());
         using MemoryStream stream = new();
-        machine.Save(new StateWriter(stream));
+        machine.Save(stream);
         byte[] state = stream.ToArray();
         byte[] name = Encoding.ASCII.GetBytes("crt-controller");
         int at = state.AsSpan().IndexOf(name);
         Assert.True(at > 0, "the section is there");
         "another-device"u8.CopyTo(state.AsSpan(at));
         machine.Bus.WritePort(0x3D4, 1, 0x0F);
-        machine.Load(StateReader.Open(new MemoryStream(state)));
+        machine.Load(state);
         Assert.Equal(0u, machine.Bus.ReadPort(0x3D4, 1));
     }
 

@@ -4,34 +4,23 @@ using System.Collections.Generic;
 using System.IO;
 using System.Text;
 
-namespace VirtShell.State;
+namespace VirtShell.State.Tests.Formats;
 
 /// <summary>
-/// Writes saved machine state as a tree of named, versioned sections holding named values, so that a reader can
-/// skip what it does not know and give a default to what is missing.
+/// Writes the first format of saved state ("VSS1"), as VirtShell did before it could save to a stream that is not seekable. A record
+/// is {kind u8, name-length u8, name UTF-8, payload-length i64, payload}, a section's payload {version i32, records...}.
 /// </summary>
-/// <remarks>
-/// Layout (little-endian): a record is {kind u8, name-length u8, name UTF-8, payload-length i64, payload}. A section's
-/// payload is {version i32, records...}. Rules: fields are only ever added; an absent field means "as before the field existed".
-/// </remarks>
-public sealed class StateWriter
+internal sealed class FirstFormatWriter
 {
-    internal const byte SectionKind = 1;
-    internal const byte ValueKind = 2;
-    internal const uint Magic = 0x31535356; // "VSS1"
+    private const byte SectionKind = 1;
+    private const byte ValueKind = 2;
+    private const uint Magic = 0x31535356; // "VSS1"
 
     private readonly Stream _output;
     private readonly Stack<long> _open = new();
 
-    /// <summary>Begins a state stream; <paramref name="output"/> must be seekable.</summary>
-    public StateWriter(Stream output)
+    public FirstFormatWriter(Stream output)
     {
-        ArgumentNullException.ThrowIfNull(output);
-        if (!output.CanSeek)
-        {
-            throw new ArgumentException("The state stream must be seekable.", nameof(output));
-        }
-
         _output = output;
         WriteRaw(Magic);
     }
@@ -83,11 +72,6 @@ public sealed class StateWriter
     private void WriteHeader(byte kind, string name, long length)
     {
         int count = Encoding.UTF8.GetByteCount(name);
-        if (count is 0 or > 255)
-        {
-            throw new ArgumentException("A state name has 1 to 255 bytes.", nameof(name));
-        }
-
         Span<byte> head = stackalloc byte[2 + count + 8];
         head[0] = kind;
         head[1] = (byte)count;
@@ -113,9 +97,9 @@ public sealed class StateWriter
     /// <summary>Closes the section it came from when disposed.</summary>
     public readonly ref struct SectionScope
     {
-        private readonly StateWriter _writer;
+        private readonly FirstFormatWriter _writer;
 
-        internal SectionScope(StateWriter writer) => _writer = writer;
+        internal SectionScope(FirstFormatWriter writer) => _writer = writer;
 
         public void Dispose() => _writer.EndSection();
     }

@@ -1,0 +1,76 @@
+using System;
+using VirtShell.State;
+
+namespace VirtShell.Cpu.Memory;
+
+/// <summary>Memory as state: RAM and ROM content without the zeros, and what each page is.</summary>
+public sealed unsafe partial class PhysicalMemory : IStateful
+{
+    private const PageKinds SavedKinds = PageKinds.Ram | PageKinds.Rom;
+
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        ulong bytes = RamBytes;
+        visitor.Value("bytes", ref bytes);
+        if (bytes != RamBytes)
+        {
+            throw visitor.Refused($"Saved state is of a machine with {bytes} bytes of RAM; this one has {RamBytes}.");
+        }
+
+        if (visitor.IsLoading)
+        {
+            HostMemory.Discard(_base, Top);
+        }
+
+        visitor.Blocks("at-", new Chunks(this), hexadecimal: true);
+
+        // Which pages code was decoded from is the engine's knowledge, no part of the guest's state.
+        byte[] kinds = new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))).ToArray();
+        CutKinds(kinds);
+        visitor.Array("kinds", kinds.AsSpan());
+        if (visitor.IsLoading)
+        {
+            CutKinds(kinds);
+            kinds.CopyTo(new Span<byte>(_kinds, kinds.Length));
+            TellMappingChanged(0, Top);
+        }
+    }
+
+    private static void CutKinds(Span<byte> kinds)
+    {
+        foreach (ref byte kind in kinds)
+        {
+            kind &= (byte)SavedKinds;
+        }
+    }
+
+    // Blocks of 1 MiB, by their addresses.
+    private sealed class Chunks(PhysicalMemory memory) : StateBlocks
+    {
+        private const ulong Size = 1 << 20;
+
+        public override long Next(long number)
+        {
+            for (ulong at = ((ulong)number + Size - 1) & ~(Size - 1); at < memory.Top; at += Size)
+            {
+                // The hole below 4 GiB is never looked at: reading it would make the host back it.
+                if (HasMemory(at) && !IsZero(memory._base + at, SizeAt(at)))
+                {
+                    return (long)at;
+                }
+            }
+
+            return -1;
+        }
+
+        public override ReadOnlySpan<byte> Read(long number) => new(memory._base + number, (int)SizeAt((ulong)number));
+
+        public override Span<byte> Room(long number, long length) =>
+            (ulong)number % Size == 0 && (ulong)number < memory.Top ? new(memory._base + number, (int)SizeAt((ulong)number)) : default;
+
+        private ulong SizeAt(ulong at) => Math.Min(Size, memory.Top - at);
+
+        private bool HasMemory(ulong at) => new ReadOnlySpan<byte>(memory._kinds + (at / PageSize), (int)(SizeAt(at) / PageSize)).ContainsAnyExcept((byte)0);
+    }
+}
