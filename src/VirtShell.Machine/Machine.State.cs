@@ -69,6 +69,7 @@ public sealed partial class Machine : IStateful
         if (visitor.IsLoading)
         {
             _board.Reset();
+            _firmware.PrepareParts(_board);
         }
 
         // The opposite order of building, as far as the rows ask for it: PartLayer says why.
@@ -83,7 +84,8 @@ public sealed partial class Machine : IStateful
     private void PowerOn()
     {
         _board.Reset();
-        _firmware.Reset(_board, Cpu);
+        _firmware.PrepareParts(_board);
+        _firmware.Start(_board, Cpu);
     }
 
     // What a run that was interrupted has yet to do: the end that the guest asked for while its console still sends, and the alarm.

@@ -22,8 +22,7 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
     private byte[]? _acpiTables;
     private byte[]? _mpTable;
 
-    /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
-    public override void Reset(Board board, Vcpu cpu)
+    public override void PrepareParts(Board board)
     {
         board.Interrupts.Pic.InitializeAsFirmware();
         board.Find<Pit8254>()?.InitializeAsFirmware();
@@ -33,17 +32,21 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
         {
             board.Pci.AssignResources();
         }
+    }
 
+    /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
+    public override void Start(Board board, Vcpu cpu)
+    {
         // They tell of parts and of routes that are the same at each reset.
         _acpiTables ??= AcpiTables.Build((uint)MemoryMap.FirmwareStart, board);
         _mpTable ??= MpTable.Build((uint)cpu.GetRegister(EdxNumber), board);
         MemoryMap.WriteBiosData(board);
         board.Memory.Write(MemoryMap.FirmwareStart, _acpiTables);
         board.Memory.Write(MpTable.Address, _mpTable);
-        Start(cpu, board.Configuration.CpuModel, board.Memory, _acpiTables.Length == 0 ? 0 : MemoryMap.FirmwareStart);
+        Load(cpu, board.Configuration.CpuModel, board.Memory, _acpiTables.Length == 0 ? 0 : MemoryMap.FirmwareStart);
     }
 
-    private void Start(Vcpu cpu, CpuModel model, PhysicalMemory memory, ulong rsdp)
+    private void Load(Vcpu cpu, CpuModel model, PhysicalMemory memory, ulong rsdp)
     {
         switch (image)
         {

@@ -9,7 +9,10 @@ namespace VirtShell.Machine.Boot;
 /// </summary>
 internal abstract class Firmware
 {
-    /// <summary>Called at power-on and at each reset, with every part and the processor in its power-on state and RAM cleared.</summary>
+    /// <summary>Leaves parts as a system finds them, when all are in their power-on state: at power-on, at each reset, and before state is loaded, which may not know all of them.</summary>
+    public abstract void PrepareParts(Board board);
+
+    /// <summary>Called at power-on and at each reset, with parts prepared, the processor in its power-on state and RAM cleared.</summary>
     /// <exception cref="MachineBootException">There is nothing that can be started.</exception>
-    public abstract void Reset(Board board, Vcpu cpu);
+    public abstract void Start(Board board, Vcpu cpu);
 }

@@ -23,22 +23,24 @@ internal interface IDmaController
 /// A device's end of a DMA channel. It belongs to the board: a device has it whether there is a controller or not, and
 /// without one nothing is ever granted.
 /// </summary>
-internal sealed class DmaChannel(int number)
+internal sealed class DmaChannel
 {
     public const int Count = 8;
+
+    public DmaChannel(int number) => Number = number;
 
     /// <summary>The controller, once it is built.</summary>
     [NotState("Wiring.")]
     public IDmaController? Controller { get; set; }
 
     /// <summary>0 to 3 move bytes, 5 to 7 words; 4 is the cascade.</summary>
-    public int Number => number;
+    public int Number { get; }
 
     /// <summary>Whether the guest has the channel open, so that it would move data now.</summary>
-    public bool IsOpen => Controller is { } controller && controller.IsOpen(number);
+    public bool IsOpen => Controller is { } controller && controller.IsOpen(Number);
 
     /// <summary>Sets the level of DREQ, which the guest sees in the status register.</summary>
-    public void SetRequest(bool asserted) => Controller?.SetRequest(number, asserted);
+    public void SetRequest(bool asserted) => Controller?.SetRequest(Number, asserted);
 
     /// <summary>
     /// Moves data from memory to the device, as far as the channel is open, and at most to the end of the guest's count: 128 KiB.
@@ -50,7 +52,7 @@ internal sealed class DmaChannel(int number)
     public int Read(Span<byte> destination, out bool isLast)
     {
         isLast = false;
-        return Controller?.Read(number, destination, out isLast) ?? 0;
+        return Controller?.Read(Number, destination, out isLast) ?? 0;
     }
 
     /// <summary>Moves data from the device to memory, otherwise as <see cref="Read"/>; where the guest's mode moves nothing that way, nothing is written.</summary>
@@ -60,6 +62,6 @@ internal sealed class DmaChannel(int number)
     public int Write(ReadOnlySpan<byte> source, out bool isLast)
     {
         isLast = false;
-        return Controller?.Write(number, source, out isLast) ?? 0;
+        return Controller?.Write(Number, source, out isLast) ?? 0;
     }
 }
