@@ -128,6 +128,24 @@ public sealed unsafe partial class Vcpu
         }
     }
 
+    /// <summary>
+    /// Goes on to the next part of the budget before the present one is spent: running up to its last instruction would end within a
+    /// block, and have another translated that begins there. False at the end of the whole budget.
+    /// </summary>
+    internal bool TryExtendSlice()
+    {
+        CpuState* s = _s;
+        long more = Math.Min(_finalEnd - s->RunEnd, Slice - s->Budget);
+        if (more <= 0)
+        {
+            return false;
+        }
+
+        s->RunEnd += more;
+        s->Budget += more;
+        return true;
+    }
+
     /// <summary>Takes the next part of the budget. Emitted code looks for requests to stop at the end of each part only.</summary>
     private bool NextSlice()
     {

@@ -208,6 +208,7 @@ public sealed partial class SettingsTests
         Seed = 7,
         RtcStart = RtcStart.LocalTime,
         Disks = [new VmDisk("d")],
+        Parts = ["virtio-rng=off"],
         HangInstructions = 5,
         SerialLogBytes = 1 << 20,
         ResetAction = start.ResetAction == ResetAction.Restart ? ResetAction.EndRun : ResetAction.Restart,

@@ -375,7 +375,7 @@ internal sealed unsafe partial class Translator : IDisposable
         {
             case ExitKind.Budget:
                 _exitsBudget++;
-                if (s->Budget > 0)
+                if (!_vcpu.TryExtendSlice() && s->Budget > 0)
                 {
                     _vcpu.Dispatch();
                 }
