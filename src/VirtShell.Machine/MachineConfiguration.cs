@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using VirtShell.Cpu;
 using VirtShell.Machine.Boards;
+using VirtShell.Machine.Drives;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine;
@@ -46,6 +47,9 @@ public sealed class MachineConfiguration
 
     /// <summary>Disks on virtio-blk, in order (vda, vdb, …). The machine does not dispose them.</summary>
     public IReadOnlyList<DiskAttachment> Disks { get; init; } = [];
+
+    /// <summary>Drives on the IDE and floppy controllers.</summary>
+    public IReadOnlyList<Drive> Drives { get; init; } = [];
 }
 
 /// <summary>A disk on the machine: its content and the serial number (up to 20 characters) that the guest sees.</summary>
@@ -71,3 +75,11 @@ public sealed record MultibootModule(ReadOnlyMemory<byte> Content, string Comman
 
 /// <summary>An ELF kernel without a Multiboot header: by the PVH boot ABI where it has that note, else an uncompressed Linux kernel at its ELF entry.</summary>
 public sealed record ElfBoot(ReadOnlyMemory<byte> Image, ReadOnlyMemory<byte> Initrd, string CommandLine) : BootImage;
+
+/// <summary>The built-in BIOS, which looks for something that boots on the machine's drives.</summary>
+/// <param name="Order">Kinds of drives in the order in which they are tried.</param>
+public sealed record BiosBoot(IReadOnlyList<DriveKind> Order) : BootImage;
+
+/// <summary>A firmware image from a file, mapped below 4 GiB and its last 128 KiB below 1 MiB, entered at the reset vector.</summary>
+/// <param name="Image">A multiple of 64 KiB, 16 MiB at most.</param>
+public sealed record RomBoot(ReadOnlyMemory<byte> Image) : BootImage;
