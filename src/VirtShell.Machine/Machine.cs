@@ -42,7 +42,7 @@ public sealed partial class Machine : IDisposable
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
-        _firmware = new DirectBoot(configuration.Boot);
+        _firmware = Firmware.For(configuration.Boot);
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {

@@ -85,4 +85,17 @@ public sealed record BiosBoot(IReadOnlyList<DriveKind> Order) : BootImage;
 
 /// <summary>A firmware image from a file, mapped below 4 GiB and its last 128 KiB below 1 MiB, entered at the reset vector.</summary>
 /// <param name="Image">A multiple of 64 KiB, 16 MiB at most.</param>
-public sealed record RomBoot(ReadOnlyMemory<byte> Image) : BootImage;
+public sealed record RomBoot(ReadOnlyMemory<byte> Image) : BootImage
+{
+    /// <summary>Kinds of drives in the order in which firmware is asked to try them; empty leaves it to the firmware.</summary>
+    public IReadOnlyList<DriveKind> Order { get; init; } = [];
+
+    /// <summary>Programs that firmware runs for devices which have none of their own.</summary>
+    public IReadOnlyList<OptionRom> OptionRoms { get; init; } = [];
+}
+
+/// <summary>An option ROM: a multiple of 512 bytes that begins with AA55h (PCI Firmware Specification 3.0, 5).</summary>
+/// <param name="Name">A file name, up to 40 characters.</param>
+/// <param name="Content">The image.</param>
+/// <param name="IsDisplay">Whether it serves the display, which firmware starts before the others.</param>
+public sealed record OptionRom(string Name, ReadOnlyMemory<byte> Content, bool IsDisplay);

@@ -17,6 +17,7 @@ internal sealed class TestBoard : IBoardSignals, IStateful
     private const ulong DefaultMemory = 64 << 20;
     private readonly ulong _memoryBytes;
     private readonly PartSettings _parts;
+    private readonly BootImage _boot;
     private long _retired;
 
     public TestBoard(params string[] parts)
@@ -24,15 +25,16 @@ internal sealed class TestBoard : IBoardSignals, IStateful
     {
     }
 
-    public TestBoard(PartSettings parts, ulong memoryBytes)
+    public TestBoard(PartSettings parts, ulong memoryBytes, BootImage? boot = null)
     {
         _parts = parts;
+        _boot = boot ?? new MultibootBoot(default, string.Empty);
         _memoryBytes = memoryBytes;
         Clock = new MachineClock(() => _retired);
         MachineConfiguration configuration = new()
         {
             MemoryBytes = memoryBytes,
-            Boot = new MultibootBoot(default, string.Empty),
+            Boot = _boot,
             RtcStart = new DateTime(2026, 1, 31, 23, 59, 57, DateTimeKind.Utc),
             Parts = parts,
         };
@@ -40,6 +42,9 @@ internal sealed class TestBoard : IBoardSignals, IStateful
         Board.Reset();
         Board.Pci.AssignResources();
     }
+
+    /// <summary>A board that firmware starts, which has every part of a PC.</summary>
+    public static TestBoard WithFirmware(params string[] parts) => new(PartSettings.Parse(MachineModel.Pc, parts), DefaultMemory, new RomBoot(default));
 
     public Board Board { get; }
 
@@ -140,7 +145,7 @@ internal sealed class TestBoard : IBoardSignals, IStateful
     /// <summary>Saves this board and loads the state into a new one.</summary>
     public TestBoard Copy()
     {
-        TestBoard copy = new(_parts, _memoryBytes);
+        TestBoard copy = new(_parts, _memoryBytes, _boot);
         copy.Load(this.Save());
         copy.Interrupts.Resynchronize();
         return copy;

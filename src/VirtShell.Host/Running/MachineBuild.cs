@@ -98,7 +98,7 @@ internal sealed class MachineBuild : IDisposable
         }
         catch (MachineBootException e)
         {
-            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel}' cannot be booted: {e.Message}", e);
+            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel ?? _definition.Firmware}' cannot be booted: {e.Message}", e);
         }
         catch (OutOfMemoryException e)
         {
@@ -133,9 +133,14 @@ internal sealed class MachineBuild : IDisposable
             return new MultibootBoot(guest.Image, WithName(name, definition.CommandLine));
         }
 
+        if (definition.Firmware is { } firmware)
+        {
+            return FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+        }
+
         if (definition.Kernel is not { } source)
         {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel or a bundled guest.");
+            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel, a bundled guest or a firmware image.");
         }
 
         progress?.Report($"Resolving kernel {source}");

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.FirmwareConfig;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -147,21 +148,21 @@ internal static class PcModel
         {
             Needs = ["pci"],
             IsEssential = true,
-            Claims = [Claim.PciFunction("function", HostBridgeSlot, 0)],
-            Functions = _ => [new I440FxHostBridge()],
+            Claims = [Claim.PciFunction("function", HostBridgeSlot, 0), Claim.Memory("shadow", ShadowMemory.Start, ShadowMemory.Length)],
+            Functions = c => [new I440FxHostBridge(c.Configuration.BootsByFirmware ? new ShadowMemory(c.Bus, c.Memory) : null)],
         },
         new("piix3", "ISA bridge, PCI interrupt routing")
         {
             Needs = ["pci"],
             IsEssential = true,
             Claims = [Claim.PciFunction("function", PiixSlot, 0)],
-            Functions = c => [new Piix3IsaBridge(c.Board.Pci)],
+            Functions = c => [new Piix3IsaBridge(c.Board.Pci, c.Configuration.BootsByFirmware)],
         },
         new("piix4-pm", "place of the ACPI power management")
         {
             Needs = ["pci", "acpi-pm"],
             Claims = [Claim.PciFunction("function", PiixSlot, 3)],
-            Functions = c => [new Piix4PowerFunction(AcpiPm.Base) { PowerManagementMoved = c.Part<AcpiPm>().MoveTo }],
+            Functions = c => [new Piix4PowerFunction(AcpiPm.Base, c.Configuration.BootsByFirmware ? new SmBusHost(c.Bus) : null) { PowerManagementMoved = c.Part<AcpiPm>().MoveTo }],
         },
         new("virtio-rng", "virtio entropy")
         {
@@ -193,6 +194,17 @@ internal static class PcModel
                 Claim.Dma("cascade", Dma8237Pair.CascadeChannel),
             ],
             Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
+        },
+        new("fw-cfg", "firmware configuration device")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.Boot is RomBoot,
+            Claims =
+            [
+                Claim.Ports("selector", FwCfg.SelectorPort, FwCfg.SelectorPortCount, isReserved: true),
+                Claim.Ports("dma", FwCfg.DmaPort, FwCfg.DmaPortCount, isReserved: true),
+            ],
+            Device = c => new FwCfg(c.Bus, c.Memory, new FwCfgItems(c.Board)),
         },
     ];
 

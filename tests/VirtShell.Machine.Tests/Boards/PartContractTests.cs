@@ -44,7 +44,7 @@ public sealed class PartContractTests
     [MemberData(nameof(Parts))]
     public void RandomAccessesDoNoHarmAndStateStaysWhole(string model, string part)
     {
-        TestBoard board = new();
+        TestBoard board = TestBoard.WithFirmware();
         board.UsePic();
         Toucher toucher = new(Row(model, part), seed: 1);
         int before = board.Snapshot().Length;
@@ -73,7 +73,7 @@ public sealed class PartContractTests
     public void BoardsBesideEachOtherAreIndependent(string model, string part)
     {
         PartRow row = Row(model, part);
-        (TestBoard first, TestBoard second, TestBoard untouched) = (new(), new(), new());
+        (TestBoard first, TestBoard second, TestBoard untouched) = (TestBoard.WithFirmware(), TestBoard.WithFirmware(), TestBoard.WithFirmware());
         byte[] start = untouched.Snapshot();
         Toucher one = new(row, seed: 2);
         Toucher other = new(row, seed: 2);
@@ -95,7 +95,7 @@ public sealed class PartContractTests
     [MemberData(nameof(Parts))]
     public void EveryClaimIsAnswered(string model, string part)
     {
-        TestBoard board = new();
+        TestBoard board = TestBoard.WithFirmware();
         foreach (Claim claim in Row(model, part).Claims)
         {
             switch (claim.Kind)
