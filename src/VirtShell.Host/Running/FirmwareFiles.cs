@@ -14,14 +14,14 @@ internal static class FirmwareFiles
 
     /// <exception cref="VmException">The image cannot be read.</exception>
     /// <exception cref="ImageException">It is not there.</exception>
-    public static RomBoot Prepare(string source, string baseFolder, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
+    public static (RomBoot Boot, ReadOnlyMemory<byte> VideoRom) Prepare(string source, string baseFolder, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
         progress?.Report($"Resolving firmware {source}");
         ResolvedFile image = resolver.Resolve(source, baseFolder, null, progress, cancellation);
-        return new RomBoot(ImageBytes.Read(image)) { OptionRoms = FindBeside(source, image, baseFolder, resolver, cancellation) is { } rom ? [rom] : [] };
+        return (new RomBoot(ImageBytes.Read(image)), FindBeside(source, image, baseFolder, resolver, cancellation));
     }
 
-    private static OptionRom? FindBeside(string source, ResolvedFile image, string baseFolder, ImageResolver resolver, CancellationToken cancellation)
+    private static ReadOnlyMemory<byte> FindBeside(string source, ResolvedFile image, string baseFolder, ImageResolver resolver, CancellationToken cancellation)
     {
         string beside;
         if (source.StartsWith(Package, StringComparison.Ordinal))
@@ -34,18 +34,18 @@ internal static class FirmwareFiles
             beside = Path.Combine(Path.GetDirectoryName(image.Path) ?? string.Empty, DisplayRom);
             if (!File.Exists(beside))
             {
-                return null;
+                return default;
             }
         }
 
         try
         {
-            return new OptionRom(DisplayRom, ImageBytes.Read(resolver.Resolve(beside, baseFolder, null, null, cancellation)), IsDisplay: true);
+            return ImageBytes.Read(resolver.Resolve(beside, baseFolder, null, null, cancellation));
         }
         catch (ImageException)
         {
             // A package of firmware that brings none.
-            return null;
+            return default;
         }
     }
 }

@@ -22,6 +22,7 @@ internal sealed class MachineBuild : IDisposable
 
     private readonly VmDefinition _definition;
     private readonly BootImage _boot;
+    private ReadOnlyMemory<byte> _videoRom;
     private DateTime _clockStarted;
 
     private MachineBuild(VmDefinition definition, BootImage boot, IReadOnlyList<GuardedDisk> disks)
@@ -44,9 +45,17 @@ internal sealed class MachineBuild : IDisposable
     public static MachineBuild Prepare(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
         BootImage boot;
+        ReadOnlyMemory<byte> videoRom = default;
         try
         {
-            boot = PrepareBoot(definition, resolver, progress, cancellation);
+            if (definition.Firmware is { } firmware)
+            {
+                (boot, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+            }
+            else
+            {
+                boot = PrepareBoot(definition, resolver, progress, cancellation);
+            }
         }
         catch (ImageException e)
         {
@@ -68,7 +77,7 @@ internal sealed class MachineBuild : IDisposable
             throw;
         }
 
-        return new MachineBuild(definition, boot, disks);
+        return new MachineBuild(definition, boot, disks) { _videoRom = videoRom };
     }
 
     /// <summary>Bytes of all disks together.</summary>
@@ -91,6 +100,7 @@ internal sealed class MachineBuild : IDisposable
                 RtcStart = _clockStarted,
                 Parts = PartSettings.Parse(MachineModel.Pc, _definition.Parts),
                 Boot = _boot,
+                VideoRom = _videoRom,
                 Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
             });
             Built?.Invoke(machine);
@@ -131,11 +141,6 @@ internal sealed class MachineBuild : IDisposable
             BundledGuest guest = GuestCatalog.Find(name)
                 ?? throw new VmException(VmErrorKind.ImageNotFound, $"There is no bundled guest '{name}'. There are: {string.Join(", ", GuestCatalog.All.Select(one => one.Name))}.");
             return new MultibootBoot(guest.Image, WithName(name, definition.CommandLine));
-        }
-
-        if (definition.Firmware is { } firmware)
-        {
-            return FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
         }
 
         if (definition.Kernel is not { } source)

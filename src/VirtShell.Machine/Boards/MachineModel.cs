@@ -54,9 +54,11 @@ public sealed class MachineModel
     internal IReadOnlyList<PartRow> Plan(PartSettings settings, MachineConfiguration? configuration = null)
     {
         List<PartRow> plan = [];
+        HashSet<string> replaced = [.. Rows.Where(row => settings.Has(row, configuration)).SelectMany(row => row.Replaces)];
         foreach (PartRow row in Rows)
         {
-            if (!settings.Has(row, configuration))
+            // What somebody asks for stays, and is told that both cannot be.
+            if (!settings.Has(row, configuration) || (replaced.Contains(row.Name) && !settings.AsksFor(row.Name)))
             {
                 continue;
             }

@@ -61,6 +61,9 @@ public sealed class PartSettings
     internal bool Has(PartRow row, MachineConfiguration? configuration = null) =>
         _presence.GetValueOrDefault(row.Name, configuration is null || row.IsPresentWith is null ? row.IsPresent : row.IsPresentWith(configuration));
 
+    /// <summary>Whether somebody asked for the part by its name.</summary>
+    internal bool AsksFor(string name) => _presence.GetValueOrDefault(name);
+
     internal long ValueOf(PartRow row, PartOption option) => _values.GetValueOrDefault((row.Name, option.Name), option.Default);
 
     private void Add(MachineModel model, string setting)
