@@ -9,6 +9,7 @@ using VirtShell.Machine.Bus;
 using VirtShell.Machine.Display;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
+using VirtShell.Machine.Pci;
 using VirtShell.Machine.Virtio;
 using VirtShell.State;
 using VirtShell.Storage;
@@ -31,6 +32,7 @@ public sealed partial class Machine : IDisposable
     private readonly InterruptRouter _interrupts;
     private readonly CoprocessorError? _coprocessor;
     private readonly VirtioConsole? _console;
+    private readonly I6300EsbWatchdog? _watchdog;
     private readonly VgaAdapter? _display;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
@@ -59,6 +61,7 @@ public sealed partial class Machine : IDisposable
             _interrupts = _board.Interrupts;
             _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
+            _watchdog = _board.Find<I6300EsbWatchdog>();
             _display = _board.Find<VgaAdapter>();
             Screen = _display is null ? null : new MachineScreen(_display, _clock);
             Cpu.Reset();

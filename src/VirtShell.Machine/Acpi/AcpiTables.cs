@@ -94,7 +94,7 @@ internal static class AcpiTables
         uint dsdt = Place(Table("DSDT", DsdtRevision, Dsdt.Build(PciMemoryStart, board.Interrupts, board.Rows)));
         uint fadt = Place(Fadt(facs, dsdt, board), new(36, 4), new(40, 4), new(140, 8));
         uint madt = Place(Madt(board.Rows));
-        uint[] tables = [fadt, madt];
+        uint[] tables = board.Find<Hpet>() is null ? [fadt, madt] : [fadt, madt, Place(HpetTable())];
         byte[] pointers32 = [.. tables.SelectMany(BitConverter.GetBytes)];
         byte[] pointers64 = [.. tables.SelectMany(table => BitConverter.GetBytes((ulong)table))];
         uint rsdt = Place(Table("RSDT", 1, pointers32), [.. tables.Select((_, i) => new AcpiPointer(HeaderLength + (4 * i), 4))]);
@@ -207,6 +207,18 @@ internal static class AcpiTables
         Address(208, bits: 32, accessSize: 3, timerBlock);
         Address(220, bits: 32, accessSize: 1, gpeBlock);
         return Table("FACP", FadtRevision, table);
+    }
+
+    // IA-PC HPET 1.0a, 3.2.4: the block's capabilities, its address in memory, and the shortest period that loses no interrupts, in ticks.
+    private static byte[] HpetTable()
+    {
+        const ushort leastTicks = 100;
+        byte[] table = new byte[20];
+        BinaryPrimitives.WriteUInt32LittleEndian(table, Hpet.Capabilities);
+        table[5] = 64;
+        BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(8), Hpet.BaseAddress);
+        BinaryPrimitives.WriteUInt16LittleEndian(table.AsSpan(17), leastTicks);
+        return Table("HPET", 1, table);
     }
 
     private static byte[] Madt(IReadOnlyList<PartRow> parts)

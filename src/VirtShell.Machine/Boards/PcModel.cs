@@ -19,10 +19,11 @@ namespace VirtShell.Machine.Boards;
 /// </summary>
 internal static class PcModel
 {
-    // PCI slots. 3 stays free for a network card, where PCs of this family have it.
+    // PCI slots.
     private const int HostBridgeSlot = 0;
     private const int PiixSlot = 1;
     private const int DisplaySlot = 2;
+    private const int WatchdogSlot = 3;
     private const int RngSlot = 4;
     private const int ConsoleSlot = 5;
     private const int FirstDiskSlot = 6;
@@ -34,6 +35,10 @@ internal static class PcModel
     private const int KeyboardPlace = 3;
     private const int MousePlace = 4;
     private const int RtcPlace = 5;
+    private const int Com3Place = 6;
+    private const int Com4Place = 7;
+    private const int Lpt1Place = 8;
+    private const int PanicPlace = 9;
 
     /// <summary>The rows, in any order that <see cref="PartRow.Needs"/> allows.</summary>
     public static IReadOnlyList<PartRow> Rows { get; } =
@@ -197,18 +202,6 @@ internal static class PcModel
             ],
             Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
         },
-<<<<<<< HEAD
-        new("fw-cfg", "firmware configuration device")
-        {
-            IsPresent = false,
-            IsPresentWith = c => c.Boot is RomBoot,
-            Claims =
-            [
-                Claim.Ports("selector", FwCfg.SelectorPort, FwCfg.SelectorPortCount, isReserved: true),
-                Claim.Ports("dma", FwCfg.DmaPort, FwCfg.DmaPortCount, isReserved: true),
-            ],
-            Device = c => new FwCfg(c.Bus, c.Memory, new FwCfgItems(c.Board)),
-=======
         new(DisplayPart, "VGA display with linear modes")
         {
             Needs = ["pci"],
@@ -228,7 +221,53 @@ internal static class PcModel
             ],
             Options = [PartOption.Number("memory", "Display memory in MiB.", 16, 1, 128)],
             Functions = c => [new VgaAdapter(c, (int)c.Number("memory") << 20)],
->>>>>>> vga
+        },
+        new("fw-cfg", "firmware configuration device")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.Boot is RomBoot,
+            Claims =
+            [
+                Claim.Ports("selector", FwCfg.SelectorPort, FwCfg.SelectorPortCount, isReserved: true),
+                Claim.Ports("dma", FwCfg.DmaPort, FwCfg.DmaPortCount, isReserved: true),
+            ],
+            Device = c => new FwCfg(c.Bus, c.Memory, new FwCfgItems(c.Board)),
+        },
+        MoreUart(Outlet.Com3, Uart16550.Com3Port, Uart16550.Com1Irq, new IsaEntry("COM3", "PNP0501", 3, Com3Place, ["registers", "interrupt"])),
+        MoreUart(Outlet.Com4, Uart16550.Com4Port, Uart16550.Com2Irq, new IsaEntry("COM4", "PNP0501", 4, Com4Place, ["registers", "interrupt"])),
+        new(Outlet.Lpt1.Name, "parallel port with a printer")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.BootsByFirmware,
+            Claims = [Claim.Ports("registers", ParallelPort.Lpt1Port, ParallelPort.PortCount), Claim.Irq("interrupt", ParallelPort.Lpt1Irq)],
+            Outlet = Outlet.Lpt1,
+            Isa = [new IsaEntry("LPT1", "PNP0400", 1, Lpt1Place, ["registers", "interrupt"])],
+            Device = c => new ParallelPort(c.Name, c.Bus, c.Clock, c.Port("registers"), c.Irq("interrupt"), c.Output),
+        },
+        new("hpet", "high precision event timer")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.BootsByFirmware,
+            Claims = [Claim.Memory("registers", Hpet.BaseAddress, Hpet.Length)],
+            Device = c => new Hpet(c.Bus, c.Clock, c.Interrupts),
+        },
+        new("i6300esb", "watchdog")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            Claims = [Claim.PciSlots("function", WatchdogSlot, 1)],
+            Options = [PartOption.Switch("nmi", "Whether the end of the second stage is an NMI. Off, the machine is reset.")],
+            Functions = c =>
+            [
+                new I6300EsbWatchdog(c.Clock, c.IsOn("nmi") ? c.Signals.RaiseNmi : () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
+            ],
+        },
+        new("pvpanic", "panic device")
+        {
+            IsPresent = false,
+            Claims = [Claim.Ports("events", PanicDevice.Port)],
+            Isa = [new IsaEntry("PEVT", "QEMU0001", 0, PanicPlace, ["events"])],
+            Device = c => new PanicDevice(c.Bus, () => c.Signals.RequestExit(new MachineExit(MachineExitKind.Panicked))),
         },
     ];
 
@@ -241,9 +280,12 @@ internal static class PcModel
     /// <summary>The part that <see cref="MachineConfiguration.Disks"/> are on.</summary>
     public const string DisksPart = "virtio-blk";
 
-    private static PartRow Uart(Outlet outlet, ushort port, int irq, IsaEntry entry) => new(outlet.Name, $"serial port {outlet.Title}")
+    private static PartRow MoreUart(Outlet outlet, ushort port, int irq, IsaEntry entry) => Uart(outlet, port, irq, entry, isPresent: false);
+
+    private static PartRow Uart(Outlet outlet, ushort port, int irq, IsaEntry entry, bool isPresent = true) => new(outlet.Name, $"serial port {outlet.Title}")
     {
-        Claims = [Claim.Ports("registers", port, Uart16550.PortCount), Claim.Irq("interrupt", irq)],
+        IsPresent = isPresent,
+        Claims = [Claim.Ports("registers", port, Uart16550.PortCount), Claim.Irq("interrupt", irq, isShared: true)],
         Options = [PartOption.Switch("pace", "Whether sending takes guest time as the programmed line speed says. Off, it takes next to none, so that a system which switches off at once has sent all it wrote.")],
         Outlet = outlet,
         Isa = [entry],

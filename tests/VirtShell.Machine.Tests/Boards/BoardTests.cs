@@ -183,7 +183,7 @@ public sealed class BoardTests
     [InlineData("101", "virtio-console")]
     [InlineData("Virtio-Console", "virtio-console")]
     [InlineData("200", "debug")]
-    [InlineData("3", null)]
+    [InlineData("5", null)]
     [InlineData("", null)]
     [InlineData(null, null)]
     public void OutletsAreFoundByNameAndNumber(string? text, string? name)

@@ -49,6 +49,28 @@ public sealed class SeaBiosTests
         Assert.Equal("booted", Encoding.ASCII.GetString([.. serial]));
     }
 
+    /// <summary>The display's own program, from its ROM on the bus, shows what SeaBIOS and a boot loader say.</summary>
+    [SkippableFact]
+    public void Its_text_and_that_of_grub_are_on_the_screen()
+    {
+        const string floppy = "/usr/lib/grub-rescue/grub-rescue-floppy.img";
+        Skip.IfNot(File.Exists(floppy), $"needs {floppy} (apt-get install grub-rescue-pc)");
+        using Machine machine = Create(EngineKind.Auto, File.ReadAllBytes(floppy));
+        string screen = string.Empty;
+        bool hasGreeted = false;
+        for (int i = 0; i < 400 && !screen.Contains("grub>", StringComparison.Ordinal) && !screen.Contains("GNU GRUB", StringComparison.Ordinal); i++)
+        {
+            machine.Run(Slice);
+            screen = Text(machine);
+            hasGreeted |= screen.Contains("SeaBIOS (version", StringComparison.Ordinal);
+        }
+
+        Assert.True(hasGreeted);
+        Assert.Contains("GRUB", screen, StringComparison.Ordinal);
+    }
+
+    private static string Text(Machine machine) => machine.Screen!.Capture(withPicture: false).Text ?? string.Empty;
+
     /// <summary>From a saved state in the middle of it, with the registers of the device half read, and after a reset.</summary>
     [SkippableFact]
     public void It_goes_on_from_a_saved_state_and_starts_again_at_a_reset()
@@ -80,6 +102,7 @@ public sealed class SeaBiosTests
             MemoryBytes = 128 << 20,
             Engine = engine,
             Boot = new RomBoot(File.ReadAllBytes(bios)),
+            VideoRom = File.ReadAllBytes(Path.Combine(Folder, "vgabios-stdvga.bin")),
             Disks = disk is null ? [] : [new DiskAttachment(new MemoryDisk(disk), "disk0")],
         };
     }
