@@ -102,6 +102,7 @@ public sealed class AccessCostTests
             }),
             ""),
         Disks = [.. Enumerable.Range(0, Disks).Select(i => new DiskAttachment(new MemoryDisk(new byte[4096]), $"disk{i}"))],
+        Drives = TestBoard.SomeDrives(),
     });
 
     private static long Calibrate()

@@ -35,6 +35,7 @@ public sealed class StateCoverageTests
                 }),
                 ""),
             Disks = [new DiskAttachment(overlay, "overlay"), new DiskAttachment(plain, "plain")],
+            Drives = TestBoard.SomeDrives(),
         });
         machine.Run(1000);
         StateCoverage coverage = StateCoverage.Of(machine);

@@ -1,7 +1,9 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -31,6 +33,7 @@ internal static class PcModel
     private const int KeyboardPlace = 3;
     private const int MousePlace = 4;
     private const int RtcPlace = 5;
+    private const int FloppyPlace = 6;
 
     /// <summary>The rows, in any order that <see cref="PartRow.Needs"/> allows.</summary>
     public static IReadOnlyList<PartRow> Rows { get; } =
@@ -194,6 +197,38 @@ internal static class PcModel
             ],
             Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
         },
+        new(IdePart, "IDE controller")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            IsPresentWith = c => c.Drives.Any(drive => drive.Bus == DriveBus.Ide),
+            Claims =
+            [
+                Claim.PciFunction("function", PiixSlot, 1),
+                Claim.Ports("primary", Piix3Ide.PrimaryPort, IdeRegister.Count),
+                Claim.Ports("primary-control", Piix3Ide.PrimaryControlPort),
+                Claim.Ports("secondary", Piix3Ide.SecondaryPort, IdeRegister.Count),
+                Claim.Ports("secondary-control", Piix3Ide.SecondaryControlPort),
+                Claim.Irq("primary-interrupt", Piix3Ide.PrimaryIrq),
+                Claim.Irq("secondary-interrupt", Piix3Ide.SecondaryIrq),
+            ],
+            Functions = c => [new Piix3Ide(c)],
+        },
+        new(FloppyPart, "floppy controller")
+        {
+            Needs = ["dma"],
+            IsPresent = false,
+            IsPresentWith = c => c.Drives.Any(drive => drive.Bus == DriveBus.Floppy),
+            Claims =
+            [
+                Claim.Ports("registers", FloppyController.FirstPort, FloppyController.PortCount),
+                Claim.Ports("digital-input", FloppyController.DigitalInputPort),
+                Claim.Irq("interrupt", FloppyController.Irq),
+                Claim.Dma("data", FloppyController.DmaChannelNumber),
+            ],
+            Isa = [new IsaEntry("FDC", "PNP0700", 0, FloppyPlace, ["registers", "digital-input", "interrupt", "data"])],
+            Device = c => new FloppyController(c),
+        },
     ];
 
     /// <summary>The option of "pci" by which firmware goes.</summary>
@@ -201,6 +236,10 @@ internal static class PcModel
 
     /// <summary>The part that <see cref="MachineConfiguration.Disks"/> are on.</summary>
     public const string DisksPart = "virtio-blk";
+
+    /// <summary>The parts that <see cref="MachineConfiguration.Drives"/> are on.</summary>
+    public const string IdePart = "ide";
+    public const string FloppyPart = "floppy";
 
     private static PartRow Uart(Outlet outlet, ushort port, int irq, IsaEntry entry) => new(outlet.Name, $"serial port {outlet.Title}")
     {

@@ -13,8 +13,8 @@ public sealed class PartContractTests
     private const int Accesses = 200_000;
     private const int Copies = 4;
 
-    // What a part holds is what it saves; the largest (queues of input) are some kilobytes.
-    private const int LargestGrowth = 64 << 10;
+    // What a part holds is what it saves; the largest are the buffers of drives, 64 KiB each, and what is written to their media.
+    private const int LargestGrowth = 256 << 10;
 
     // Moving a range on the bus makes a map of all of them.
     private const long MostAllocated = 8192L * Accesses;
@@ -44,7 +44,7 @@ public sealed class PartContractTests
     [MemberData(nameof(Parts))]
     public void RandomAccessesDoNoHarmAndStateStaysWhole(string model, string part)
     {
-        TestBoard board = new();
+        TestBoard board = new(TestBoard.SomeDrives);
         board.UsePic();
         Toucher toucher = new(Row(model, part), seed: 1);
         int before = board.Snapshot().Length;
@@ -73,7 +73,7 @@ public sealed class PartContractTests
     public void BoardsBesideEachOtherAreIndependent(string model, string part)
     {
         PartRow row = Row(model, part);
-        (TestBoard first, TestBoard second, TestBoard untouched) = (new(), new(), new());
+        (TestBoard first, TestBoard second, TestBoard untouched) = (new(TestBoard.SomeDrives), new(TestBoard.SomeDrives), new(TestBoard.SomeDrives));
         byte[] start = untouched.Snapshot();
         Toucher one = new(row, seed: 2);
         Toucher other = new(row, seed: 2);
@@ -95,7 +95,7 @@ public sealed class PartContractTests
     [MemberData(nameof(Parts))]
     public void EveryClaimIsAnswered(string model, string part)
     {
-        TestBoard board = new();
+        TestBoard board = new(TestBoard.SomeDrives);
         foreach (Claim claim in Row(model, part).Claims)
         {
             switch (claim.Kind)
