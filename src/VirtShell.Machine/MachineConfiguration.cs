@@ -54,6 +54,36 @@ public sealed class MachineConfiguration
     /// <summary>A VGA BIOS for the display's expansion ROM, 256 KiB at most; empty where firmware brings its own.</summary>
     public ReadOnlyMemory<byte> VideoRom { get; init; }
 
+    /// <summary>The drives on a controller.</summary>
+    /// <param name="bus">Which.</param>
+    /// <param name="count">How many places it has.</param>
+    /// <exception cref="PartException">A drive has no place there, or two have one.</exception>
+    internal IReadOnlyList<Drive> DrivesOn(DriveBus bus, int count)
+    {
+        List<Drive> found = [];
+        foreach (Drive drive in Drives)
+        {
+            if (drive.Bus != bus)
+            {
+                continue;
+            }
+
+            if (drive.Number < 0 || drive.Number >= count || (drive.Kind == DriveKind.Floppy) != (bus == DriveBus.Floppy))
+            {
+                throw new PartException($"The {bus} controller has no place {drive.Number} for a drive of kind {drive.Kind}: it has {count}, numbered from 0.");
+            }
+
+            if (found.Exists(other => other.Number == drive.Number))
+            {
+                throw new PartException($"Two drives are at place {drive.Number} of the {bus} controller. Give one of them another place.");
+            }
+
+            found.Add(drive);
+        }
+
+        return found;
+    }
+
     /// <summary>Whether firmware starts the machine, which then has what a PC has; a kernel that is started directly finds a smaller machine.</summary>
     public bool BootsByFirmware => Boot is BiosBoot or RomBoot;
 }

@@ -95,6 +95,7 @@ public sealed class AccessCostTests
         MemoryBytes = 4 << 20,
         Boot = new RomBoot(RomImages.Spinning()),
         Disks = [.. Enumerable.Range(0, Disks).Select(i => new DiskAttachment(new MemoryDisk(new byte[4096]), $"disk{i}"))],
+        Drives = TestBoard.SomeDrives(),
     });
 
     private static long Calibrate()

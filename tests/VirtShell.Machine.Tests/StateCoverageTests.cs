@@ -30,6 +30,7 @@ public sealed class StateCoverageTests
             // Which has every part.
             Boot = new RomBoot(RomImages.Spinning()),
             Disks = [new DiskAttachment(overlay, "overlay"), new DiskAttachment(plain, "plain")],
+            Drives = TestBoard.SomeDrives(),
         });
         machine.Run(1000);
         StateCoverage coverage = StateCoverage.Of(machine);

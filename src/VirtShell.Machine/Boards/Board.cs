@@ -43,6 +43,7 @@ internal sealed class Board
 
         Rows = configuration.Model.Plan(configuration.Parts, configuration);
         configuration.Parts.CheckDisks(configuration.Model, configuration.Disks.Count);
+        configuration.Parts.CheckDrives(configuration);
         ControllerCount = Rows.Count(row => row.Layer < PartLayer.Devices);
         MemoryMap.Apply(memory);
         foreach (PartRow row in Rows)

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using VirtShell.Machine.Drives;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Boards;
@@ -53,6 +54,20 @@ public sealed class PartSettings
         if (count > 0 && (model.Find(PcModel.DisksPart) is not { } row || !Has(row)))
         {
             throw new PartException($"The machine has {count} disks, and part '{PcModel.DisksPart}', which they need, is left out. Leave out both, or neither.");
+        }
+    }
+
+    /// <summary>Checks that a machine with these settings has what its drives are on.</summary>
+    /// <exception cref="PartException">It has not.</exception>
+    internal void CheckDrives(MachineConfiguration configuration)
+    {
+        foreach (Drive drive in configuration.Drives)
+        {
+            string part = drive.Bus == DriveBus.Ide ? PcModel.IdePart : PcModel.FloppyPart;
+            if (configuration.Model.Find(part) is not { } row || !Has(row, configuration))
+            {
+                throw new PartException($"The machine has drives on part '{part}', which is left out. Leave out both, or neither.");
+            }
         }
     }
 

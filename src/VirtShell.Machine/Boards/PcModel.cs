@@ -1,8 +1,10 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Display;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.FirmwareConfig;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
@@ -39,6 +41,7 @@ internal static class PcModel
     private const int Com4Place = 7;
     private const int Lpt1Place = 8;
     private const int PanicPlace = 9;
+    private const int FloppyPlace = 10;
 
     /// <summary>The rows, in any order that <see cref="PartRow.Needs"/> allows.</summary>
     public static IReadOnlyList<PartRow> Rows { get; } =
@@ -202,6 +205,38 @@ internal static class PcModel
             ],
             Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
         },
+        new(IdePart, "IDE controller")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            IsPresentWith = c => c.Drives.Any(drive => drive.Bus == DriveBus.Ide),
+            Claims =
+            [
+                Claim.PciFunction("function", PiixSlot, 1),
+                Claim.Ports("primary", Piix3Ide.PrimaryPort, IdeRegister.Count),
+                Claim.Ports("primary-control", Piix3Ide.PrimaryControlPort),
+                Claim.Ports("secondary", Piix3Ide.SecondaryPort, IdeRegister.Count),
+                Claim.Ports("secondary-control", Piix3Ide.SecondaryControlPort),
+                Claim.Irq("primary-interrupt", Piix3Ide.PrimaryIrq),
+                Claim.Irq("secondary-interrupt", Piix3Ide.SecondaryIrq),
+            ],
+            Functions = c => [new Piix3Ide(c)],
+        },
+        new(FloppyPart, "floppy controller")
+        {
+            Needs = ["dma"],
+            IsPresent = false,
+            IsPresentWith = c => c.Drives.Any(drive => drive.Bus == DriveBus.Floppy),
+            Claims =
+            [
+                Claim.Ports("registers", FloppyController.FirstPort, FloppyController.PortCount),
+                Claim.Ports("digital-input", FloppyController.DigitalInputPort),
+                Claim.Irq("interrupt", FloppyController.Irq),
+                Claim.Dma("data", FloppyController.DmaChannelNumber),
+            ],
+            Isa = [new IsaEntry("FDC", "PNP0700", 0, FloppyPlace, ["registers", "digital-input", "interrupt", "data"])],
+            Device = c => new FloppyController(c),
+        },
         new(DisplayPart, "VGA display with linear modes")
         {
             Needs = ["pci"],
@@ -279,6 +314,10 @@ internal static class PcModel
 
     /// <summary>The part that <see cref="MachineConfiguration.Disks"/> are on.</summary>
     public const string DisksPart = "virtio-blk";
+
+    /// <summary>The parts that <see cref="MachineConfiguration.Drives"/> are on.</summary>
+    public const string IdePart = "ide";
+    public const string FloppyPart = "floppy";
 
     private static PartRow MoreUart(Outlet outlet, ushort port, int irq, IsaEntry entry) => Uart(outlet, port, irq, entry, isPresent: false);
 

@@ -5,6 +5,7 @@ using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
 using VirtShell.Machine.Serial;
@@ -102,7 +103,7 @@ public sealed class BoardTests
     }
 
     [Theory]
-    [InlineData("floppy=off", "no part 'floppy'")]
+    [InlineData("tape=off", "no part 'tape'")]
     [InlineData("pic=off", "cannot be left out")]
     [InlineData("com1=maybe", "either on or off, not 'maybe'")]
     [InlineData("com1", "sets nothing")]
@@ -126,6 +127,43 @@ public sealed class BoardTests
             Parts = PartSettings.Parse(MachineModel.Pc, ["virtio-blk=off"]),
         };
         Assert.Contains("'virtio-blk'", Assert.Throws<PartException>(() => new Machine(configuration)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ide", "'ide'")]
+    [InlineData("floppy", "'floppy'")]
+    public void Drives_need_their_part_and_bring_it(string part, string told)
+    {
+        PartRow row = MachineModel.Pc.Find(part)!;
+        foreach ((IReadOnlyList<Drive> drives, string[] settings, bool isThere) in new (IReadOnlyList<Drive>, string[], bool)[]
+        {
+            ([], [], false),
+            ([], [part + "=on"], true),
+            (TestBoard.SomeDrives(), [], true),
+        })
+        {
+            MachineConfiguration configuration = new() { MemoryBytes = 4 << 20, Boot = null, Drives = drives };
+            Assert.Equal(isThere, MachineModel.Pc.Plan(PartSettings.Parse(MachineModel.Pc, settings), configuration).Contains(row));
+        }
+
+        string message = Assert.Throws<PartException>(() => new TestBoard(PartSettings.Parse(MachineModel.Pc, [part + "=off"]), 4 << 20, TestBoard.SomeDrives)).Message;
+        Assert.Contains(told, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Drives_that_have_no_place_of_their_own_are_refused()
+    {
+        foreach (Drive[] drives in new Drive[][]
+        {
+            [new(DriveKind.HardDisk, DriveBus.Ide, 4, new MemoryDisk(4096), "d")],
+            [new(DriveKind.Cd, DriveBus.Ide, 1, null, "c"), new(DriveKind.Cd, DriveBus.Ide, 1, null, "c")],
+            [new(DriveKind.Floppy, DriveBus.Floppy, 2, null, "f")],
+            [new(DriveKind.Floppy, DriveBus.Ide, 0, null, "f")],
+            [new(DriveKind.Cd, DriveBus.Floppy, 0, null, "c")],
+        })
+        {
+            Assert.Throws<PartException>(() => new TestBoard(() => drives));
+        }
     }
 
     /// <summary>Each part that can be left out is, with those that need it; the machine still starts its image.</summary>

@@ -14,9 +14,9 @@ public sealed class PartContractTests
     private const int Accesses = 200_000;
     private const int Copies = 4;
 
-    // What a part holds is what it saves; the largest (queues of input) are some kilobytes, but for memory of its own, of which
-    // blocks of zeros are not saved.
-    private const int LargestGrowth = 64 << 10;
+    // What a part holds is what it saves; the largest are the buffers of drives, 64 KiB each, and what is written to their media, but for
+    // memory of its own, of which blocks of zeros are not saved.
+    private const int LargestGrowth = 256 << 10;
 
     // Moving a range on the bus makes a map of all of them.
     private const long MostAllocated = 8192L * Accesses;

@@ -16,7 +16,7 @@ public sealed class FwCfgTests
     private const ulong Descriptor = 0x2000;
     private const ulong Target = 0x3000;
 
-    private readonly TestBoard _rig = new(PartSettings.Default, 64 << 20, new RomBoot(default)
+    private readonly TestBoard _rig = new(PartSettings.Default, 64 << 20, boot: new RomBoot(default)
     {
         OptionRoms = [new OptionRom("screen.bin", new byte[] { 0x55, 0xAA, 1 }, IsDisplay: true), new OptionRom("net.rom", new byte[] { 0x55, 0xAA, 2, 0 }, IsDisplay: false)],
     });
@@ -118,7 +118,7 @@ public sealed class FwCfgTests
     [Fact]
     public void The_tables_tell_what_firmware_has_set_up()
     {
-        TestBoard unassigned = new(PartSettings.Default, 64 << 20, new RomBoot(default));
+        TestBoard unassigned = new(PartSettings.Default, 64 << 20, boot: new RomBoot(default));
         for (int pirq = 0; pirq < 4; pirq++)
         {
             PciTestMachine.WriteConfig(unassigned.Bus, 1, 0, 0x60 + pirq, 1, 0x80);
