@@ -72,6 +72,19 @@ internal static class DefinitionRules
             return "A VM boots either a bundled guest or a kernel; give one of the two.";
         }
 
+        if (definition.Firmware is { } firmware)
+        {
+            if (definition.Guest is not null || definition.Kernel is not null || definition.Initrd is not null || definition.Initramfs is not null)
+            {
+                return "Firmware starts what it finds on disks: a VM with a firmware image has no guest, kernel or initramfs. Give one of the two.";
+            }
+
+            if (firmware.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
+            {
+                return $"The firmware '{firmware}' would come over the network unchecked. Download it and give its path, or name a package (apt:).";
+            }
+        }
+
         if (definition.Initrd is not null && definition.Initramfs is not null)
         {
             return "A VM has either an initramfs file or an initramfs to build; give one of the two.";

@@ -39,6 +39,9 @@ public sealed record VmDefinition
     /// <summary>Kernel source: path, apt:, https:; a Linux bzImage or a Multiboot image, recognised by content.</summary>
     public string? Kernel { get; init; }
 
+    /// <summary>Firmware image source, path or apt:, that starts the VM in place of a kernel. Excludes <see cref="Kernel"/> and <see cref="Guest"/>.</summary>
+    public string? Firmware { get; init; }
+
     /// <summary>Required for https: sources.</summary>
     public string? KernelSha256 { get; init; }
 

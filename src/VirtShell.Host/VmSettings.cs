@@ -68,6 +68,16 @@ public static class VmSettings
         Meaning = "SHA-256 of the kernel in 64 hexadecimal digits; required for https: sources",
     };
 
+    public static Setting<VmDefinition, string> Firmware { get; } = new(s_blank, SettingKinds.Source, d => d.Firmware, (d, v) => d with { Firmware = v })
+    {
+        Name = "firmware",
+        Property = nameof(VmDefinition.Firmware),
+        Title = "firmware",
+        OwnParameter = "FirmwarePath",
+        OwnOutput = "FirmwarePath",
+        Meaning = "A PC's firmware to start from in place of a kernel, such as apt:seabios#usr/share/seabios/bios-256k.bin: a path or apt:PACKAGE#GLOB. A vgabios-stdvga.bin beside it serves the display",
+    };
+
     public static Setting<VmDefinition, string> Initrd { get; } = new(s_blank, SettingKinds.Source, d => d.Initrd, (d, v) => d with { Initrd = v })
     {
         Name = "initrd",
@@ -297,7 +307,7 @@ public static class VmSettings
     /// <summary>All of them, in the order of documentation.</summary>
     public static IReadOnlyList<Setting<VmDefinition>> All { get; } =
     [
-        Name, Guest, Kernel, KernelSha256, Initrd, Initramfs, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Parts,
+        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Parts,
         HangInstructions, SerialLogBytes, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
     ];
 

@@ -149,7 +149,7 @@ public sealed partial class Machine
     private bool TryIdle(out MachineExit exit)
     {
         exit = default;
-        if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi)
+        if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi && _watchdog is not { IsCounting: true })
         {
             if (_console is { } console && console.TrySendMore())
             {

@@ -63,6 +63,8 @@ public sealed partial class Machine : IStateful
             Cpu.DropCaches();
         }
 
+        // What the display has in pages of memory belongs to its own state.
+        _display?.Window.Settle();
         visitor.Part("memory", Memory, isRequired: true);
         visitor.Part("processor", Cpu, isRequired: true);
         visitor.Part("clock", _clock, isRequired: true);
@@ -98,7 +100,7 @@ public sealed partial class Machine : IStateful
             const int None = -1;
             int kind = machine._exit is { } exit ? (int)exit.Kind : None;
             int code = machine._exit?.Code ?? 0;
-            visitor.Value("exit", ref kind, None, (int)MachineExitKind.Breakpoint);
+            visitor.Value("exit", ref kind, None, (int)MachineExitKind.Panicked);
             visitor.Value("exit-code", ref code);
             machine._alarm.Describe(visitor, "alarm", machine._clock);
             if (visitor.IsLoading)

@@ -50,6 +50,42 @@ public sealed class MachineConfiguration
 
     /// <summary>Drives on the IDE and floppy controllers.</summary>
     public IReadOnlyList<Drive> Drives { get; init; } = [];
+
+    /// <summary>A VGA BIOS for the display's expansion ROM, 256 KiB at most; empty where firmware brings its own.</summary>
+    public ReadOnlyMemory<byte> VideoRom { get; init; }
+
+    /// <summary>The drives on a controller.</summary>
+    /// <param name="bus">Which.</param>
+    /// <param name="count">How many places it has.</param>
+    /// <exception cref="PartException">A drive has no place there, or two have one.</exception>
+    internal IReadOnlyList<Drive> DrivesOn(DriveBus bus, int count)
+    {
+        List<Drive> found = [];
+        foreach (Drive drive in Drives)
+        {
+            if (drive.Bus != bus)
+            {
+                continue;
+            }
+
+            if (drive.Number < 0 || drive.Number >= count || (drive.Kind == DriveKind.Floppy) != (bus == DriveBus.Floppy))
+            {
+                throw new PartException($"The {bus} controller has no place {drive.Number} for a drive of kind {drive.Kind}: it has {count}, numbered from 0.");
+            }
+
+            if (found.Exists(other => other.Number == drive.Number))
+            {
+                throw new PartException($"Two drives are at place {drive.Number} of the {bus} controller. Give one of them another place.");
+            }
+
+            found.Add(drive);
+        }
+
+        return found;
+    }
+
+    /// <summary>Whether firmware starts the machine, which then has what a PC has; a kernel that is started directly finds a smaller machine.</summary>
+    public bool BootsByFirmware => Boot is BiosBoot or RomBoot;
 }
 
 /// <summary>A disk on the machine: its content and the serial number (up to 20 characters) that the guest sees.</summary>
@@ -82,4 +118,17 @@ public sealed record BiosBoot(IReadOnlyList<DriveKind> Order) : BootImage;
 
 /// <summary>A firmware image from a file, mapped below 4 GiB and its last 128 KiB below 1 MiB, entered at the reset vector.</summary>
 /// <param name="Image">A multiple of 64 KiB, 16 MiB at most.</param>
-public sealed record RomBoot(ReadOnlyMemory<byte> Image) : BootImage;
+public sealed record RomBoot(ReadOnlyMemory<byte> Image) : BootImage
+{
+    /// <summary>Kinds of drives in the order in which firmware is asked to try them; empty leaves it to the firmware.</summary>
+    public IReadOnlyList<DriveKind> Order { get; init; } = [];
+
+    /// <summary>Programs that firmware runs for devices which have none of their own.</summary>
+    public IReadOnlyList<OptionRom> OptionRoms { get; init; } = [];
+}
+
+/// <summary>An option ROM: a multiple of 512 bytes that begins with AA55h (PCI Firmware Specification 3.0, 5).</summary>
+/// <param name="Name">A file name, up to 40 characters.</param>
+/// <param name="Content">The image.</param>
+/// <param name="IsDisplay">Whether it serves the display, which firmware starts before the others.</param>
+public sealed record OptionRom(string Name, ReadOnlyMemory<byte> Content, bool IsDisplay);

@@ -29,6 +29,9 @@ public enum MachineExitKind
 
     /// <summary>A processor breakpoint was reached.</summary>
     Breakpoint,
+
+    /// <summary>The guest told by the panic device that it cannot go on.</summary>
+    Panicked,
 }
 
 /// <summary>Why a run ended, with what belongs to it.</summary>

@@ -26,14 +26,23 @@ public sealed class Outlet
     /// <summary>The second serial port.</summary>
     public static Outlet Com2 { get; } = new("com2", 2, "COM2", takesInput: true);
 
+    /// <summary>The third serial port.</summary>
+    public static Outlet Com3 { get; } = new("com3", 3, "COM3", takesInput: true);
+
+    /// <summary>The fourth serial port.</summary>
+    public static Outlet Com4 { get; } = new("com4", 4, "COM4", takesInput: true);
+
     /// <summary>The virtio console.</summary>
     public static Outlet VirtioConsole { get; } = new("virtio-console", 101, "the virtio console", takesInput: true);
 
     /// <summary>The debug consoles of virtual machines, ports E9h and 402h.</summary>
     public static Outlet Debug { get; } = new("debug", 200, "the debug console", takesInput: false);
 
+    /// <summary>The printer at the parallel port.</summary>
+    public static Outlet Lpt1 { get; } = new("lpt1", 301, "LPT1", takesInput: false);
+
     /// <summary>Every outlet that a machine can have.</summary>
-    public static IReadOnlyList<Outlet> All { get; } = [Com1, Com2, VirtioConsole, Debug];
+    public static IReadOnlyList<Outlet> All { get; } = [Com1, Com2, Com3, Com4, VirtioConsole, Debug, Lpt1];
 
     /// <summary>Lower case, with hyphens.</summary>
     public string Name { get; }

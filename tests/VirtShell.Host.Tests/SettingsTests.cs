@@ -198,6 +198,7 @@ public sealed partial class SettingsTests
         Guest = "timer",
         Kernel = "k",
         KernelSha256 = new string('a', 64),
+        Firmware = "f",
         Initrd = "i",
         Initramfs = new InitramfsDefinition { Folder = "f", Busybox = "b", ModulesFrom = "apt:m" },
         CommandLine = "quiet",

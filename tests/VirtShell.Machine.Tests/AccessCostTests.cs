@@ -93,15 +93,9 @@ public sealed class AccessCostTests
     private static Machine Create() => new(new MachineConfiguration
     {
         MemoryBytes = 4 << 20,
-        Boot = new MultibootBoot(
-            MultibootImages.Flat(a =>
-            {
-                Iced.Intel.Label loop = a.CreateLabel();
-                a.Label(ref loop);
-                a.jmp(loop);
-            }),
-            ""),
+        Boot = new RomBoot(RomImages.Spinning()),
         Disks = [.. Enumerable.Range(0, Disks).Select(i => new DiskAttachment(new MemoryDisk(new byte[4096]), $"disk{i}"))],
+        Drives = TestBoard.SomeDrives(),
     });
 
     private static long Calibrate()

@@ -44,6 +44,7 @@ public sealed class LoadMutationTests
             MemoryBytes = 2 << 20,
             Boot = new MultibootBoot(MultibootImages.Flat(Spin), ""),
             Disks = [new DiskAttachment(new MemoryDisk(4096), "disk")],
+            Drives = TestBoard.SomeDrives(),
         };
         using Machine machine = new(configuration);
         List<byte[]> goods = [];

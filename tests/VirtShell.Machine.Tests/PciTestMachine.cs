@@ -65,7 +65,7 @@ internal sealed class PciTestMachine : IPciInterruptSink, IMsiSink, IStateful, I
     public Piix4PowerFunction AttachChipset()
     {
         Piix4PowerFunction power = new(0x600);
-        Pci.Attach(0, 0, new I440FxHostBridge());
+        Pci.Attach(0, 0, new I440FxHostBridge(null));
         Pci.Attach(1, 0, new Piix3IsaBridge(Pci));
         Pci.Attach(1, 3, power);
         return power;

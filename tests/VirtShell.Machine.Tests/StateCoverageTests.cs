@@ -26,15 +26,11 @@ public sealed class StateCoverageTests
         {
             MemoryBytes = 2 << 20,
             Engine = EngineKind.Interpreter,
-            Boot = new MultibootBoot(
-                MultibootImages.Flat(static a =>
-                {
-                    var loop = a.CreateLabel();
-                    a.Label(ref loop);
-                    a.jmp(loop);
-                }),
-                ""),
+
+            // Which has every part.
+            Boot = new RomBoot(RomImages.Spinning()),
             Disks = [new DiskAttachment(overlay, "overlay"), new DiskAttachment(plain, "plain")],
+            Drives = TestBoard.SomeDrives(),
         });
         machine.Run(1000);
         StateCoverage coverage = StateCoverage.Of(machine);

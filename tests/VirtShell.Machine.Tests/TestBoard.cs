@@ -4,6 +4,7 @@ using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Serial;
 using VirtShell.State;
@@ -17,6 +18,8 @@ internal sealed class TestBoard : IBoardSignals, IStateful
     private const ulong DefaultMemory = 64 << 20;
     private readonly ulong _memoryBytes;
     private readonly PartSettings _parts;
+    private readonly BootImage _boot;
+    private readonly Func<IReadOnlyList<Drive>> _drives;
     private long _retired;
 
     public TestBoard(params string[] parts)
@@ -24,24 +27,41 @@ internal sealed class TestBoard : IBoardSignals, IStateful
     {
     }
 
-    public TestBoard(PartSettings parts, ulong memoryBytes)
+    /// <param name="drives">Makes the machine's drives, anew for each copy.</param>
+    public TestBoard(Func<IReadOnlyList<Drive>> drives)
+        : this(PartSettings.Default, DefaultMemory, drives)
+    {
+    }
+
+    public TestBoard(PartSettings parts, ulong memoryBytes, Func<IReadOnlyList<Drive>>? drives = null, BootImage? boot = null)
     {
         _parts = parts;
+        _boot = boot ?? new MultibootBoot(default, string.Empty);
+        _drives = drives ?? (static () => []);
+        Drives = _drives();
         _memoryBytes = memoryBytes;
         Clock = new MachineClock(() => _retired);
         MachineConfiguration configuration = new()
         {
             MemoryBytes = memoryBytes,
-            Boot = new MultibootBoot(default, string.Empty),
+            Boot = _boot,
             RtcStart = new DateTime(2026, 1, 31, 23, 59, 57, DateTimeKind.Utc),
             Parts = parts,
+            Drives = Drives,
         };
         Board = new Board(configuration, new PhysicalMemory(memoryBytes), Clock, this);
         Board.Reset();
         Board.Pci.AssignResources();
     }
 
+    /// <summary>A board that firmware starts, which has every part of a PC.</summary>
+    public static TestBoard WithFirmware(params string[] parts) => new(PartSettings.Parse(MachineModel.Pc, parts), DefaultMemory, SomeDrives, new RomBoot(default));
+
     public Board Board { get; }
+
+    public IReadOnlyList<Drive> Drives { get; }
+
+    public List<StorageException> Faults { get; } = [];
 
     public IoBus Bus => Board.Bus;
 
@@ -93,7 +113,7 @@ internal sealed class TestBoard : IBoardSignals, IStateful
 
     public void Output(Outlet outlet, byte value) => (outlet == Outlet.Debug ? DebugOutput : Sent).Add(value);
 
-    public void StorageFaulted(StorageException error) => throw error;
+    public void StorageFaulted(StorageException error) => Faults.Add(error);
 
     public void RaiseNmi() => Nmis++;
 
@@ -137,10 +157,20 @@ internal sealed class TestBoard : IBoardSignals, IStateful
         }
     }
 
+    /// <summary>One drive of each kind and more, small, all with media in memory.</summary>
+    public static IReadOnlyList<Drive> SomeDrives() =>
+    [
+        new(DriveKind.HardDisk, DriveBus.Ide, 0, new MemoryDisk(32 << 10), "disk0"),
+        new(DriveKind.HardDisk, DriveBus.Ide, 1, new MemoryDisk(16 << 10), "disk1"),
+        new(DriveKind.Cd, DriveBus.Ide, 2, new MemoryDisk(64 << 10), "cd"),
+        new(DriveKind.Floppy, DriveBus.Floppy, 0, new MemoryDisk(new FloppyFormat(40, 1, 8).Bytes), "a"),
+        new(DriveKind.Floppy, DriveBus.Floppy, 1, null, "b"),
+    ];
+
     /// <summary>Saves this board and loads the state into a new one.</summary>
     public TestBoard Copy()
     {
-        TestBoard copy = new(_parts, _memoryBytes);
+        TestBoard copy = new(_parts, _memoryBytes, _drives, _boot);
         copy.Load(this.Save());
         copy.Interrupts.Resynchronize();
         return copy;

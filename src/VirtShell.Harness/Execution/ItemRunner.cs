@@ -180,6 +180,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
 
         Add("guest", vm.Guest);
         Add("kernel", vm.Kernel);
+        Add("firmware", vm.Firmware);
         Add("initrd", vm.Initrd ?? (vm.Initramfs is null ? null : "built from the suite"));
         Add("command line", vm.CommandLine);
         Add("memory", Units.FormatSize((long)vm.MemoryBytes));

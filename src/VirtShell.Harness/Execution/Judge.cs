@@ -71,7 +71,7 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
 
         // A test that asserts a crash of its kernel would contradict itself.
         bool crashWanted = test.Assert.End.Any(e => e.Kinds.Contains(VmEndKind.Panic));
-        return test.Vm.Definition.Kernel is null || crashWanted ? [] : [.. Patterns.BuiltIn.Where(p => !test.Assert.Allow.Contains(p.Name))];
+        return (test.Vm.Definition.Kernel ?? test.Vm.Definition.Firmware) is null || crashWanted ? [] : [.. Patterns.BuiltIn.Where(p => !test.Assert.Allow.Contains(p.Name))];
     }
 
     /// <summary>Whether a panic ends the run: not where the suite says that nothing is forbidden, or that a panic may be.</summary>

@@ -103,7 +103,7 @@ internal sealed class NeighbourSpec : IPlaced
     /// <summary>Guest time after which it is turned off, in nanoseconds.</summary>
     public long Limit { get; set; } = 10_000_000_000;
 
-    public string Description => Title ?? Vm.Definition.Guest ?? Vm.Definition.Kernel ?? "guest";
+    public string Description => Title ?? Vm.Definition.Guest ?? Vm.Definition.Kernel ?? Vm.Definition.Firmware ?? "guest";
 }
 
 /// <summary>Limits of a run.</summary>

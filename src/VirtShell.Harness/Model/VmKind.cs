@@ -38,6 +38,10 @@ internal static class VmKind
                 [VmSettings.Disks.Name] = (kind, meaning) => kind.With(VmSettings.Disks.Name, meaning, Disks, (t, v) => t.Disks = v),
             })
         .AtMostOne("guest", "kernel")
+        .AtMostOne("guest", "firmware")
+        .AtMostOne("kernel", "firmware")
+        .AtMostOne("firmware", "initrd")
+        .AtMostOne("firmware", "initramfs")
         .AtMostOne("initrd", "initramfs")
         .AtMostOne("guest", "initrd")
         .AtMostOne("guest", "initramfs")
@@ -68,6 +72,7 @@ internal static class VmKind
 
         VmDefinition definition = vm.Definition;
         Add(definition.Kernel, "kernel", mapping?.Find("kernel"));
+        Add(definition.Firmware, "firmware", mapping?.Find("firmware"));
         Add(definition.Initrd, "initrd", mapping?.Find("initrd"));
         foreach (DiskSpec disk in vm.Disks)
         {
@@ -92,9 +97,9 @@ internal static class VmKind
     private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
     {
         VmDefinition definition = vm.Definition;
-        if (definition.Guest is null && definition.Kernel is null)
+        if (definition.Guest is null && definition.Kernel is null && definition.Firmware is null)
         {
-            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest) or \"kernel\" (an image)");
+            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest), \"kernel\" (an image) or \"firmware\" (a PC's)");
         }
 
         if (definition.Guest is not null && GuestCatalog.Find(definition.Guest) is null)
@@ -106,6 +111,11 @@ internal static class VmKind
         if (definition.Kernel is not null && definition.Kernel.StartsWith("https:", StringComparison.OrdinalIgnoreCase) && definition.KernelSha256 is null)
         {
             diagnostics.Add(mapping!.Find("kernel")!.Mark, "an https: kernel needs \"kernel-sha256\", so that every run boots the same bytes");
+        }
+
+        if (definition.Firmware is not null && definition.Firmware.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
+        {
+            diagnostics.Add(mapping!.Find("firmware")!.Mark, "firmware comes from a path or a package (apt:), not over https:");
         }
 
         if (VmParts.Problem(definition.Parts, vm.Disks.Count) is { } problem)

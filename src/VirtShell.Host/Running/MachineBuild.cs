@@ -22,6 +22,7 @@ internal sealed class MachineBuild : IDisposable
 
     private readonly VmDefinition _definition;
     private readonly BootImage _boot;
+    private ReadOnlyMemory<byte> _videoRom;
     private DateTime _clockStarted;
 
     private MachineBuild(VmDefinition definition, BootImage boot, IReadOnlyList<GuardedDisk> disks)
@@ -44,9 +45,17 @@ internal sealed class MachineBuild : IDisposable
     public static MachineBuild Prepare(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
         BootImage boot;
+        ReadOnlyMemory<byte> videoRom = default;
         try
         {
-            boot = PrepareBoot(definition, resolver, progress, cancellation);
+            if (definition.Firmware is { } firmware)
+            {
+                (boot, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+            }
+            else
+            {
+                boot = PrepareBoot(definition, resolver, progress, cancellation);
+            }
         }
         catch (ImageException e)
         {
@@ -68,7 +77,7 @@ internal sealed class MachineBuild : IDisposable
             throw;
         }
 
-        return new MachineBuild(definition, boot, disks);
+        return new MachineBuild(definition, boot, disks) { _videoRom = videoRom };
     }
 
     /// <summary>Bytes of all disks together.</summary>
@@ -91,6 +100,7 @@ internal sealed class MachineBuild : IDisposable
                 RtcStart = _clockStarted,
                 Parts = PartSettings.Parse(MachineModel.Pc, _definition.Parts),
                 Boot = _boot,
+                VideoRom = _videoRom,
                 Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
             });
             Built?.Invoke(machine);
@@ -98,7 +108,7 @@ internal sealed class MachineBuild : IDisposable
         }
         catch (MachineBootException e)
         {
-            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel}' cannot be booted: {e.Message}", e);
+            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel ?? _definition.Firmware}' cannot be booted: {e.Message}", e);
         }
         catch (OutOfMemoryException e)
         {
@@ -135,7 +145,7 @@ internal sealed class MachineBuild : IDisposable
 
         if (definition.Kernel is not { } source)
         {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel or a bundled guest.");
+            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel, a bundled guest or a firmware image.");
         }
 
         progress?.Report($"Resolving kernel {source}");

@@ -18,7 +18,18 @@ namespace VirtShell.Machine.Acpi;
 internal static class AcpiTables
 {
     private const int HeaderLength = 36;
-    private const int RsdpLength = 36;
+    private const int RsdtPointer = 16;
+    private const int XsdtPointer = 24;
+
+    /// <summary>Bytes of the RSDP, of which its first checksum covers 20.</summary>
+    internal const int RsdpLength = 36;
+    internal const int RsdpFirstLength = 20;
+    internal const int RsdpChecksum = 8;
+    internal const int RsdpExtendedChecksum = 32;
+
+    /// <summary>Where a table's checksum stands in it.</summary>
+    internal const int ChecksumOffset = 9;
+
     private const int FacsLength = 64;
     private const int FadtLength = 244;
     private const byte FadtRevision = 4;
@@ -43,39 +54,54 @@ internal static class AcpiTables
     /// <summary>Builds all tables for placing at <paramref name="start"/>; the RSDP comes first. A board without power management has none: the FADT is about little else.</summary>
     public static byte[] Build(uint start, Board board)
     {
+        return BuildLinked(start, board).Image;
+    }
+
+    /// <summary>The same, and what is to be mended in it when it is placed elsewhere.</summary>
+    internal static AcpiImage BuildLinked(uint start, Board board)
+    {
         if (board.Find<AcpiPm>() is null)
         {
-            return [];
+            return new AcpiImage([], [], []);
         }
 
         List<byte> image = [.. new byte[RsdpLength]];
-        uint Place(byte[] table)
+        List<AcpiPointer> pointers = [new(RsdtPointer, 4), new(XsdtPointer, 8)];
+        List<AcpiTableRange> linked = [];
+        uint Place(byte[] table, params ReadOnlySpan<AcpiPointer> within)
         {
             while (image.Count % 64 != 0)
             {
                 image.Add(0);
             }
 
-            uint address = start + (uint)image.Count;
+            int offset = image.Count;
             image.AddRange(table);
-            return address;
+            foreach (AcpiPointer pointer in within)
+            {
+                pointers.Add(pointer with { Offset = offset + pointer.Offset });
+            }
+
+            if (!within.IsEmpty)
+            {
+                linked.Add(new(offset, table.Length));
+            }
+
+            return start + (uint)offset;
         }
 
         uint facs = Place(Facs());
         uint dsdt = Place(Table("DSDT", DsdtRevision, Dsdt.Build(PciMemoryStart, board.Interrupts, board.Rows)));
-        uint fadt = Place(Fadt(facs, dsdt, board));
+        uint fadt = Place(Fadt(facs, dsdt, board), new(36, 4), new(40, 4), new(140, 8));
         uint madt = Place(Madt(board.Rows));
-        byte[] pointers32 = new byte[8];
-        BinaryPrimitives.WriteUInt32LittleEndian(pointers32, fadt);
-        BinaryPrimitives.WriteUInt32LittleEndian(pointers32.AsSpan(4), madt);
-        uint rsdt = Place(Table("RSDT", 1, pointers32));
-        byte[] pointers64 = new byte[16];
-        BinaryPrimitives.WriteUInt64LittleEndian(pointers64, fadt);
-        BinaryPrimitives.WriteUInt64LittleEndian(pointers64.AsSpan(8), madt);
-        uint xsdt = Place(Table("XSDT", 1, pointers64));
+        uint[] tables = board.Find<Hpet>() is null ? [fadt, madt] : [fadt, madt, Place(HpetTable())];
+        byte[] pointers32 = [.. tables.SelectMany(BitConverter.GetBytes)];
+        byte[] pointers64 = [.. tables.SelectMany(table => BitConverter.GetBytes((ulong)table))];
+        uint rsdt = Place(Table("RSDT", 1, pointers32), [.. tables.Select((_, i) => new AcpiPointer(HeaderLength + (4 * i), 4))]);
+        uint xsdt = Place(Table("XSDT", 1, pointers64), [.. tables.Select((_, i) => new AcpiPointer(HeaderLength + (8 * i), 8))]);
         byte[] bytes = [.. image];
         WriteRsdp(bytes.AsSpan(0, RsdpLength), rsdt, xsdt);
-        return bytes;
+        return new AcpiImage(bytes, pointers, linked);
     }
 
     /// <summary>One table: header, content, checksum.</summary>
@@ -91,7 +117,7 @@ internal static class AcpiTables
         Encoding.ASCII.GetBytes("VTSH", table.AsSpan(28, 4));
         BinaryPrimitives.WriteUInt32LittleEndian(table.AsSpan(32), 1);
         content.CopyTo(table.AsSpan(HeaderLength));
-        table[9] = Checksum(table);
+        table[ChecksumOffset] = Checksum(table);
         return table;
     }
 
@@ -115,8 +141,8 @@ internal static class AcpiTables
         BinaryPrimitives.WriteUInt32LittleEndian(rsdp[16..], rsdt);
         BinaryPrimitives.WriteInt32LittleEndian(rsdp[20..], RsdpLength);
         BinaryPrimitives.WriteUInt64LittleEndian(rsdp[24..], xsdt);
-        rsdp[8] = Checksum(rsdp[..20]);
-        rsdp[32] = Checksum(rsdp);
+        rsdp[RsdpChecksum] = Checksum(rsdp[..RsdpFirstLength]);
+        rsdp[RsdpExtendedChecksum] = Checksum(rsdp);
     }
 
     private static byte[] Facs()
@@ -181,6 +207,18 @@ internal static class AcpiTables
         Address(208, bits: 32, accessSize: 3, timerBlock);
         Address(220, bits: 32, accessSize: 1, gpeBlock);
         return Table("FACP", FadtRevision, table);
+    }
+
+    // IA-PC HPET 1.0a, 3.2.4: the block's capabilities, its address in memory, and the shortest period that loses no interrupts, in ticks.
+    private static byte[] HpetTable()
+    {
+        const ushort leastTicks = 100;
+        byte[] table = new byte[20];
+        BinaryPrimitives.WriteUInt32LittleEndian(table, Hpet.Capabilities);
+        table[5] = 64;
+        BinaryPrimitives.WriteUInt64LittleEndian(table.AsSpan(8), Hpet.BaseAddress);
+        BinaryPrimitives.WriteUInt16LittleEndian(table.AsSpan(17), leastTicks);
+        return Table("HPET", 1, table);
     }
 
     private static byte[] Madt(IReadOnlyList<PartRow> parts)

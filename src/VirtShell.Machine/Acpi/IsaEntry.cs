@@ -23,6 +23,10 @@ internal sealed record IsaEntry(string Name, string Id, ulong Uid, int Place, IR
             {
                 resources.Irq((int)claim.First);
             }
+            else if (claim.Kind == ClaimKind.Dma)
+            {
+                resources.Dma((int)claim.First);
+            }
             else
             {
                 resources.Io((ushort)claim.First, claim.Count);

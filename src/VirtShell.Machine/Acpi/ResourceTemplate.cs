@@ -7,6 +7,7 @@ namespace VirtShell.Machine.Acpi;
 internal sealed class ResourceTemplate
 {
     private const byte IrqNoFlags = 0x22;
+    private const byte DmaFormat = 0x2A;
     private const byte IoPort = 0x47;
     private const byte EndTag = 0x79;
     private const byte DWordSpace = 0x87;
@@ -36,6 +37,13 @@ internal sealed class ResourceTemplate
     {
         int mask = 1 << irq;
         _bytes.AddRange([IrqNoFlags, (byte)mask, (byte)(mask >> 8)]);
+        return this;
+    }
+
+    /// <summary>An ISA DMA channel that moves bytes.</summary>
+    public ResourceTemplate Dma(int channel)
+    {
+        _bytes.AddRange([DmaFormat, (byte)(1 << channel), 0]);
         return this;
     }
 

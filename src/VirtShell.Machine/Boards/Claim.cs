@@ -46,6 +46,9 @@ public readonly record struct Claim
     /// <summary>Whether ACPI tells the ports as the board's own (PNP0C02), so that systems place nothing there.</summary>
     public bool IsReserved { get; private init; }
 
+    /// <summary>Whether the line is driven by any of several parts that say so, as COM1 and COM3 do on a PC.</summary>
+    public bool IsShared { get; private init; }
+
     /// <summary>How many ports, slots or bytes.</summary>
     internal int Count => (int)(Last - First + 1);
 
@@ -59,7 +62,7 @@ public readonly record struct Claim
 
     public static Claim Memory(string name, ulong first, ulong length) => new(ClaimKind.Memory, name, first, first + length - 1);
 
-    public static Claim Irq(string name, int irq) => new(ClaimKind.Irq, name, (ulong)irq, (ulong)irq);
+    public static Claim Irq(string name, int irq, bool isShared = false) => new(ClaimKind.Irq, name, (ulong)irq, (ulong)irq) { IsShared = isShared };
 
     public static Claim Dma(string name, int channel) => new(ClaimKind.Dma, name, (ulong)channel, (ulong)channel);
 
@@ -74,8 +77,8 @@ public readonly record struct Claim
     public static Claim PciSlots(string name, int first, int count) =>
         new(ClaimKind.Pci, name, (ulong)(first * FunctionsPerSlot), (ulong)((first + count) * FunctionsPerSlot) - 1);
 
-    /// <summary>Whether both take a port, address, IRQ, channel or function.</summary>
-    public bool Overlaps(Claim other) => Kind == other.Kind && First <= other.Last && other.First <= Last;
+    /// <summary>Whether both take a port, address, IRQ, channel or function that they do not share.</summary>
+    public bool Overlaps(Claim other) => Kind == other.Kind && !(IsShared && other.IsShared) && First <= other.Last && other.First <= Last;
 
     /// <summary>The range for people: "ports 3F8h–3FFh", "IRQ 4", "PCI 05.0".</summary>
     public override string ToString() => Kind switch

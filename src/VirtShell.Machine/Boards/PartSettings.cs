@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using VirtShell.Machine.Drives;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Boards;
@@ -56,7 +57,27 @@ public sealed class PartSettings
         }
     }
 
-    internal bool Has(PartRow row) => _presence.GetValueOrDefault(row.Name, row.IsPresent);
+    /// <summary>Checks that a machine with these settings has what its drives are on.</summary>
+    /// <exception cref="PartException">It has not.</exception>
+    internal void CheckDrives(MachineConfiguration configuration)
+    {
+        foreach (Drive drive in configuration.Drives)
+        {
+            string part = drive.Bus == DriveBus.Ide ? PcModel.IdePart : PcModel.FloppyPart;
+            if (configuration.Model.Find(part) is not { } row || !Has(row, configuration))
+            {
+                throw new PartException($"The machine has drives on part '{part}', which is left out. Leave out both, or neither.");
+            }
+        }
+    }
+
+    /// <param name="row">The part.</param>
+    /// <param name="configuration">The machine; null where it is not known yet, and the part is where most machines have it.</param>
+    internal bool Has(PartRow row, MachineConfiguration? configuration = null) =>
+        _presence.GetValueOrDefault(row.Name, configuration is null || row.IsPresentWith is null ? row.IsPresent : row.IsPresentWith(configuration));
+
+    /// <summary>Whether somebody asked for the part by its name.</summary>
+    internal bool AsksFor(string name) => _presence.GetValueOrDefault(name);
 
     internal long ValueOf(PartRow row, PartOption option) => _values.GetValueOrDefault((row.Name, option.Name), option.Default);
 

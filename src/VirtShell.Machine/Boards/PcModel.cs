@@ -1,7 +1,11 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Display;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
+using VirtShell.Machine.FirmwareConfig;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -17,9 +21,11 @@ namespace VirtShell.Machine.Boards;
 /// </summary>
 internal static class PcModel
 {
-    // PCI slots. 2 and 3 stay free for a display and a network card, where PCs of this family have them.
+    // PCI slots.
     private const int HostBridgeSlot = 0;
     private const int PiixSlot = 1;
+    private const int DisplaySlot = 2;
+    private const int WatchdogSlot = 3;
     private const int RngSlot = 4;
     private const int ConsoleSlot = 5;
     private const int FirstDiskSlot = 6;
@@ -31,6 +37,11 @@ internal static class PcModel
     private const int KeyboardPlace = 3;
     private const int MousePlace = 4;
     private const int RtcPlace = 5;
+    private const int Com3Place = 6;
+    private const int Com4Place = 7;
+    private const int Lpt1Place = 8;
+    private const int PanicPlace = 9;
+    private const int FloppyPlace = 10;
 
     /// <summary>The rows, in any order that <see cref="PartRow.Needs"/> allows.</summary>
     public static IReadOnlyList<PartRow> Rows { get; } =
@@ -147,21 +158,21 @@ internal static class PcModel
         {
             Needs = ["pci"],
             IsEssential = true,
-            Claims = [Claim.PciFunction("function", HostBridgeSlot, 0)],
-            Functions = _ => [new I440FxHostBridge()],
+            Claims = [Claim.PciFunction("function", HostBridgeSlot, 0), Claim.Memory("shadow", ShadowMemory.Start, ShadowMemory.Length)],
+            Functions = c => [new I440FxHostBridge(c.Configuration.BootsByFirmware ? new ShadowMemory(c.Bus, c.Memory) : null)],
         },
         new("piix3", "ISA bridge, PCI interrupt routing")
         {
             Needs = ["pci"],
             IsEssential = true,
             Claims = [Claim.PciFunction("function", PiixSlot, 0)],
-            Functions = c => [new Piix3IsaBridge(c.Board.Pci)],
+            Functions = c => [new Piix3IsaBridge(c.Board.Pci, c.Configuration.BootsByFirmware)],
         },
         new("piix4-pm", "place of the ACPI power management")
         {
             Needs = ["pci", "acpi-pm"],
             Claims = [Claim.PciFunction("function", PiixSlot, 3)],
-            Functions = c => [new Piix4PowerFunction(AcpiPm.Base) { PowerManagementMoved = c.Part<AcpiPm>().MoveTo }],
+            Functions = c => [new Piix4PowerFunction(AcpiPm.Base, c.Configuration.BootsByFirmware ? new SmBusHost(c.Bus) : null) { PowerManagementMoved = c.Part<AcpiPm>().MoveTo }],
         },
         new("virtio-rng", "virtio entropy")
         {
@@ -194,17 +205,126 @@ internal static class PcModel
             ],
             Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
         },
+        new(IdePart, "IDE controller")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            IsPresentWith = c => c.Drives.Any(drive => drive.Bus == DriveBus.Ide),
+            Claims =
+            [
+                Claim.PciFunction("function", PiixSlot, 1),
+                Claim.Ports("primary", Piix3Ide.PrimaryPort, IdeRegister.Count),
+                Claim.Ports("primary-control", Piix3Ide.PrimaryControlPort),
+                Claim.Ports("secondary", Piix3Ide.SecondaryPort, IdeRegister.Count),
+                Claim.Ports("secondary-control", Piix3Ide.SecondaryControlPort),
+                Claim.Irq("primary-interrupt", Piix3Ide.PrimaryIrq),
+                Claim.Irq("secondary-interrupt", Piix3Ide.SecondaryIrq),
+            ],
+            Functions = c => [new Piix3Ide(c)],
+        },
+        new(FloppyPart, "floppy controller")
+        {
+            Needs = ["dma"],
+            IsPresent = false,
+            IsPresentWith = c => c.Drives.Any(drive => drive.Bus == DriveBus.Floppy),
+            Claims =
+            [
+                Claim.Ports("registers", FloppyController.FirstPort, FloppyController.PortCount),
+                Claim.Ports("digital-input", FloppyController.DigitalInputPort),
+                Claim.Irq("interrupt", FloppyController.Irq),
+                Claim.Dma("data", FloppyController.DmaChannelNumber),
+            ],
+            Isa = [new IsaEntry("FDC", "PNP0700", 0, FloppyPlace, ["registers", "digital-input", "interrupt", "data"])],
+            Device = c => new FloppyController(c),
+        },
+        new(DisplayPart, "VGA display with linear modes")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            IsPresentWith = c => c.BootsByFirmware,
+            Replaces = ["crt-controller"],
+            Claims =
+            [
+                Claim.PciSlots("function", DisplaySlot, 1),
+                Claim.Ports("mono", VgaAdapter.MonoPorts, VgaAdapter.MonoPortCount),
+                Claim.Ports("mono-status", VgaAdapter.MonoStatus),
+                Claim.Ports("registers", VgaAdapter.Ports, VgaAdapter.PortCount),
+                Claim.Ports("color", VgaAdapter.ColorPorts, VgaAdapter.ColorPortCount),
+                Claim.Ports("color-status", VgaAdapter.ColorStatus),
+                Claim.Ports("dispi", VgaAdapter.DispiIndexPort, 3),
+                Claim.Memory("window", VgaWindow.Start, VgaWindow.Length),
+            ],
+            Options = [PartOption.Number("memory", "Display memory in MiB.", 16, 1, 128)],
+            Functions = c => [new VgaAdapter(c, (int)c.Number("memory") << 20)],
+        },
+        new("fw-cfg", "firmware configuration device")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.Boot is RomBoot,
+            Claims =
+            [
+                Claim.Ports("selector", FwCfg.SelectorPort, FwCfg.SelectorPortCount, isReserved: true),
+                Claim.Ports("dma", FwCfg.DmaPort, FwCfg.DmaPortCount, isReserved: true),
+            ],
+            Device = c => new FwCfg(c.Bus, c.Memory, new FwCfgItems(c.Board)),
+        },
+        MoreUart(Outlet.Com3, Uart16550.Com3Port, Uart16550.Com1Irq, new IsaEntry("COM3", "PNP0501", 3, Com3Place, ["registers", "interrupt"])),
+        MoreUart(Outlet.Com4, Uart16550.Com4Port, Uart16550.Com2Irq, new IsaEntry("COM4", "PNP0501", 4, Com4Place, ["registers", "interrupt"])),
+        new(Outlet.Lpt1.Name, "parallel port with a printer")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.BootsByFirmware,
+            Claims = [Claim.Ports("registers", ParallelPort.Lpt1Port, ParallelPort.PortCount), Claim.Irq("interrupt", ParallelPort.Lpt1Irq)],
+            Outlet = Outlet.Lpt1,
+            Isa = [new IsaEntry("LPT1", "PNP0400", 1, Lpt1Place, ["registers", "interrupt"])],
+            Device = c => new ParallelPort(c.Name, c.Bus, c.Clock, c.Port("registers"), c.Irq("interrupt"), c.Output),
+        },
+        new("hpet", "high precision event timer")
+        {
+            IsPresent = false,
+            IsPresentWith = c => c.BootsByFirmware,
+            Claims = [Claim.Memory("registers", Hpet.BaseAddress, Hpet.Length)],
+            Device = c => new Hpet(c.Bus, c.Clock, c.Interrupts),
+        },
+        new("i6300esb", "watchdog")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            Claims = [Claim.PciSlots("function", WatchdogSlot, 1)],
+            Options = [PartOption.Switch("nmi", "Whether the end of the second stage is an NMI. Off, the machine is reset.")],
+            Functions = c =>
+            [
+                new I6300EsbWatchdog(c.Clock, c.IsOn("nmi") ? c.Signals.RaiseNmi : () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
+            ],
+        },
+        new("pvpanic", "panic device")
+        {
+            IsPresent = false,
+            Claims = [Claim.Ports("events", PanicDevice.Port)],
+            Isa = [new IsaEntry("PEVT", "QEMU0001", 0, PanicPlace, ["events"])],
+            Device = c => new PanicDevice(c.Bus, () => c.Signals.RequestExit(new MachineExit(MachineExitKind.Panicked))),
+        },
     ];
 
     /// <summary>The option of "pci" by which firmware goes.</summary>
     public const string AssignResources = "assign-resources";
 
+    /// <summary>The part that has a screen.</summary>
+    public const string DisplayPart = "vga";
+
     /// <summary>The part that <see cref="MachineConfiguration.Disks"/> are on.</summary>
     public const string DisksPart = "virtio-blk";
 
-    private static PartRow Uart(Outlet outlet, ushort port, int irq, IsaEntry entry) => new(outlet.Name, $"serial port {outlet.Title}")
+    /// <summary>The parts that <see cref="MachineConfiguration.Drives"/> are on.</summary>
+    public const string IdePart = "ide";
+    public const string FloppyPart = "floppy";
+
+    private static PartRow MoreUart(Outlet outlet, ushort port, int irq, IsaEntry entry) => Uart(outlet, port, irq, entry, isPresent: false);
+
+    private static PartRow Uart(Outlet outlet, ushort port, int irq, IsaEntry entry, bool isPresent = true) => new(outlet.Name, $"serial port {outlet.Title}")
     {
-        Claims = [Claim.Ports("registers", port, Uart16550.PortCount), Claim.Irq("interrupt", irq)],
+        IsPresent = isPresent,
+        Claims = [Claim.Ports("registers", port, Uart16550.PortCount), Claim.Irq("interrupt", irq, isShared: true)],
         Options = [PartOption.Switch("pace", "Whether sending takes guest time as the programmed line speed says. Off, it takes next to none, so that a system which switches off at once has sent all it wrote.")],
         Outlet = outlet,
         Isa = [entry],

@@ -9,6 +9,13 @@ namespace VirtShell.Machine.Boot;
 /// </summary>
 internal abstract class Firmware
 {
+    /// <summary>What starts an image; null stands for one that is not known.</summary>
+    public static Firmware For(BootImage? boot) => boot switch
+    {
+        RomBoot rom => new RomFirmware(rom),
+        _ => new DirectBoot(boot),
+    };
+
     /// <summary>Leaves parts as a system finds them, when all are in their power-on state: at power-on, at each reset, and before state is loaded, which may not know all of them.</summary>
     public abstract void PrepareParts(Board board);
 

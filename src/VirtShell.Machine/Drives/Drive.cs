@@ -62,10 +62,16 @@ public sealed class Drive
     /// <summary>What is in the drive; null when it is empty.</summary>
     public IBlockDevice? Medium { get; private set; }
 
+    /// <summary>Whether a CD's tray is out: the guest moves it, and a new medium goes in with it closed.</summary>
+    public bool IsOpen { get; internal set; }
+
+    /// <summary>What the drive can read: its medium, unless the tray is out.</summary>
+    public IBlockDevice? Loaded => IsOpen ? null : Medium;
+
     /// <summary>Called when another medium is in the drive, or none. The controller sets it.</summary>
     public Action? MediumChanged { get; set; }
 
-    /// <summary>Puts a medium in the drive in place of what was in it; null takes that out.</summary>
+    /// <summary>Puts a medium in the drive in place of what was in it; null takes that out. The tray is closed.</summary>
     /// <exception cref="InvalidOperationException">A hard disk's medium stays.</exception>
     public void Change(IBlockDevice? medium)
     {
@@ -75,6 +81,7 @@ public sealed class Drive
         }
 
         Medium = medium;
+        IsOpen = false;
         MediumChanged?.Invoke();
     }
 }

@@ -30,7 +30,13 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     [NotState("Follows from the controllers.")]
     private bool _requested;
 
+    [NotState("The event timer tells as it loads.")]
+    private bool _legacyReplaced;
+    private readonly int[] _isaSources = new int[IrqCount];
+
     // Saved state: who asserts what.
+    [NotState("Of lines that several parts drive it is; of others it follows from them.")]
+    private readonly uint[] _isaLevels = new uint[IrqCount];
     private readonly uint[] _pirqSlots = new uint[PirqCount];
     private readonly byte[] _pirqRoutes = new byte[PirqCount];
     private uint _isaIrqs;
@@ -69,13 +75,37 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     {
         Array.Clear(_pirqSlots);
         Array.Fill(_pirqRoutes, PirqDisabled);
+        Array.Clear(_isaLevels);
+        _legacyReplaced = false;
         _isaIrqs = 0;
         _requested = false;
         _pins.SetInterruptRequest(false);
     }
 
-    /// <summary>Gives the line of an ISA IRQ to a device; each IRQ has one ISA device.</summary>
-    public Action<bool> IsaLine(int irq) => asserted => SetIsaIrq(irq, asserted);
+    /// <summary>Gives the line of an ISA IRQ to a device; it is high while any of those asserts it that have it.</summary>
+    public Action<bool> IsaLine(int irq)
+    {
+        uint source = 1u << _isaSources[irq]++;
+        return asserted => SetIsaSource(irq, source, asserted);
+    }
+
+    /// <summary>Whether the event timer drives IRQ 0 and 8 in the place of those that have them.</summary>
+    internal void SetLegacyReplacement(bool isReplaced)
+    {
+        if (_legacyReplaced == isReplaced)
+        {
+            return;
+        }
+
+        _legacyReplaced = isReplaced;
+        foreach (int irq in (ReadOnlySpan<int>)[0, 8])
+        {
+            SetIsaIrq(irq, !isReplaced && _isaLevels[irq] != 0);
+        }
+    }
+
+    /// <summary>Sets the level of IRQ 0 or 8 for the event timer.</summary>
+    internal void SetReplacedIrq(int irq, bool asserted) => SetIsaIrq(irq, asserted);
 
     /// <summary>Sets the level of an ISA IRQ, 0 to 15.</summary>
     public void SetIsaIrq(int irq, bool asserted)
@@ -164,6 +194,13 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         }
 
         visitor.Value("isa-irqs", ref _isaIrqs);
+        for (int irq = 0; irq < IrqCount; irq++)
+        {
+            if (_isaSources[irq] > 1)
+            {
+                visitor.Value($"isa-sources-{irq}", ref _isaLevels[irq]);
+            }
+        }
     }
 
     /// <summary>Sets the processor's INTR again from the controllers, after state was loaded.</summary>
@@ -171,6 +208,15 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     {
         _requested = !IsRequesting;
         UpdateProcessor();
+    }
+
+    private void SetIsaSource(int irq, uint source, bool asserted)
+    {
+        _isaLevels[irq] = asserted ? _isaLevels[irq] | source : _isaLevels[irq] & ~source;
+        if (!_legacyReplaced || irq is not (0 or 8))
+        {
+            SetIsaIrq(irq, _isaLevels[irq] != 0);
+        }
     }
 
     // As PC boards wire it: pin and slot number rotate over the four lines.

@@ -15,6 +15,8 @@ public sealed partial class Uart16550 : IDevice, IPortHandler, IOutletInput
     public const ushort Com2Port = 0x2F8;
     public const int Com1Irq = 4;
     public const int Com2Irq = 3;
+    public const ushort Com3Port = 0x3E8;
+    public const ushort Com4Port = 0x2E8;
     public const int PortCount = 8;
     private const int FifoSize = 16;
 

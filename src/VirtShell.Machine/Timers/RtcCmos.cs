@@ -1,5 +1,7 @@
 using System;
+using System.Collections.Generic;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Drives;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Timers;
@@ -15,6 +17,12 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
 
     /// <summary>CMOS byte of the century, as the FADT tells.</summary>
     public const byte CenturyRegister = 0x32;
+
+    // Beyond the bytes of the AT: the third place in bits 7:4 of the first, whose bit 0 has floppies booted that bear no signature.
+    private const int BootOrderHigh = 0x38;
+    private const int BootOrderLow = 0x3D;
+    private const int BootPlaces = 3;
+    private const byte NoSignatureCheck = 1;
 
     private const int Size = 128;
     private const long Second = MachineClock.NanosecondsPerSecond;
@@ -119,6 +127,19 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
         _syncedAt = _clock.Now;
         FillFirmwareBytes();
         _irq8(false);
+    }
+
+    /// <summary>Tells firmware by CMOS in which order to try kinds of drives: four bits for each place, as SeaBIOS and Bochs' BIOS read them.</summary>
+    internal void SetBootOrder(IReadOnlyList<DriveKind> order)
+    {
+        int places = 0;
+        for (int i = 0; i < Math.Min(order.Count, BootPlaces); i++)
+        {
+            places |= (order[i] switch { DriveKind.Floppy => 1, DriveKind.HardDisk => 2, _ => 3 }) << (4 * i);
+        }
+
+        _ram[BootOrderLow] = (byte)places;
+        _ram[BootOrderHigh] = (byte)((places >> 8 << 4) | NoSignatureCheck);
     }
 
     public uint ReadPort(ushort port, int size)

@@ -17,7 +17,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
 {
     /// <summary>What names files, or takes something else away.</summary>
     private static readonly Setting<VmDefinition>[] s_own =
-        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Disks];
+        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Firmware, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Disks];
 
     private readonly Dictionary<string, object> _bound = cmdlet.MyInvocation.BoundParameters;
 
@@ -26,12 +26,17 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
     {
         if (Given("Guest", out string? guest))
         {
-            definition = definition with { Guest = guest, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
+            definition = definition with { Guest = guest, Firmware = null, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
         }
 
         if (Given("Kernel", out string? kernel))
         {
-            definition = definition with { Kernel = Source(kernel), KernelSha256 = null, Guest = null };
+            definition = definition with { Kernel = Source(kernel), KernelSha256 = null, Firmware = null, Guest = null };
+        }
+
+        if (Given("FirmwarePath", out string? firmware))
+        {
+            definition = definition with { Firmware = Source(firmware), Guest = null, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
         }
 
         if (Given("KernelSha256", out string? hash))

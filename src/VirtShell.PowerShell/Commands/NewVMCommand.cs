@@ -37,6 +37,10 @@ public sealed class NewVMCommand : VmCmdlet
     [ValidatePattern("^[0-9a-fA-F]{64}$")]
     public string? KernelSha256 { get; set; }
 
+    [Parameter(ParameterSetName = "Firmware", Mandatory = true, ValueFromPipelineByPropertyName = true)]
+    [ValidateNotNullOrEmpty]
+    public string? FirmwarePath { get; set; }
+
     [Parameter(ParameterSetName = "Kernel", ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string? Initrd { get; set; }

@@ -36,6 +36,10 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public string? KernelSha256 { get; set; }
 
     [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? FirmwarePath { get; set; }
+
+    [Parameter]
     [AllowEmptyString]
     public string? Initrd { get; set; }
 
@@ -110,6 +114,11 @@ public sealed class SetVMCommand : VmTargetCmdlet
         if (Guest is not null && Kernel is not null)
         {
             ThrowTerminatingError(VmErrors.Argument("ConflictingParameters", "-Guest and -Kernel exclude each other.", Guest, "Give one of them."));
+        }
+
+        if (FirmwarePath is not null && (Guest ?? Kernel) is { } other)
+        {
+            ThrowTerminatingError(VmErrors.Argument("ConflictingParameters", "-FirmwarePath excludes -Guest and -Kernel.", other, "Give one of them."));
         }
     }
 

@@ -86,6 +86,8 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public string? KernelSha256 => Vm.Definition.KernelSha256;
 
+    public string? FirmwarePath => Vm.Definition.Firmware;
+
     public string? Initrd => Vm.Definition.Initrd;
 
     public bool HasInitramfs => Vm.Definition.Initramfs is not null;

@@ -5,6 +5,7 @@ using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
 using VirtShell.Machine.Serial;
@@ -52,6 +53,24 @@ public sealed class BoardTests
         Assert.Throws<PartException>(() => new MachineModel("test", [Row("one", Claim.Irq("a", 5), Claim.Irq("b", 5))]).Plan(PartSettings.Default));
 
     [Fact]
+    public void A_part_that_depends_on_how_the_machine_starts_is_there_by_its_rule_and_as_the_settings_say()
+    {
+        MachineModel model = new("test", [new("screen", "test") { IsPresent = false, IsPresentWith = c => c.BootsByFirmware, Device = _ => throw new NotSupportedException() }]);
+        foreach ((BootImage boot, string[] settings, bool isThere) in new (BootImage, string[], bool)[]
+        {
+            (new BiosBoot([]), [], true),
+            (new RomBoot(default), [], true),
+            (new MultibootBoot(default, string.Empty), [], false),
+            (new BiosBoot([]), ["screen=off"], false),
+            (new MultibootBoot(default, string.Empty), ["screen=on"], true),
+        })
+        {
+            MachineConfiguration configuration = new() { MemoryBytes = 1 << 20, Boot = boot };
+            Assert.Equal(isThere, model.Plan(PartSettings.Parse(model, settings), configuration).Count == 1);
+        }
+    }
+
+    [Fact]
     public void APartMapsNothingThatItsRowDoesNotClaim()
     {
         PartRow row = new("greedy", "test") { Claims = [Claim.Ports("registers", Uart16550.Com1Port, 4)], Device = c => new Uart16550("greedy", c.Bus, c.Clock, Uart16550.Com1Port, _ => { }) };
@@ -84,7 +103,7 @@ public sealed class BoardTests
     }
 
     [Theory]
-    [InlineData("floppy=off", "no part 'floppy'")]
+    [InlineData("tape=off", "no part 'tape'")]
     [InlineData("pic=off", "cannot be left out")]
     [InlineData("com1=maybe", "either on or off, not 'maybe'")]
     [InlineData("com1", "sets nothing")]
@@ -108,6 +127,43 @@ public sealed class BoardTests
             Parts = PartSettings.Parse(MachineModel.Pc, ["virtio-blk=off"]),
         };
         Assert.Contains("'virtio-blk'", Assert.Throws<PartException>(() => new Machine(configuration)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ide", "'ide'")]
+    [InlineData("floppy", "'floppy'")]
+    public void Drives_need_their_part_and_bring_it(string part, string told)
+    {
+        PartRow row = MachineModel.Pc.Find(part)!;
+        foreach ((IReadOnlyList<Drive> drives, string[] settings, bool isThere) in new (IReadOnlyList<Drive>, string[], bool)[]
+        {
+            ([], [], false),
+            ([], [part + "=on"], true),
+            (TestBoard.SomeDrives(), [], true),
+        })
+        {
+            MachineConfiguration configuration = new() { MemoryBytes = 4 << 20, Boot = null, Drives = drives };
+            Assert.Equal(isThere, MachineModel.Pc.Plan(PartSettings.Parse(MachineModel.Pc, settings), configuration).Contains(row));
+        }
+
+        string message = Assert.Throws<PartException>(() => new TestBoard(PartSettings.Parse(MachineModel.Pc, [part + "=off"]), 4 << 20, TestBoard.SomeDrives)).Message;
+        Assert.Contains(told, message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Drives_that_have_no_place_of_their_own_are_refused()
+    {
+        foreach (Drive[] drives in new Drive[][]
+        {
+            [new(DriveKind.HardDisk, DriveBus.Ide, 4, new MemoryDisk(4096), "d")],
+            [new(DriveKind.Cd, DriveBus.Ide, 1, null, "c"), new(DriveKind.Cd, DriveBus.Ide, 1, null, "c")],
+            [new(DriveKind.Floppy, DriveBus.Floppy, 2, null, "f")],
+            [new(DriveKind.Floppy, DriveBus.Ide, 0, null, "f")],
+            [new(DriveKind.Cd, DriveBus.Floppy, 0, null, "c")],
+        })
+        {
+            Assert.Throws<PartException>(() => new TestBoard(() => drives));
+        }
     }
 
     /// <summary>Each part that can be left out is, with those that need it; the machine still starts its image.</summary>
@@ -165,7 +221,7 @@ public sealed class BoardTests
     [InlineData("101", "virtio-console")]
     [InlineData("Virtio-Console", "virtio-console")]
     [InlineData("200", "debug")]
-    [InlineData("3", null)]
+    [InlineData("5", null)]
     [InlineData("", null)]
     [InlineData(null, null)]
     public void OutletsAreFoundByNameAndNumber(string? text, string? name)

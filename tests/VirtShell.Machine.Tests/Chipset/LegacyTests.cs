@@ -183,11 +183,13 @@ public sealed class LegacyTests
         [
             (0x20, 2), (0xA0, 2), (0x4D0, 2), (0x40, 4), (0x61, 1), (0x70, 2), (0x3F8, 8), (0x2F8, 8), (0x60, 1), (0x64, 1), (0x80, 16), (0x92, 1),
             (0xCF9, 1), (0xE9, 1), (0x3D4, 2), (0x402, 1), (0x501, 1), (0x600, 64), (0xB2, 2), (0xCF8, 1), (0xCFA, 6), (0xF0, 2), (0x00, 16), (0xC0, 32),
+            (0x1F0, 1), (0x1F1, 7), (0x3F6, 1), (0x170, 1), (0x171, 7), (0x376, 1), (0x3F0, 6), (0x3F7, 1),
         ];
+        TestBoard rig = new(TestBoard.SomeDrives);
 
         // Below where base address registers begin.
-        Assert.Equal(documented.Order(), _rig.Bus.PortRanges().Where(r => r.First < PciBus.PortWindowStart).Select(r => ((int)r.First, r.Count)).Order());
-        Assert.Equal([(0xFEC0_0000ul, 0x1000ul), (0xFEE0_0000, 0x1000)], _rig.Bus.MmioRanges().Where(r => r.Start >= PciBus.MemoryWindowEnd).Order().ToArray());
+        Assert.Equal(documented.Order(), rig.Bus.PortRanges().Where(r => r.First < PciBus.PortWindowStart).Select(r => ((int)r.First, r.Count)).Order());
+        Assert.Equal([(0xFEC0_0000ul, 0x1000ul), (0xFEE0_0000, 0x1000)], rig.Bus.MmioRanges().Where(r => r.Start >= PciBus.MemoryWindowEnd).Order().ToArray());
     }
 
     [Fact]
