@@ -3,6 +3,7 @@ using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Bios;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
@@ -42,7 +43,7 @@ public sealed partial class Machine : IDisposable
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
-        _firmware = new DirectBoot(configuration.Boot);
+        _firmware = configuration.Boot is BiosBoot bios ? new BiosFirmware(configuration, bios) : new DirectBoot(configuration.Boot);
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {
@@ -56,6 +57,7 @@ public sealed partial class Machine : IDisposable
             _interrupts = _board.Interrupts;
             _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
+            _firmware.Connect(_board, Cpu);
             Cpu.Reset();
             if (powersOn)
             {

@@ -15,4 +15,9 @@ internal abstract class Firmware
     /// <summary>Called at power-on and at each reset, with parts prepared, the processor in its power-on state and RAM cleared.</summary>
     /// <exception cref="MachineBootException">There is nothing that can be started.</exception>
     public abstract void Start(Board board, Vcpu cpu);
+
+    /// <summary>Called once, when the machine is built: for firmware that the processor calls while systems run.</summary>
+    public virtual void Connect(Board board, Vcpu cpu)
+    {
+    }
 }

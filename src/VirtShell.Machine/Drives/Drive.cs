@@ -62,6 +62,9 @@ public sealed class Drive
     /// <summary>What is in the drive; null when it is empty.</summary>
     public IBlockDevice? Medium { get; private set; }
 
+    /// <summary>How often a medium was put in or taken out since the machine was built.</summary>
+    public int Changes { get; private set; }
+
     /// <summary>Called when another medium is in the drive, or none. The controller sets it.</summary>
     public Action? MediumChanged { get; set; }
 
@@ -75,6 +78,7 @@ public sealed class Drive
         }
 
         Medium = medium;
+        Changes++;
         MediumChanged?.Invoke();
     }
 }
