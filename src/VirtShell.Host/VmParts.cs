@@ -35,9 +35,14 @@ public static class VmParts
     {
         foreach (PartRow row in MachineModel.Pc.Rows)
         {
-            if (!row.IsEssential)
+            if (!row.IsEssential && (row.IsPresent || row.IsPresentWith is not null))
             {
-                yield return row.IsPresent ? new($"{row.Name}=off", $"without: {row.Meaning}") : new($"{row.Name}=on", $"with: {row.Meaning}");
+                yield return new($"{row.Name}=off", $"without: {row.Meaning}");
+            }
+
+            if (!row.IsEssential && (!row.IsPresent || row.IsPresentWith is not null))
+            {
+                yield return new($"{row.Name}=on", $"with: {row.Meaning}");
             }
 
             foreach (PartOption option in row.Options)

@@ -63,6 +63,8 @@ public sealed partial class Machine : IStateful
             Cpu.DropCaches();
         }
 
+        // What the display has in pages of memory belongs to its own state.
+        _display?.Window.Settle();
         visitor.Part("memory", Memory, isRequired: true);
         visitor.Part("processor", Cpu, isRequired: true);
         visitor.Part("clock", _clock, isRequired: true);

@@ -7,9 +7,11 @@ using VirtShell.Machine.Bios;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Display;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Virtio;
+using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine;
@@ -30,6 +32,7 @@ public sealed partial class Machine : IDisposable
     private readonly InterruptRouter _interrupts;
     private readonly CoprocessorError? _coprocessor;
     private readonly VirtioConsole? _console;
+    private readonly VgaAdapter? _display;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
     /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
@@ -58,6 +61,8 @@ public sealed partial class Machine : IDisposable
             _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
             _firmware.Connect(_board, Cpu);
+            _display = _board.Find<VgaAdapter>();
+            Screen = _display is null ? null : new MachineScreen(_display, _clock);
             Cpu.Reset();
             if (powersOn)
             {
@@ -81,6 +86,10 @@ public sealed partial class Machine : IDisposable
 
     /// <summary>Instructions retired since power-on.</summary>
     public long Instructions => Cpu.InstructionsRetired;
+
+    /// <summary>The screen; null for a machine without a display.</summary>
+    [NotState("Shows the display's state.")]
+    public MachineScreen? Screen { get; }
 
     /// <summary>Called for each byte that the guest sends: where it comes out, byte. On the running thread, inside the instruction that sent it.</summary>
     public Action<Outlet, byte>? SerialOutput { get; set; }

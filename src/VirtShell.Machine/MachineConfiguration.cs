@@ -50,6 +50,12 @@ public sealed class MachineConfiguration
 
     /// <summary>Drives on the IDE and floppy controllers.</summary>
     public IReadOnlyList<Drive> Drives { get; init; } = [];
+
+    /// <summary>A VGA BIOS for the display's expansion ROM, 256 KiB at most; empty where firmware brings its own.</summary>
+    public ReadOnlyMemory<byte> VideoRom { get; init; }
+
+    /// <summary>Whether firmware starts the machine, which then has what a PC has; a kernel that is started directly finds a smaller machine.</summary>
+    public bool BootsByFirmware => Boot is BiosBoot or RomBoot;
 }
 
 /// <summary>A disk on the machine: its content and the serial number (up to 20 characters) that the guest sees.</summary>

@@ -37,11 +37,17 @@ public sealed unsafe partial class PhysicalMemory : IStateful
         }
     }
 
-    private static void CutKinds(Span<byte> kinds)
+    // Memory of devices is saved by them, wherever it was mapped.
+    private void CutKinds(Span<byte> kinds)
     {
         foreach (ref byte kind in kinds)
         {
             kind &= (byte)SavedKinds;
+        }
+
+        foreach (DeviceRange range in _devices)
+        {
+            kinds.Slice((int)(range.Start / PageSize), (int)(range.Length / PageSize)).Clear();
         }
     }
 
@@ -71,6 +77,7 @@ public sealed unsafe partial class PhysicalMemory : IStateful
 
         private ulong SizeAt(ulong at) => Math.Min(Size, memory.Top - at);
 
-        private bool HasMemory(ulong at) => new ReadOnlySpan<byte>(memory._kinds + (at / PageSize), (int)(SizeAt(at) / PageSize)).ContainsAnyExcept((byte)0);
+        private bool HasMemory(ulong at) =>
+            memory.DeviceAt(at) is null && new ReadOnlySpan<byte>(memory._kinds + (at / PageSize), (int)(SizeAt(at) / PageSize)).ContainsAnyExcept((byte)0);
     }
 }

@@ -152,13 +152,13 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         TellMappingChanged(0, Top);
     }
 
-    /// <summary>Guest-physical addresses of the RAM pages written since <see cref="BeginDirtyPages"/> (all RAM, where it was never called), in order, by guests, devices and loading alike.</summary>
+    /// <summary>Guest-physical addresses of the RAM pages written since <see cref="BeginDirtyPages"/> (all RAM, where it was never called), in order, by guests, devices and loading alike. Memory of devices is not among them.</summary>
     public IReadOnlyList<ulong> DirtyPages()
     {
         List<ulong> pages = [];
         for (ulong page = 0; page < Top / PageSize; page++)
         {
-            if ((_kinds[page] & (byte)(PageKinds.Ram | PageKinds.Clean)) == (byte)PageKinds.Ram)
+            if ((_kinds[page] & (byte)(PageKinds.Ram | PageKinds.Clean)) == (byte)PageKinds.Ram && DeviceAt(page * PageSize) is null)
             {
                 pages.Add(page * PageSize);
             }
@@ -167,7 +167,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         return pages;
     }
 
-    /// <summary>Reads memory for a device (DMA). Bytes outside RAM and ROM read as 0xFF. Gives false where any did.</summary>
+    /// <summary>Reads memory for a device (DMA). Bytes outside RAM, ROM and devices' memory read as 0xFF. Gives false where any did.</summary>
     public bool Read(ulong physical, Span<byte> destination)
     {
         bool complete = true;
@@ -179,6 +179,10 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
             if ((KindOf(at) & (PageKinds.Ram | PageKinds.Rom)) != 0)
             {
                 new ReadOnlySpan<byte>(_base + at, part).CopyTo(destination[done..]);
+            }
+            else if (DeviceAt(at) is { } device)
+            {
+                device.Device.Read(at - device.Start, destination.Slice(done, part));
             }
             else
             {
@@ -192,7 +196,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         return complete;
     }
 
-    /// <summary>Writes memory for a device (DMA), telling subscribers. Bytes outside RAM are dropped. Gives false where any were.</summary>
+    /// <summary>Writes memory for a device (DMA), telling subscribers. Bytes outside RAM and devices' memory are dropped. Gives false where any were.</summary>
     public bool Write(ulong physical, ReadOnlySpan<byte> source)
     {
         bool complete = true;
@@ -209,6 +213,10 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
                 {
                     NoteStore(at, (ulong)part);
                 }
+            }
+            else if (DeviceAt(at) is { } device)
+            {
+                device.Device.Write(at - device.Start, source.Slice(done, part));
             }
             else
             {
@@ -251,13 +259,13 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     /// <summary>Guest memory that the host has had to give so far, in bytes; 0 where the host cannot tell.</summary>
     public ulong ResidentBytes() => HostMemory.Resident(_base, LowRamBytes) + (HighRamBytes == 0 ? 0 : HostMemory.Resident(_base + FourGiB, HighRamBytes));
 
-    /// <summary>A 64-bit FNV-1a-like hash of all RAM, for comparing runs.</summary>
+    /// <summary>A 64-bit FNV-1a-like hash of all RAM, for comparing runs. Memory of devices is their state, and not in it.</summary>
     public ulong Hash()
     {
         ulong hash = 0xCBF29CE484222325;
         for (ulong page = 0; page < Top; page += PageSize)
         {
-            if ((KindOf(page) & PageKinds.Ram) == 0 || IsZero(_base + page, PageSize))
+            if ((KindOf(page) & PageKinds.Ram) == 0 || DeviceAt(page) is not null || IsZero(_base + page, PageSize))
             {
                 continue;
             }
@@ -274,13 +282,13 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         return hash;
     }
 
-    /// <summary>Makes all RAM read as zeros, as after a power cycle; ROM stays.</summary>
+    /// <summary>Makes all RAM read as zeros, as after a power cycle; ROM and devices' memory stay.</summary>
     public void ClearRam()
     {
         for (ulong page = 0; page < Top; page += PageSize)
         {
             ulong start = page;
-            while (page < Top && (KindOf(page) & PageKinds.Ram) != 0)
+            while (page < Top && (KindOf(page) & PageKinds.Ram) != 0 && DeviceAt(page) is null)
             {
                 page += PageSize;
             }
@@ -322,12 +330,16 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     private void SetKind(ulong physical, ulong length, PageKinds kind)
     {
+        CheckRange(physical, length);
+        new Span<byte>(_kinds + (physical / PageSize), checked((int)(length / PageSize))).Fill((byte)kind);
+    }
+
+    private void CheckRange(ulong physical, ulong length)
+    {
         if (physical % PageSize != 0 || length % PageSize != 0 || physical > Top || length > Top - physical)
         {
             throw new ArgumentOutOfRangeException(nameof(physical), $"Pages {physical:x}+{length:x} do not lie in guest-physical memory, which ends at {Top:x}.");
         }
-
-        new Span<byte>(_kinds + (physical / PageSize), checked((int)(length / PageSize))).Fill((byte)kind);
     }
 
     private void Release()

@@ -2,6 +2,7 @@ using System;
 using System.Globalization;
 using System.Text;
 using VirtShell.Machine.Boards;
+using VirtShell.Machine.Display;
 using VirtShell.Machine.Serial;
 using VirtShell.State;
 
@@ -30,17 +31,13 @@ internal sealed class BiosTerminal
     // After so many ticks an ESC stands for itself.
     private const byte EscapeTicks = 2;
 
-    // Code page 437 where it is not ASCII.
-    private const string Low = "\0☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼";
-    private const string High = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00A0";
-
     private readonly BiosCpu _c;
 
     public BiosTerminal(BiosCpu cpu)
     {
         _c = cpu;
         long wanted = cpu.Board.Value(PcModel.BiosPart, PcModel.BiosSerial);
-        HasDisplay = VgaPorts.IsThere(cpu.Board.Bus);
+        HasDisplay = cpu.Board.Find<VgaAdapter>() is not null;
         IsOn = cpu.Board.Find<Uart16550>() is { Port: Uart16550.Com1Port } && (wanted < 0 ? !HasDisplay : wanted != 0);
     }
 
@@ -318,7 +315,7 @@ internal sealed class BiosTerminal
             return;
         }
 
-        char glyph = character switch { 0 => ' ', < 0x20 => Low[character], 0x7F => '⌂', _ => High[character - 0x80] };
+        char glyph = CodePage437.ToUnicode(character);
         Span<byte> bytes = stackalloc byte[4];
         int length = Encoding.UTF8.GetBytes(new ReadOnlySpan<char>(in glyph), bytes);
         foreach (byte value in bytes[..length])

@@ -1,5 +1,3 @@
-using VirtShell.Machine.Bus;
-
 namespace VirtShell.Machine.Bios;
 
 /// <summary>The VGA by its ports.</summary>
@@ -18,15 +16,4 @@ internal static class VgaPorts
 
     /// <summary>Offset of the input status register from the CRT controller's port.</summary>
     public const int StatusOffset = 6;
-
-    /// <summary>Whether there is one: its index register remembers.</summary>
-    public static bool IsThere(IoBus bus)
-    {
-        const int Probe = 4;
-        uint before = bus.ReadPort(GraphicsIndex, 1);
-        bus.WritePort(GraphicsIndex, 1, Probe);
-        bool isThere = bus.ReadPort(GraphicsIndex, 1) == Probe;
-        bus.WritePort(GraphicsIndex, 1, before);
-        return isThere;
-    }
 }

@@ -41,7 +41,7 @@ internal sealed class Board
             _dma[i] = new DmaChannel(i);
         }
 
-        Rows = configuration.Model.Plan(configuration.Parts);
+        Rows = configuration.Model.Plan(configuration.Parts, configuration);
         configuration.Parts.CheckDisks(configuration.Model, configuration.Disks.Count);
         ControllerCount = Rows.Count(row => row.Layer < PartLayer.Devices);
         MemoryMap.Apply(memory);

@@ -50,14 +50,16 @@ public sealed class MachineModel
     /// <summary>Finds a part; null where the model has none of that name.</summary>
     public PartRow? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>The parts of a machine with these settings, in order.</summary>
+    /// <summary>The parts of a machine with these settings, in order; without a configuration, of most machines with them.</summary>
     /// <exception cref="PartException">A part lacks one that it needs, or two claim the same.</exception>
-    internal IReadOnlyList<PartRow> Plan(PartSettings settings)
+    internal IReadOnlyList<PartRow> Plan(PartSettings settings, MachineConfiguration? configuration = null)
     {
         List<PartRow> plan = [];
+        HashSet<string> replaced = [.. Rows.Where(row => settings.Has(row, configuration)).SelectMany(row => row.Replaces)];
         foreach (PartRow row in Rows)
         {
-            if (!settings.Has(row))
+            // What somebody asks for stays, and is told that both cannot be.
+            if (!settings.Has(row, configuration) || (replaced.Contains(row.Name) && !settings.AsksFor(row.Name)))
             {
                 continue;
             }

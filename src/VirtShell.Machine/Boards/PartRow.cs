@@ -53,6 +53,12 @@ public sealed class PartRow
     /// <summary>Whether machines have it where nobody says otherwise.</summary>
     public bool IsPresent { get; init; } = true;
 
+    /// <summary>Whether a machine of a configuration has it where nobody says otherwise; null where <see cref="IsPresent"/> goes for all of them.</summary>
+    public Func<MachineConfiguration, bool>? IsPresentWith { get; init; }
+
+    /// <summary>Parts that are not there where this one is, because it does what they do.</summary>
+    public IReadOnlyList<string> Replaces { get; init; } = [];
+
     /// <summary>Whether the machine cannot be without it.</summary>
     public bool IsEssential { get; init; }
 

@@ -56,7 +56,13 @@ public sealed class PartSettings
         }
     }
 
-    internal bool Has(PartRow row) => _presence.GetValueOrDefault(row.Name, row.IsPresent);
+    /// <param name="row">The part.</param>
+    /// <param name="configuration">The machine; null where it is not known yet, and the part is where most machines have it.</param>
+    internal bool Has(PartRow row, MachineConfiguration? configuration = null) =>
+        _presence.GetValueOrDefault(row.Name, configuration is null || row.IsPresentWith is null ? row.IsPresent : row.IsPresentWith(configuration));
+
+    /// <summary>Whether somebody asked for the part by its name.</summary>
+    internal bool AsksFor(string name) => _presence.GetValueOrDefault(name);
 
     internal long ValueOf(PartRow row, PartOption option) => _values.GetValueOrDefault((row.Name, option.Name), option.Default);
 

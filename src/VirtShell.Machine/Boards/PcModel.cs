@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Display;
 using VirtShell.Machine.Dma;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
@@ -23,9 +24,10 @@ internal static class PcModel
     /// <summary>Its switch for the serial console.</summary>
     public const string BiosSerial = "serial";
 
-    // PCI slots. 2 and 3 stay free for a display and a network card, where PCs of this family have them.
+    // PCI slots. 3 stays free for a network card, where PCs of this family have it.
     private const int HostBridgeSlot = 0;
     private const int PiixSlot = 1;
+    private const int DisplaySlot = 2;
     private const int RngSlot = 4;
     private const int ConsoleSlot = 5;
     private const int FirstDiskSlot = 6;
@@ -205,10 +207,33 @@ internal static class PcModel
             ],
             Device = c => c.Board.Connect(new Dma8237Pair(c.Bus, c.Memory)),
         },
+        new(DisplayPart, "VGA display with linear modes")
+        {
+            Needs = ["pci"],
+            IsPresent = false,
+            IsPresentWith = c => c.BootsByFirmware,
+            Replaces = ["crt-controller"],
+            Claims =
+            [
+                Claim.PciSlots("function", DisplaySlot, 1),
+                Claim.Ports("mono", VgaAdapter.MonoPorts, VgaAdapter.MonoPortCount),
+                Claim.Ports("mono-status", VgaAdapter.MonoStatus),
+                Claim.Ports("registers", VgaAdapter.Ports, VgaAdapter.PortCount),
+                Claim.Ports("color", VgaAdapter.ColorPorts, VgaAdapter.ColorPortCount),
+                Claim.Ports("color-status", VgaAdapter.ColorStatus),
+                Claim.Ports("dispi", VgaAdapter.DispiIndexPort, 3),
+                Claim.Memory("window", VgaWindow.Start, VgaWindow.Length),
+            ],
+            Options = [PartOption.Number("memory", "Display memory in MiB.", 16, 1, 128)],
+            Functions = c => [new VgaAdapter(c, (int)c.Number("memory") << 20)],
+        },
     ];
 
     /// <summary>The option of "pci" by which firmware goes.</summary>
     public const string AssignResources = "assign-resources";
+
+    /// <summary>The part that has a screen.</summary>
+    public const string DisplayPart = "vga";
 
     /// <summary>The part that <see cref="MachineConfiguration.Disks"/> are on.</summary>
     public const string DisksPart = "virtio-blk";

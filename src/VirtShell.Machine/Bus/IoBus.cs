@@ -108,6 +108,13 @@ public sealed class IoBus
         }
     }
 
+    /// <summary>Whether a handler alone answers all of a range: no older claim lies within.</summary>
+    public bool Owns(ulong start, ulong length, IMmioHandler handler)
+    {
+        int index = FindSegment(start);
+        return index >= 0 && _segments[index].Mapping.Handler == handler && length - 1 <= _segments[index].Last - start;
+    }
+
     /// <summary>The claimed port ranges (first, count), for tests that exercise every device.</summary>
     public IEnumerable<(ushort First, int Count)> PortRanges()
     {

@@ -6,6 +6,9 @@ namespace VirtShell.Machine.Pci;
 /// <summary>A base address register: a range of I/O or memory space that follows what the guest writes to it.</summary>
 internal sealed class PciBar
 {
+    /// <summary>Stands for the expansion ROM, whose register is none of the six.</summary>
+    public const int RomIndex = -1;
+
     private readonly IMmioHandler? _memory;
     private readonly IPortHandler? _ports;
     [NotState("Follows from configuration space.")]
@@ -57,6 +60,7 @@ internal sealed class PciBar
 
         _mapped = map;
         _address = address;
+        (_memory as IMovedRange)?.Moved(map ? address : null);
         if (map)
         {
             if (_ports is not null)
@@ -69,4 +73,11 @@ internal sealed class PciBar
             }
         }
     }
+}
+
+/// <summary>A handler that follows where its base address register puts it.</summary>
+internal interface IMovedRange
+{
+    /// <summary>The range is about to be at an address, or nowhere.</summary>
+    void Moved(ulong? address);
 }

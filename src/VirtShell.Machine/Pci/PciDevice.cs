@@ -30,6 +30,8 @@ public abstract class PciDevice : IStateful
     // Fixed configuration.
     private readonly List<PciBar> _bars = [];
     private readonly PciIdentity _identity;
+    [NotState("Made with the function.")]
+    private PciBar? _rom;
 
     // Runtime glue.
     [NotState("Wiring.")]
@@ -163,9 +165,17 @@ public abstract class PciDevice : IStateful
     {
     }
 
-    protected void AddMemoryBar(int index, uint size, IMmioHandler handler) => AddBar(new PciBar(index, size, handler, null));
+    protected void AddMemoryBar(int index, uint size, IMmioHandler handler, bool isPrefetchable = false) =>
+        AddBar(new PciBar(index, size, handler, null), isPrefetchable ? PciRegister.BarPrefetchable : 0);
 
-    protected void AddPortBar(int index, uint size, IPortHandler handler) => AddBar(new PciBar(index, size, null, handler));
+    protected void AddPortBar(int index, uint size, IPortHandler handler) => AddBar(new PciBar(index, size, null, handler), PciRegister.BarIoSpace);
+
+    /// <summary>Adds an expansion ROM (PCI 3.0, 6.2.5.2): seen where its own register says, once the register's bit 0 and the memory space are on.</summary>
+    protected void AddRom(uint size, IMmioHandler handler)
+    {
+        _rom = new PciBar(PciBar.RomIndex, size, handler, null);
+        Config.Define(PciRegister.RomBase, 4, 0, ~(size - 1) | PciRegister.RomEnable);
+    }
 
     protected void AddInterruptPin(int pin)
     {
@@ -193,7 +203,7 @@ public abstract class PciDevice : IStateful
 
     private uint Identifier() => ((uint)_identity.VendorId << 16) | _identity.DeviceId;
 
-    private void AddBar(PciBar bar)
+    private void AddBar(PciBar bar, uint kind)
     {
         bool sound = bar.Index is >= 0 and < PciRegister.BarCount
             && BitOperations.IsPow2(bar.Size)
@@ -205,7 +215,7 @@ public abstract class PciDevice : IStateful
         }
 
         _bars.Add(bar);
-        Config.Define(bar.Register, 4, bar.IsIo ? PciRegister.BarIoSpace : 0, ~(bar.Size - 1));
+        Config.Define(bar.Register, 4, kind, ~(bar.Size - 1));
     }
 
     private void ApplyConfig()
@@ -220,6 +230,12 @@ public abstract class PciDevice : IStateful
         {
             bool decode = (command & (bar.IsIo ? PciCommand.IoSpace : PciCommand.MemorySpace)) != 0;
             bar.Update(_bus.IoBus, Config.Read(bar.Register, 4), decode);
+        }
+
+        if (_rom is not null)
+        {
+            uint register = Config.Read(PciRegister.RomBase, 4);
+            _rom.Update(_bus.IoBus, register, (command & PciCommand.MemorySpace) != 0 && (register & PciRegister.RomEnable) != 0);
         }
 
         ApplyInterrupt();

@@ -13,6 +13,7 @@ public static class PciRegister
     public const int Bar0 = 0x10;
     public const int SubsystemVendorId = 0x2C;
     public const int SubsystemId = 0x2E;
+    public const int RomBase = 0x30;
     public const int CapabilitiesPointer = 0x34;
     public const int InterruptLine = 0x3C;
     public const int InterruptPin = 0x3D;
@@ -28,6 +29,12 @@ public static class PciRegister
 
     /// <summary>A base address register's bit 0: it decodes I/O space.</summary>
     public const uint BarIoSpace = 1;
+
+    /// <summary>A base address register's bit 3: reads of the memory have no effects.</summary>
+    public const uint BarPrefetchable = 8;
+
+    /// <summary>The expansion ROM register's bit 0: the ROM is seen.</summary>
+    public const uint RomEnable = 1;
 }
 
 /// <summary>Bits of the Command register (PCI 3.0, 6.2.2).</summary>

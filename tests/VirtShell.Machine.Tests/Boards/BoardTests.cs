@@ -52,6 +52,24 @@ public sealed class BoardTests
         Assert.Throws<PartException>(() => new MachineModel("test", [Row("one", Claim.Irq("a", 5), Claim.Irq("b", 5))]).Plan(PartSettings.Default));
 
     [Fact]
+    public void A_part_that_depends_on_how_the_machine_starts_is_there_by_its_rule_and_as_the_settings_say()
+    {
+        MachineModel model = new("test", [new("screen", "test") { IsPresent = false, IsPresentWith = c => c.BootsByFirmware, Device = _ => throw new NotSupportedException() }]);
+        foreach ((BootImage boot, string[] settings, bool isThere) in new (BootImage, string[], bool)[]
+        {
+            (new BiosBoot([]), [], true),
+            (new RomBoot(default), [], true),
+            (new MultibootBoot(default, string.Empty), [], false),
+            (new BiosBoot([]), ["screen=off"], false),
+            (new MultibootBoot(default, string.Empty), ["screen=on"], true),
+        })
+        {
+            MachineConfiguration configuration = new() { MemoryBytes = 1 << 20, Boot = boot };
+            Assert.Equal(isThere, model.Plan(PartSettings.Parse(model, settings), configuration).Count == 1);
+        }
+    }
+
+    [Fact]
     public void APartMapsNothingThatItsRowDoesNotClaim()
     {
         PartRow row = new("greedy", "test") { Claims = [Claim.Ports("registers", Uart16550.Com1Port, 4)], Device = c => new Uart16550("greedy", c.Bus, c.Clock, Uart16550.Com1Port, _ => { }) };
