@@ -3,6 +3,7 @@ using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Bios;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
@@ -47,7 +48,7 @@ public sealed partial class Machine : IDisposable
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
-        _firmware = Firmware.For(configuration.Boot);
+        _firmware = Firmware.For(configuration);
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {
@@ -62,6 +63,7 @@ public sealed partial class Machine : IDisposable
             _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
             _watchdog = _board.Find<I6300EsbWatchdog>();
+            _firmware.Connect(_board, Cpu);
             _display = _board.Find<VgaAdapter>();
             Screen = _display is null ? null : new MachineScreen(_display, _clock);
             Cpu.Reset();

@@ -2,6 +2,9 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using VirtShell.Cpu;
+using VirtShell.Machine.Boards;
+using VirtShell.Machine.Bus;
+using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Tests.Boot;
 using VirtShell.State;
 using VirtShell.State.Tests.Coverage;
@@ -34,12 +37,16 @@ public sealed class StateCoverageTests
         });
         machine.Run(1000);
         StateCoverage coverage = StateCoverage.Of(machine);
-        Assert.True(coverage.Forgotten.Count == 0, $"Neither described nor marked with [NotState]: {string.Join(", ", coverage.Forgotten)}");
+
+        // What the display stands in for.
+        StateCoverage replaced = StateCoverage.Of(new CrtController(new IoBus()));
+        List<string> forgotten = [.. coverage.Forgotten, .. replaced.Forgotten];
+        Assert.True(forgotten.Count == 0, $"Neither described nor marked with [NotState]: {string.Join(", ", forgotten)}");
 
         // A part that this machine has not cannot be looked at: it is to be added above.
         IEnumerable<Type> all = new[] { typeof(Machine), typeof(Vcpu), typeof(MemoryDisk) }
             .SelectMany(static type => type.Assembly.GetTypes())
             .Where(static type => typeof(IStateful).IsAssignableFrom(type) && !type.IsAbstract && !type.IsNested);
-        Assert.Empty(all.Except(coverage.Types));
+        Assert.Empty(all.Except(coverage.Types).Except(replaced.Types));
     }
 }

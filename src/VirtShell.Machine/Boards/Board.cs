@@ -118,6 +118,13 @@ internal sealed class Board
         return Configuration.Parts.ValueOf(row, row.Options.First(o => o.Name == option)) != 0;
     }
 
+    /// <summary>The value of a part's option.</summary>
+    public long Value(string part, string option)
+    {
+        PartRow row = Configuration.Model.Find(part)!;
+        return Configuration.Parts.ValueOf(row, row.Options.First(o => o.Name == option));
+    }
+
     /// <summary>What takes input at an outlet; null where the machine has none.</summary>
     public IOutletInput? Input(Outlet outlet) => _inputs.GetValueOrDefault(outlet);
 
@@ -166,7 +173,13 @@ internal sealed class Board
                 return;
             }
 
-            IReadOnlyList<PciDevice> functions = row.Functions!(context);
+            if (row.Functions is null)
+            {
+                // Options alone, of what is no device.
+                return;
+            }
+
+            IReadOnlyList<PciDevice> functions = row.Functions(context);
             for (int i = 0; i < functions.Count; i++)
             {
                 Pci.Attach(context.Pci.Slot + i, context.Pci.Function, functions[i]);

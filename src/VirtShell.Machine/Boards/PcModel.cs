@@ -21,6 +21,12 @@ namespace VirtShell.Machine.Boards;
 /// </summary>
 internal static class PcModel
 {
+    /// <summary>The part whose options are the built-in BIOS's.</summary>
+    public const string BiosPart = "bios";
+
+    /// <summary>Its switch for the serial console.</summary>
+    public const string BiosSerial = "serial";
+
     // PCI slots.
     private const int HostBridgeSlot = 0;
     private const int PiixSlot = 1;
@@ -153,6 +159,11 @@ internal static class PcModel
             Claims = [Claim.Ports("address", PciBus.ConfigAddress), Claim.Ports("data", PciBus.AfterResetControl, PciBus.CountAfterResetControl)],
             Options = [PartOption.Switch(AssignResources, "Whether functions find addresses and interrupt lines assigned, as after a PC's firmware. Off leaves that to the system.", isOn: true)],
             Device = c => c.Board.Pci = new PciBus(c.Bus, c.Interrupts, c.Interrupts),
+        },
+        new(BiosPart, "built-in BIOS, where a machine starts from its drives")
+        {
+            IsEssential = true,
+            Options = [PartOption.AutoSwitch(BiosSerial, "Whether what the BIOS writes on the screen goes to a terminal at COM1, too, and its keys come from there. Without a word, it does where the machine has no display.")],
         },
         new("i440fx", "host bridge")
         {

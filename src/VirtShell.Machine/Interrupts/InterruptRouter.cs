@@ -220,7 +220,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     }
 
     // As PC boards wire it: pin and slot number rotate over the four lines.
-    private static int PirqOf(int slot, int pin) => (slot + pin - 1) & 3;
+    internal static int PirqOf(int slot, int pin) => (slot + pin - 1) & 3;
 
     private bool IsRequesting => LocalApic.IsRequesting || (LocalApic.PassesPicInterrupts && Pic.IsRequesting);
 
