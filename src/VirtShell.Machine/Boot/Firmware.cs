@@ -15,7 +15,7 @@ internal abstract class Firmware
     {
         BiosBoot bios => new BiosFirmware(configuration, bios),
         RomBoot rom => new RomFirmware(rom),
-        BootImage? boot => new DirectBoot(boot),
+        var boot => new DirectBoot(boot),
     };
 
     /// <summary>Leaves parts as a system finds them, when all are in their power-on state: at power-on, at each reset, and before state is loaded, which may not know all of them.</summary>
