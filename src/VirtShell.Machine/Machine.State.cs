@@ -51,7 +51,10 @@ public sealed partial class Machine : IStateful
     public void WriteStateTo(TextWriter writer) => StateTree.Of(this).WriteTo(writer);
 
     /// <summary>Between runs only. What is loaded must be of a machine of the same configuration, as far as both have the same parts: one that was not saved is reset, and what was saved of one that this machine lacks is skipped. A machine that fails to load is fit for <see cref="Reset"/> only.</summary>
-    public void Describe(StateVisitor visitor)
+    public void Describe(StateVisitor visitor) => Describe(visitor, Memory);
+
+    // What stands for memory: it itself, or an image that has it already.
+    private void Describe(StateVisitor visitor, IStateful memory)
     {
         ArgumentNullException.ThrowIfNull(visitor);
         using StateScope machine = visitor.Section("machine", StateVersion, isRequired: true);
@@ -63,7 +66,7 @@ public sealed partial class Machine : IStateful
             Cpu.DropCaches();
         }
 
-        visitor.Part("memory", Memory, isRequired: true);
+        visitor.Part("memory", memory, isRequired: true);
         visitor.Part("processor", Cpu, isRequired: true);
         visitor.Part("clock", _clock, isRequired: true);
         if (visitor.IsLoading)

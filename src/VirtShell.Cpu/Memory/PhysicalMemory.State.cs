@@ -20,14 +20,13 @@ public sealed unsafe partial class PhysicalMemory : IStateful
 
         if (visitor.IsLoading)
         {
-            HostMemory.Discard(_base, Top);
+            Empty();
         }
 
         visitor.Blocks("at-", new Chunks(this), hexadecimal: true);
 
         // Which pages code was decoded from is the engine's knowledge, no part of the guest's state.
-        byte[] kinds = new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))).ToArray();
-        CutKinds(kinds);
+        byte[] kinds = StateOfKinds();
         visitor.Array("kinds", kinds.AsSpan());
         if (visitor.IsLoading)
         {
@@ -36,6 +35,17 @@ public sealed unsafe partial class PhysicalMemory : IStateful
             TellMappingChanged(0, Top);
         }
     }
+
+    /// <summary>What each page is, without what only this process knows of it.</summary>
+    internal byte[] StateOfKinds()
+    {
+        byte[] kinds = new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))).ToArray();
+        CutKinds(kinds);
+        return kinds;
+    }
+
+    /// <summary>Whether any of some pages is RAM or ROM.</summary>
+    internal bool HasMemory(ulong physical, ulong length) => new ReadOnlySpan<byte>(_kinds + (physical / PageSize), (int)(length / PageSize)).ContainsAnyExcept((byte)0);
 
     private static void CutKinds(Span<byte> kinds)
     {
@@ -55,7 +65,7 @@ public sealed unsafe partial class PhysicalMemory : IStateful
             for (ulong at = ((ulong)number + Size - 1) & ~(Size - 1); at < memory.Top; at += Size)
             {
                 // The hole below 4 GiB is never looked at: reading it would make the host back it.
-                if (HasMemory(at) && !IsZero(memory._base + at, SizeAt(at)))
+                if (memory.HasMemory(at, SizeAt(at)) && !IsZero(memory._base + at, SizeAt(at)))
                 {
                     return (long)at;
                 }
@@ -70,7 +80,5 @@ public sealed unsafe partial class PhysicalMemory : IStateful
             (ulong)number % Size == 0 && (ulong)number < memory.Top ? new(memory._base + number, (int)SizeAt((ulong)number)) : default;
 
         private ulong SizeAt(ulong at) => Math.Min(Size, memory.Top - at);
-
-        private bool HasMemory(ulong at) => new ReadOnlySpan<byte>(memory._kinds + (at / PageSize), (int)(SizeAt(at) / PageSize)).ContainsAnyExcept((byte)0);
     }
 }
