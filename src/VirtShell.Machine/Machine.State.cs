@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Processors;
 using VirtShell.State;
 
 namespace VirtShell.Machine;
@@ -20,8 +21,8 @@ public sealed partial class Machine : IStateful
             throw new MachineBootException("The machine was made from a saved state without its boot image, so there is nothing to start it from. Make it again with the image that the VM boots.");
         }
 
-        Cpu.Reset();
-        Cpu.DropCaches();
+        _processors.Reset();
+        _processors.DropCaches();
         Memory.ClearRam();
         _exit = null;
         PowerOn();
@@ -63,11 +64,16 @@ public sealed partial class Machine : IStateful
             _exit = null;
             _hostPaced = false;
             _clock.Cancel(_alarm);
-            Cpu.DropCaches();
+            _processors.DropCaches();
         }
 
         visitor.Part("memory", memory, isRequired: true);
-        visitor.Part("processor", Cpu, isRequired: true);
+        foreach (Processor processor in _processors.All)
+        {
+            // The first one's name is from when there was no other.
+            visitor.Part(processor.Number == 0 ? "processor" : $"processor-{processor.Number}", processor, isRequired: true);
+        }
+
         visitor.Part("clock", _clock, isRequired: true);
         if (visitor.IsLoading)
         {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
@@ -7,27 +8,27 @@ using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Interrupts;
-using VirtShell.Machine.Legacy;
+using VirtShell.Machine.Processors;
 using VirtShell.Machine.Virtio;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine;
 
 /// <summary>
-/// A PC: one processor, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
+/// A PC: processors, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
 /// <see cref="RequestStop"/>.
 /// </summary>
 public sealed partial class Machine : IDisposable
 {
     private readonly MachineConfiguration _configuration;
     private readonly MachineClock _clock;
+    private readonly ProcessorGroup _processors;
     private readonly Board _board;
     private readonly Firmware _firmware;
     private readonly TimerEvent _alarm;
 
-    // Of the board, for the run loop and the processor's bus.
+    // Of the board, for the run loop.
     private readonly InterruptRouter _interrupts;
-    private readonly CoprocessorError? _coprocessor;
     private readonly VirtioConsole? _console;
 
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
@@ -46,17 +47,15 @@ public sealed partial class Machine : IDisposable
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {
-            ProcessorBus processorBus = new(this);
-            Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
-            _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
-            Cpu.LetTimestampFollow(_clock.Skipped);
+            _processors = new ProcessorGroup(configuration, Memory, RequestExit);
+            _clock = _processors.Clock;
             _alarm = new TimerEvent(FireAlarm);
-            _board = new Board(configuration, Memory, _clock, processorBus);
+            _board = new Board(configuration, Memory, _clock, new Signals(this));
             Bus = _board.Bus;
             _interrupts = _board.Interrupts;
-            _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
-            Cpu.Reset();
+            _processors.Connect(_board);
+            _processors.Reset();
             if (powersOn)
             {
                 PowerOn();
@@ -64,21 +63,25 @@ public sealed partial class Machine : IDisposable
         }
         catch
         {
-            Cpu?.Dispose();
+            _processors?.Dispose();
             Memory.Dispose();
             throw;
         }
     }
 
-    public Vcpu Cpu { get; }
+    /// <summary>The processor that starts the system.</summary>
+    public Vcpu Cpu => _processors.First;
 
     public PhysicalMemory Memory { get; }
 
     /// <summary>Guest time since power-on, in nanoseconds; exact also inside device callbacks.</summary>
     public long GuestTime => _clock.Now;
 
-    /// <summary>Instructions retired since power-on.</summary>
-    public long Instructions => Cpu.InstructionsRetired;
+    /// <summary>Instructions retired since power-on; of several processors, by the first.</summary>
+    public long Instructions => _processors.Instructions;
+
+    /// <summary>All processors, for tests.</summary>
+    internal IReadOnlyList<Processor> Processors => _processors.All;
 
     /// <summary>Called for each byte that the guest sends: where it comes out, byte. On the running thread, inside the instruction that sent it.</summary>
     public Action<Outlet, byte>? SerialOutput { get; set; }
@@ -133,7 +136,7 @@ public sealed partial class Machine : IDisposable
 
     public void Dispose()
     {
-        Cpu.Dispose();
+        _processors.Dispose();
         Memory.Dispose();
     }
 
