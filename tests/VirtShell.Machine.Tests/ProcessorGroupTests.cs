@@ -22,6 +22,7 @@ public sealed class ProcessorGroupTests
     private const uint Began = 0x500;
     private const uint Counter = 0x504;
     private const uint Ticks = 0x508;
+    private const uint Times = 0x50C;
     private const uint Idt = 0x30_0000;
     private const int Counts = 30_000;
     private const int Vector = 0x40;
@@ -137,17 +138,15 @@ public sealed class ProcessorGroupTests
     // The first processor: starts the second, sleeps until that one's interrupt comes, and ends with what it has said of itself.
     private static void StartAndSleep(Assembler a)
     {
-        Label handler = a.CreateLabel();
         Label start = a.CreateLabel();
         Label sleep = a.CreateLabel();
         a.mov(esp, 0x20_0000);
-        a.jmp(start);
-        a.Label(ref handler);
+        a.call(start);
         a.inc(__dword_ptr[Ticks]);
         a.mov(__dword_ptr[Apic + 0xB0], 0);
         a.iretd();
         a.Label(ref start);
-        a.lea(eax, __dword_ptr[handler]);
+        a.pop(eax);
         a.mov(__word_ptr[Idt + (Vector * 8)], ax);
         a.shr(eax, 16);
         a.mov(__word_ptr[Idt + (Vector * 8) + 6], ax);
@@ -185,6 +184,8 @@ public sealed class ProcessorGroupTests
         a.mov(ecx, Counts);
         a.Label(ref loop);
         a.inc(__dword_ptr[Counter]);
+        a.rdtsc();
+        a.add(__dword_ptr[Times], eax);
         a.dec(ecx);
         a.jnz(loop);
 

@@ -52,7 +52,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     public LocalApicGroup LocalApics { get; private set; } = null!;
 
     /// <summary>The first processor's.</summary>
-    public LocalApic LocalApic => LocalApics[0];
+    public LocalApic LocalApic => LocalApics[LocalApic.FirstId];
 
     public IoApic IoApic { get; private set; } = null!;
 
@@ -151,12 +151,11 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
             IsLevel: (data & 0x8000) != 0));
     }
 
-    /// <summary>A processor's INTA: its local APIC first, then the 8259s where they are wired through; -1 where nothing requests.</summary>
+    /// <summary>A processor's INTA: its local APIC first, then the 8259s where they reach it; -1 where nothing requests.</summary>
     public int Acknowledge(int processor = 0)
     {
-        LocalApic apic = LocalApics[processor];
-        int vector = apic.Acknowledge();
-        if (vector < 0 && apic.PassesPicInterrupts && Pic.IsRequesting)
+        int vector = LocalApics[processor].Acknowledge();
+        if (vector < 0 && IsPicRequesting(processor))
         {
             vector = Pic.Acknowledge();
         }
@@ -190,7 +189,10 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     // As PC boards wire it: pin and slot number rotate over the four lines.
     private static int PirqOf(int slot, int pin) => (slot + pin - 1) & 3;
 
-    private bool IsRequesting(int processor) => LocalApics[processor] is { } apic && (apic.IsRequesting || (apic.PassesPicInterrupts && Pic.IsRequesting));
+    private bool IsRequesting(int processor) => LocalApics[processor].IsRequesting || IsPicRequesting(processor);
+
+    // The 8259s are wired to the first processor alone.
+    private bool IsPicRequesting(int processor) => processor == LocalApic.FirstId && LocalApic.PassesPicInterrupts && Pic.IsRequesting;
 
     private int RouteOf(int pirq)
     {
@@ -226,14 +228,11 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         return false;
     }
 
-    /// <summary>Takes the output of the 8259s, which is LINT0 of the local APICs.</summary>
+    /// <summary>Takes the output of the 8259s, which is LINT0 of the first local APIC.</summary>
     internal void PicOutputChanged(bool asserted)
     {
-        LocalApics?.SetLint0(asserted);
-        for (int i = 0; i < _pins.Count; i++)
-        {
-            UpdateProcessor(i);
-        }
+        LocalApics?[LocalApic.FirstId].SetLint0(asserted);
+        UpdateProcessor(LocalApic.FirstId);
     }
 
     /// <summary>Takes messages of I/O APICs to the local APICs.</summary>

@@ -122,15 +122,6 @@ public sealed class LocalApicGroup : IDevice
         }
     }
 
-    /// <summary>Takes the output of the 8259s, which is LINT0 of every local APIC.</summary>
-    internal void SetLint0(bool asserted)
-    {
-        foreach (LocalApic apic in _apics)
-        {
-            apic.SetLint0(asserted);
-        }
-    }
-
     /// <summary>A processor has its registers at another address. The bus has one claim for each address, however many have theirs there.</summary>
     internal void WindowMoved(ulong? from, ulong? to)
     {

@@ -10,12 +10,12 @@ namespace VirtShell.Machine.Processors;
 
 /// <summary>
 /// The processors of a machine, which share memory, bus and time and run on one thread. The first one's instructions are the machine's
-/// time. Where there are others, they run in turns: each runs as many instructions as the first one did, at a time that stands still for
-/// the board. So a run depends on nothing but the machine, as with one.
+/// time. Where there are others, they have a turn whenever the first one has run as many instructions as a turn is long, or sleeps, at a
+/// time that stands still for the board. So a run depends on nothing but the machine, however it is cut, as with one.
 /// </summary>
 internal sealed class ProcessorGroup : IDisposable
 {
-    /// <summary>Instructions of a turn at most, where there are several processors.</summary>
+    /// <summary>Instructions of a turn, where there are several processors.</summary>
     private const long Turn = 1_000;
 
     // What an access to a port takes on a PC's ISA bus, about.
@@ -129,10 +129,10 @@ internal sealed class ProcessorGroup : IDisposable
             return RunOne(_processors[0], budget);
         }
 
-        long turn = Math.Min(budget, Turn);
-        long end = Clock.Now + turn;
-        ExitReason reason = RunOne(_processors[0], turn);
-        if (reason is not (ExitReason.BudgetSpent or ExitReason.Halted))
+        // Turns begin at multiples of their length, wherever a run was cut.
+        long next = ((Instructions / Turn) + 1) * Turn;
+        ExitReason reason = RunOne(_processors[0], Math.Min(budget, next - Instructions));
+        if (reason != ExitReason.Halted && (reason != ExitReason.BudgetSpent || Instructions < next))
         {
             return reason;
         }
@@ -145,13 +145,14 @@ internal sealed class ProcessorGroup : IDisposable
                 continue;
             }
 
-            reason = RunOne(processor, turn);
+            reason = RunOne(processor, Turn);
             if (reason is not (ExitReason.BudgetSpent or ExitReason.Halted))
             {
                 return reason;
             }
 
-            isIdle &= reason == ExitReason.Halted;
+            // One that has run may have woken another.
+            isIdle &= processor.Cpu.InstructionsRetired == _turnBegan;
         }
 
         if (isIdle)
@@ -159,8 +160,12 @@ internal sealed class ProcessorGroup : IDisposable
             return ExitReason.Halted;
         }
 
-        // While the first one sleeps, the turns of the others are what time goes by.
-        Clock.SkipTo(Math.Min(end, Clock.NextDue));
+        if (Instructions < next)
+        {
+            // While the first one sleeps, the turns of the others are what time goes by.
+            Clock.SkipTo(Math.Min(Clock.Now + Turn, Clock.NextDue));
+        }
+
         return ExitReason.BudgetSpent;
     }
 

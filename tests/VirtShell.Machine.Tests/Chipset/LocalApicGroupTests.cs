@@ -168,7 +168,7 @@ public sealed class LocalApicGroupTests
             bool isCluster = setting == "cluster";
             board.Write(processor, 0xF0, 0x1FF);
             board.Write(processor, 0xE0, isCluster ? 0x0FFF_FFFF : uint.MaxValue);
-            board.Write(processor, 0xD0, isCluster ? (processor + 1u) << 28 | 1 << 24 : 1u << (24 + processor));
+            board.Write(processor, 0xD0, isCluster ? (((uint)processor + 1) << 28) | (1u << 24) : 1u << (24 + processor));
         }
 
         if (setting == "first is busy")
