@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
@@ -9,8 +10,8 @@ using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Display;
 using VirtShell.Machine.Interrupts;
-using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
+using VirtShell.Machine.Processors;
 using VirtShell.Machine.Virtio;
 using VirtShell.State;
 using VirtShell.Storage;
@@ -18,20 +19,20 @@ using VirtShell.Storage;
 namespace VirtShell.Machine;
 
 /// <summary>
-/// A PC: one processor, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
+/// A PC: processors, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
 /// <see cref="RequestStop"/>.
 /// </summary>
 public sealed partial class Machine : IDisposable
 {
     private readonly MachineConfiguration _configuration;
     private readonly MachineClock _clock;
+    private readonly ProcessorGroup _processors;
     private readonly Board _board;
     private readonly Firmware _firmware;
     private readonly TimerEvent _alarm;
 
-    // Of the board, for the run loop and the processor's bus.
+    // Of the board, for the run loop.
     private readonly InterruptRouter _interrupts;
-    private readonly CoprocessorError? _coprocessor;
     private readonly VirtioConsole? _console;
     private readonly I6300EsbWatchdog? _watchdog;
     private readonly VgaAdapter? _display;
@@ -52,21 +53,19 @@ public sealed partial class Machine : IDisposable
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {
-            ProcessorBus processorBus = new(this);
-            Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
-            _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
-            Cpu.LetTimestampFollow(_clock.Skipped);
+            _processors = new ProcessorGroup(configuration, Memory, RequestExit);
+            _clock = _processors.Clock;
             _alarm = new TimerEvent(FireAlarm);
-            _board = new Board(configuration, Memory, _clock, processorBus);
+            _board = new Board(configuration, Memory, _clock, new Signals(this));
             Bus = _board.Bus;
             _interrupts = _board.Interrupts;
-            _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
             _watchdog = _board.Find<I6300EsbWatchdog>();
-            _firmware.Connect(_board, Cpu);
             _display = _board.Find<VgaAdapter>();
             Screen = _display is null ? null : new MachineScreen(_display, _clock);
-            Cpu.Reset();
+            _processors.Connect(_board);
+            _firmware.Connect(_board, Cpu);
+            _processors.Reset();
             if (powersOn)
             {
                 PowerOn();
@@ -74,21 +73,25 @@ public sealed partial class Machine : IDisposable
         }
         catch
         {
-            Cpu?.Dispose();
+            _processors?.Dispose();
             Memory.Dispose();
             throw;
         }
     }
 
-    public Vcpu Cpu { get; }
+    /// <summary>The processor that starts the system.</summary>
+    public Vcpu Cpu => _processors.First;
 
     public PhysicalMemory Memory { get; }
 
     /// <summary>Guest time since power-on, in nanoseconds; exact also inside device callbacks.</summary>
     public long GuestTime => _clock.Now;
 
-    /// <summary>Instructions retired since power-on.</summary>
-    public long Instructions => Cpu.InstructionsRetired;
+    /// <summary>Instructions retired since power-on; of several processors, by the first.</summary>
+    public long Instructions => _processors.Instructions;
+
+    /// <summary>All processors, for tests.</summary>
+    internal IReadOnlyList<Processor> Processors => _processors.All;
 
     /// <summary>The screen; null for a machine without a display.</summary>
     [NotState("Shows the display's state.")]
@@ -147,7 +150,7 @@ public sealed partial class Machine : IDisposable
 
     public void Dispose()
     {
-        Cpu.Dispose();
+        _processors.Dispose();
         Memory.Dispose();
     }
 

@@ -35,7 +35,7 @@ internal sealed class Board
         Clock = clock;
         Signals = signals;
         A20 = new A20Gate(signals.SetA20);
-        Interrupts = new InterruptRouter(signals);
+        Interrupts = new InterruptRouter(signals.Processors);
         for (int i = 0; i < _dma.Length; i++)
         {
             _dma[i] = new DmaChannel(i);

@@ -84,8 +84,8 @@ internal static class PcModel
             Layer = PartLayer.Controllers,
             IsEssential = true,
             Claims = [Claim.Memory("registers", LocalApic.DefaultBase, LocalApic.Length)],
-            Madt = [MadtEntry.LocalApic(LocalApic.Id), MadtEntry.LocalApicNmi(lint: 1)],
-            Device = c => c.Interrupts.Connect(new LocalApic(c.Bus, c.Clock, c.Signals, c.Interrupts.UpdateProcessor)),
+            Madt = [MadtEntry.LocalApic(LocalApic.FirstId), MadtEntry.LocalApicNmi(lint: 1)],
+            Device = c => c.Interrupts.Connect(new LocalApicGroup(c.Bus, c.Clock, c.Signals.Processors, c.Interrupts.UpdateProcessor)),
         },
         new("pit", "8254, port B")
         {
