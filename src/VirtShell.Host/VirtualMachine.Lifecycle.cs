@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Threading;
@@ -231,6 +232,43 @@ public sealed partial class VirtualMachine : IRunOwner
     }
 
     /// <summary>Tells a machine that is on of another engine. One that ends meanwhile gets it at its next start.</summary>
+    private void ChangeMedia(MachineRun? run, IReadOnlyList<MediumChange> media)
+    {
+        if (run is null || media.Count == 0)
+        {
+            return;
+        }
+
+        int inserted = 0;
+        RunCommand command = run.Post(() =>
+        {
+            for (; inserted < media.Count; inserted++)
+            {
+                run.ChangeMedium(media[inserted]);
+            }
+        });
+        if (run.IsOnThisThread)
+        {
+            return;
+        }
+
+        if (!command.Done.Wait(EnginePatience))
+        {
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+        }
+
+        // The run ended first: it has no use for them.
+        CloseAll(media.Skip(inserted));
+    }
+
+    private static void CloseAll(IEnumerable<MediumChange> media)
+    {
+        foreach (MediumChange change in media)
+        {
+            change.Image?.Dispose();
+        }
+    }
+
     private void SwitchEngine(EngineKind engine)
     {
         if (Run is not { } run || run.Engine.Engine == engine || run.Ended.IsCompleted)

@@ -210,13 +210,47 @@ public static class VmSettings
         Title = "disk",
         OwnOptions = ["--disk", "-d"],
         OwnParameter = "Disk",
-        Meaning = "Raw images on virtio-blk, in order: vda, vdb and so on",
+        Meaning = "Raw images as hard disks, in order: on virtio-blk, unless their interface is ide",
         Remarks = new Dictionary<FrontEnd, string>
         {
             [FrontEnd.Suites] = "Each is a path, or a mapping (below).",
-            [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write (otherwise writes are thrown away) and ,overlay-limit=SIZE. May be repeated.",
+            [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write (otherwise writes are thrown away), ,ide, ,primary-slave or another place there, and ,overlay-limit=SIZE. May be repeated.",
             [FrontEnd.Cmdlets] = "A path gives a disk whose changes are thrown away at power-off; a table chooses: @{ Source = 'root.img'; Access = 'ReadWrite' } with ReadWrite, ReadOnly or Overlay; OverlayLimit = 8GB bounds an overlay's changes (default 16GB), beyond which the guest's writes fail.",
         },
+    };
+
+    public static Setting<VmDefinition, IReadOnlyList<VmCdDrive>> Cds { get; } = new(s_blank, new ListOf<VmCdDrive>(VmCdSettings.Kind), d => d.Cds, (d, v) => d with { Cds = v! })
+    {
+        Name = "cds",
+        Property = nameof(VmDefinition.Cds),
+        Title = "CD drive",
+        OwnOptions = ["--cd"],
+        OwnParameter = "Cd",
+        Meaning = "CD drives on the IDE controller, each with an ISO image in it or none",
+        Remarks = new Dictionary<FrontEnd, string>
+        {
+            [FrontEnd.Suites] = "Each is a path, or a mapping with source and place; one without a source is empty.",
+            [FrontEnd.Console] = "IMAGE, then if need be ,secondary-slave or another place. An empty IMAGE is an empty drive. May be repeated.",
+            [FrontEnd.Cmdlets] = "A path, an empty text for an empty drive, or a table: @{ Source = 'install.iso'; Place = 'SecondarySlave' }. Media may change while the VM runs.",
+        },
+        IsLive = true,
+    };
+
+    public static Setting<VmDefinition, IReadOnlyList<VmFloppyDrive>> Floppies { get; } = new(s_blank, new ListOf<VmFloppyDrive>(VmFloppySettings.Kind), d => d.Floppies, (d, v) => d with { Floppies = v! })
+    {
+        Name = "floppies",
+        Property = nameof(VmDefinition.Floppies),
+        Title = "floppy drive",
+        OwnOptions = ["--floppy"],
+        OwnParameter = "Floppy",
+        Meaning = "Floppy drives, A: and B:, each with a raw image in it or none",
+        Remarks = new Dictionary<FrontEnd, string>
+        {
+            [FrontEnd.Suites] = "Each is a path, or a mapping with source and access; one without a source is empty.",
+            [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write. An empty IMAGE is an empty drive. May be repeated.",
+            [FrontEnd.Cmdlets] = "A path, an empty text for an empty drive, or a table: @{ Source = 'boot.img'; Access = 'ReadWrite' }. Media may change while the VM runs.",
+        },
+        IsLive = true,
     };
 
     public static Setting<VmDefinition, IReadOnlyList<string>> Parts { get; } = new(s_blank, new ListOf<string>(new TextKind("part")), d => d.Parts, (d, v) => d with { Parts = v! })
@@ -307,7 +341,7 @@ public static class VmSettings
     /// <summary>All of them, in the order of documentation.</summary>
     public static IReadOnlyList<Setting<VmDefinition>> All { get; } =
     [
-        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Parts,
+        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Cds, Floppies, Parts,
         HangInstructions, SerialLogBytes, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
     ];
 

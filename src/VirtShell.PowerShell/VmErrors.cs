@@ -37,6 +37,13 @@ internal static class VmErrors
         new ItemNotFoundException($"The VM '{vm.Name}' was removed."),
         "Get current VM objects with Get-VM.");
 
+    internal static ErrorRecord Drive(VirtualMachine vm, string what, int found) => Make(
+        found == 0 ? "DriveNotFound" : "DriveAmbiguous",
+        found == 0 ? ErrorCategory.ObjectNotFound : ErrorCategory.InvalidArgument,
+        vm,
+        new ItemNotFoundException(found == 0 ? $"The VM '{vm.Name}' has no such {what}." : $"The VM '{vm.Name}' has {found} drives that this could mean: {what} is not clear."),
+        found == 0 ? "Look at what there is with the Get- cmdlet of the same noun, or add one with the Add- cmdlet." : "Say which with -ControllerNumber and -ControllerLocation.");
+
     internal static ErrorRecord InvalidState(VirtualMachine vm, string message, string action) => Make(
         "InvalidVMState", ErrorCategory.InvalidOperation, vm, new InvalidOperationException(message), action);
 

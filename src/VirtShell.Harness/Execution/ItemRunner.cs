@@ -195,6 +195,16 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
             Add($"disk {i + 1}", $"{(disk.IsGenerated ? $"{Units.FormatSize(disk.Generate)} generated from seed {disk.Seed}" : disk.Disk.Source)}, {disk.Disk.Access}");
         }
 
+        for (int i = 0; i < vm.Cds.Count; i++)
+        {
+            Add($"CD {i + 1}", vm.Cds[i].Source ?? "empty");
+        }
+
+        for (int i = 0; i < vm.Floppies.Count; i++)
+        {
+            Add($"floppy {i + 1}", vm.Floppies[i].Source is { } image ? $"{image}, {vm.Floppies[i].Access}" : "empty");
+        }
+
         return result;
     }
 

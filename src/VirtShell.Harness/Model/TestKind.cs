@@ -114,7 +114,7 @@ internal static class TestKind
                 diagnostics.Add(vm.Mark, "neighbours are compared byte by byte, which needs \"clock: virtual\"");
             }
 
-            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Disk.Access == DiskAccess.ReadWrite)))
+            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Disk.Access == DiskAccess.ReadWrite) || v.Floppies.Any(f => f.Drive.Access == DiskAccess.ReadWrite)))
             {
                 diagnostics.Add(vm.Mark, "neighbours are run more than once, so disks need \"access: overlay\" or \"read-only\"");
             }

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Threading;
@@ -9,7 +8,6 @@ using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.Machine.Boards;
-using VirtShell.Storage;
 using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
@@ -25,14 +23,20 @@ internal sealed class MachineBuild : IDisposable
     private ReadOnlyMemory<byte> _videoRom;
     private DateTime _clockStarted;
 
-    private MachineBuild(VmDefinition definition, BootImage boot, IReadOnlyList<GuardedDisk> disks)
+    private readonly MachineMedia _media;
+
+    private MachineBuild(VmDefinition definition, BootImage boot, MachineMedia media)
     {
         _definition = definition;
         _boot = boot;
-        Disks = disks;
+        _media = media;
     }
 
-    public IReadOnlyList<GuardedDisk> Disks { get; }
+    /// <summary>All images that are open: of disks, and in drives.</summary>
+    public IReadOnlyList<GuardedDisk> Disks => _media.Images;
+
+    /// <summary>The disks, and what is in drives.</summary>
+    public MachineMedia Media => _media;
 
     /// <summary>Where the VM's clock last stood, in UTC or what the guest takes for it; null for nowhere. What a guest writes to its RTC does not count.</summary>
     public DateTime? ClockStood { get; set; }
@@ -63,21 +67,7 @@ internal sealed class MachineBuild : IDisposable
         }
 
         cancellation.ThrowIfCancellationRequested();
-        List<GuardedDisk> disks = [];
-        try
-        {
-            foreach (VmDisk disk in definition.Disks)
-            {
-                disks.Add(OpenDisk(disk, definition, resolver, progress, cancellation));
-            }
-        }
-        catch
-        {
-            disks.ForEach(disk => disk.Dispose());
-            throw;
-        }
-
-        return new MachineBuild(definition, boot, disks) { _videoRom = videoRom };
+        return new MachineBuild(definition, boot, MachineMedia.Open(definition, resolver, progress, cancellation)) { _videoRom = videoRom };
     }
 
     /// <summary>Bytes of all disks together.</summary>
@@ -101,7 +91,8 @@ internal sealed class MachineBuild : IDisposable
                 Parts = PartSettings.Parse(MachineModel.Pc, _definition.Parts),
                 Boot = _boot,
                 VideoRom = _videoRom,
-                Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
+                Disks = _media.Disks,
+                Drives = _media.MakeDrives(),
             });
             Built?.Invoke(machine);
             return machine;
@@ -124,15 +115,7 @@ internal sealed class MachineBuild : IDisposable
         ClockStood = ClockStood is { } before && before > now ? before : now;
     }
 
-    public void Dispose()
-    {
-        foreach (GuardedDisk disk in Disks)
-        {
-            disk.Dispose();
-        }
-    }
-
-    private static string DiskName(int index) => string.Create(CultureInfo.InvariantCulture, $"disk{index}");
+    public void Dispose() => _media.Dispose();
 
     private static BootImage PrepareBoot(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
@@ -220,41 +203,5 @@ internal sealed class MachineBuild : IDisposable
 
         int hash = source.IndexOf('#', StringComparison.Ordinal);
         return hash < 0 ? source : source[..hash];
-    }
-
-    private static GuardedDisk OpenDisk(VmDisk disk, VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
-    {
-        bool isFetched = disk.Source.StartsWith("apt:", StringComparison.Ordinal) || disk.Source.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
-        if (isFetched && disk.Access == DiskAccess.ReadWrite)
-        {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"The disk '{disk.Source}' is a shared download and cannot be written. Use it read-only or under an overlay.");
-        }
-
-        try
-        {
-            // A path is not given to the resolver, which would read the whole image to hash it.
-            string path = isFetched
-                ? resolver.Resolve(disk.Source, definition.BaseFolder, null, progress, cancellation).Path
-                : Path.GetFullPath(Path.Combine(definition.BaseFolder, disk.Source));
-            IBlockDevice device = disk.Access switch
-            {
-                DiskAccess.ReadWrite => RawImage.Open(path, readOnly: false),
-                DiskAccess.ReadOnly => RawImage.Open(path, readOnly: true),
-                _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, limit: disk.OverlayLimit, spillFolder: Path.Combine(resolver.CacheFolder, "overlays")),
-            };
-            return new GuardedDisk(device, disk.Source);
-        }
-        catch (ImageException e)
-        {
-            throw new VmException(VmErrorKind.ImageNotFound, e.Message, e);
-        }
-        catch (StorageException e)
-        {
-            throw new VmException(VmErrorKind.StorageFailed, e.Message, e);
-        }
-        catch (ArgumentException e)
-        {
-            throw new VmException(VmErrorKind.StorageFailed, string.Create(CultureInfo.InvariantCulture, $"The disk image's path '{disk.Source}' is not a path: {e.Message}"), e);
-        }
     }
 }

@@ -77,8 +77,7 @@ internal sealed partial class MachineRun : IRunnable
         _control = new RunControl(this);
         foreach (GuardedDisk disk in build.Disks)
         {
-            disk.Accessed = NoteProgress;
-            disk.Failed = OnStorageFailed;
+            Watch(disk);
         }
     }
 
@@ -202,6 +201,18 @@ internal sealed partial class MachineRun : IRunnable
         }
     }
 
+    /// <summary>Puts a medium into a drive.</summary>
+    public void ChangeMedium(MediumChange change)
+    {
+        if (change.Image is { } image)
+        {
+            Watch(image);
+        }
+
+        NoteProgress();
+        _build.Media.Insert(change);
+    }
+
     /// <summary>Goes on with another engine from the instruction boundary that the machine stands at.</summary>
     public void SetEngine(EngineKind engine)
     {
@@ -214,6 +225,12 @@ internal sealed partial class MachineRun : IRunnable
     }
 
     public CrashReport Inspect() => CrashReportBuilder.Build(_machine, Facts(VmEndKind.None, "Inspected while running.", null));
+
+    private void Watch(GuardedDisk disk)
+    {
+        disk.Accessed = NoteProgress;
+        disk.Failed = OnStorageFailed;
+    }
 
     private DispatchResult DispatchGuarded()
     {

@@ -5,6 +5,7 @@ using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -43,7 +44,11 @@ internal sealed class Board
 
         Rows = configuration.Model.Plan(configuration.Parts, configuration);
         configuration.Parts.CheckDisks(configuration.Model, configuration.Disks.Count);
-        configuration.Parts.CheckDrives(configuration);
+        foreach (Drive drive in configuration.Drives)
+        {
+            configuration.Parts.CheckDrives(drive.Bus);
+        }
+
         ControllerCount = Rows.Count(row => row.Layer < PartLayer.Devices);
         MemoryMap.Apply(memory);
         foreach (PartRow row in Rows)

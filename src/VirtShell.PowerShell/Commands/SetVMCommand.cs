@@ -59,6 +59,23 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public VmDisk[] Disk { get; set; } = [];
 
     [Parameter]
+    [DiskTransformation]
+    [AllowEmptyCollection]
+    public VmDisk[] HardDisk { get; set; } = [];
+
+    [Parameter]
+    [Alias("Cds", "Dvd")]
+    [CdTransformation]
+    [AllowEmptyCollection]
+    public VmCdDrive[] Cd { get; set; } = [];
+
+    [Parameter]
+    [Alias("Floppies")]
+    [FloppyTransformation]
+    [AllowEmptyCollection]
+    public VmFloppyDrive[] Floppy { get; set; } = [];
+
+    [Parameter]
     [CpuModelTransformation]
     public CpuModel CpuModel { get; set; }
 

@@ -98,6 +98,12 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public IReadOnlyList<VmDisk> Disks => Vm.Definition.Disks;
 
+    /// <summary>CD drives, and what is in them.</summary>
+    public IReadOnlyList<VmCdDrive> Cds => Vm.Definition.Cds;
+
+    /// <summary>Floppy drives, and what is in them.</summary>
+    public IReadOnlyList<VmFloppyDrive> Floppies => Vm.Definition.Floppies;
+
     public CpuModel CpuModel => Vm.Definition.CpuModel;
 
     public ClockMode Clock => Vm.Definition.Clock;
