@@ -13,6 +13,7 @@
     CmdletsToExport        = @(
         'Get-VM'
         'Get-VMCrashReport'
+        'Get-VMScreen'
         'Get-VMSerial'
         'Invoke-VMTest'
         'Measure-VM'
@@ -20,6 +21,8 @@
         'Remove-VM'
         'Restart-VM'
         'Resume-VM'
+        'Send-VMKey'
+        'Send-VMMouse'
         'Send-VMSerial'
         'Set-VM'
         'Start-VM'
