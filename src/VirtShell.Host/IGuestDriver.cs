@@ -1,4 +1,6 @@
 using VirtShell.Machine;
+using VirtShell.Machine.Display;
+using VirtShell.Machine.Input;
 
 namespace VirtShell.Host;
 
@@ -39,6 +41,15 @@ public interface IGuestControl
     bool IsListening(Outlet outlet);
 
     void PressPowerButton();
+
+    /// <summary>What the screen shows, with its picture where that is asked for; null where the machine has no display. Answers at the end of a run, too.</summary>
+    ScreenSnapshot? CaptureScreen(bool withPicture);
+
+    /// <summary>The keyboard; null where the machine has none, or the run is over.</summary>
+    MachineKeyboard? Keyboard { get; }
+
+    /// <summary>The mouse; null where the machine has none, or the run is over.</summary>
+    MachineMouse? Mouse { get; }
 
     /// <summary>Asks for <see cref="IGuestDriver.OnAlarm"/> at a guest time; replaces an earlier one.</summary>
     void SetAlarm(long guestTime);

@@ -9,6 +9,7 @@ using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Display;
+using VirtShell.Machine.Input;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Pci;
 using VirtShell.Machine.Processors;
@@ -62,6 +63,9 @@ public sealed partial class Machine : IDisposable
             _console = _board.Find<VirtioConsole>();
             _watchdog = _board.Find<I6300EsbWatchdog>();
             _display = _board.Find<VgaAdapter>();
+            KeyboardController? input = _board.Find<KeyboardController>();
+            Keyboard = input is null ? null : new MachineKeyboard(input);
+            Mouse = input is null ? null : new MachineMouse(input);
             Screen = _display is null ? null : new MachineScreen(_display, _clock);
             _processors.Connect(_board);
             _firmware.Connect(_board, Cpu);
@@ -96,6 +100,14 @@ public sealed partial class Machine : IDisposable
     /// <summary>The screen; null for a machine without a display.</summary>
     [NotState("Shows the display's state.")]
     public MachineScreen? Screen { get; }
+
+    /// <summary>The keyboard; null for a machine without the controller.</summary>
+    [NotState("Feeds the controller's state.")]
+    public MachineKeyboard? Keyboard { get; }
+
+    /// <summary>The mouse; null for a machine without the controller.</summary>
+    [NotState("Feeds the controller's state.")]
+    public MachineMouse? Mouse { get; }
 
     /// <summary>Called for each byte that the guest sends: where it comes out, byte. On the running thread, inside the instruction that sent it.</summary>
     public Action<Outlet, byte>? SerialOutput { get; set; }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using VirtShell.Harness.Console;
+using VirtShell.Harness.Execution;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
@@ -30,6 +31,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private readonly TestSpec test;
     private readonly string salt;
     private readonly IReadOnlyList<TextPattern> never;
+    private readonly ScreenReferences references;
     private readonly Dictionary<Outlet, PortState> ports = [];
     private readonly List<StepResult> results = [];
     private readonly List<ForbiddenLine> forbidden = [];
@@ -49,8 +51,9 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private volatile string activity = "starting";
     private volatile int stepsDone;
 
-    public ScriptDriver(TestSpec test, string salt, IReadOnlyList<TextPattern> never)
+    public ScriptDriver(TestSpec test, string salt, IReadOnlyList<TextPattern> never, ScreenReferences? references = null)
     {
+        this.references = references ?? ScreenReferences.None;
         this.test = test;
         this.salt = salt;
         this.never = never;
@@ -342,7 +345,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             activity = $"step {index + 1} of {test.Steps.Count}: {step.Description}";
             startedAt = control.GuestTime;
             startInstructions = control.Instructions;
-            current = StepExecution.Create(step, this, test, $"{salt}#{index}");
+            current = StepExecution.Create(step, this, test, $"{salt}#{index}", references, salt);
             current.Begin();
             if (current is { Outcome: null, LooksInPauses: true })
             {
@@ -376,6 +379,9 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             Instructions = control.Instructions - startInstructions,
             Output = step.Output,
             ExitStatus = step.ExitStatus,
+
+            // What went wrong is often to be seen.
+            Screen = step.Screen ?? (outcome == Outcome.Passed ? null : control.CaptureScreen(withPicture: true)),
         });
         index++;
         stepsDone = index;

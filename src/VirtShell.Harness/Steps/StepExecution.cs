@@ -1,8 +1,10 @@
 using System;
 using System.Linq;
+using VirtShell.Harness.Execution;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Display;
 using VirtShell.Settings;
 
 namespace VirtShell.Harness.Steps;
@@ -28,6 +30,9 @@ internal abstract class StepExecution(IScript script)
     public string? Output { get; protected set; }
 
     public int? ExitStatus { get; protected set; }
+
+    /// <summary>What the screen showed, where the step looked for the report.</summary>
+    public ScreenSnapshot? Screen { get; protected set; }
 
     /// <summary>The serial port that it works on.</summary>
     public virtual Outlet Port => Outlet.Com1;
@@ -97,7 +102,7 @@ internal abstract class StepExecution(IScript script)
             : $"The last it sent{SerialPorts.Suffix(Port)}:\n{string.Join('\n', lines.Select(l => $"    {Printable.Log(l)}"))}";
     }
 
-    public static StepExecution Create(StepSpec step, IScript script, TestSpec test, string salt) => step switch
+    public static StepExecution Create(StepSpec step, IScript script, TestSpec test, string salt, ScreenReferences references, string item) => step switch
     {
         BootSpec => new BootExecution(script),
         ExpectSpec expect => new ExpectExecution(script, expect, expect.Timeout ?? test.Limits.Step),
@@ -105,6 +110,9 @@ internal abstract class StepExecution(IScript script)
         RunSpec run => new RunExecution(script, run, run.Prompt ?? test.Prompt, run.Timeout ?? test.Limits.Step, salt),
         WaitSpec wait => new WaitExecution(script, wait),
         StopSpec stop => new StopExecution(script, stop),
+        ScreenExpectSpec screen => new ScreenExpectExecution(script, screen, screen.Timeout ?? test.Limits.Step, references, item),
+        ScreenshotSpec => new ScreenshotExecution(script),
+        TypeSpec or KeySpec or MouseSpec => new InputExecution(script, step, test.Limits.Step),
         _ => throw new ArgumentOutOfRangeException(nameof(step), step.GetType().Name),
     };
 }

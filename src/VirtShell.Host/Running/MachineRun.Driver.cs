@@ -1,5 +1,7 @@
 using System;
 using VirtShell.Machine;
+using VirtShell.Machine.Display;
+using VirtShell.Machine.Input;
 
 namespace VirtShell.Host.Running;
 
@@ -7,6 +9,23 @@ namespace VirtShell.Host.Running;
 internal sealed partial class MachineRun
 {
     private readonly RunControl _control;
+
+    /// <summary>What the screen shows; null without a display. Inside a dispatch only, as is what follows.</summary>
+    public ScreenSnapshot? CaptureScreen(bool withPicture) => _machine?.Screen?.Capture(withPicture);
+
+    /// <summary>The keyboard of the machine, for somebody who types: a guest that waits for it is not hung.</summary>
+    public MachineKeyboard? UseKeyboard()
+    {
+        NoteProgress();
+        return _machine?.Keyboard;
+    }
+
+    /// <summary>The mouse of the machine, for somebody who moves it.</summary>
+    public MachineMouse? UseMouse()
+    {
+        NoteProgress();
+        return _machine?.Mouse;
+    }
 
     private void CallDriver(Action<IGuestDriver, IGuestControl> call)
     {
@@ -87,6 +106,12 @@ internal sealed partial class MachineRun
                 run._machine!.PressPowerButton();
             }
         }
+
+        public ScreenSnapshot? CaptureScreen(bool withPicture) => run.IsOnThisThread ? run.CaptureScreen(withPicture) : null;
+
+        public MachineKeyboard? Keyboard => Check() ? run.UseKeyboard() : null;
+
+        public MachineMouse? Mouse => Check() ? run.UseMouse() : null;
 
         public void SetAlarm(long guestTime)
         {

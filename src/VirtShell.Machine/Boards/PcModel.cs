@@ -110,7 +110,14 @@ internal static class PcModel
                 Claim.Irq("mouse", KeyboardController.MouseIrq),
             ],
             Isa = [new IsaEntry("KBD", "PNP0303", 0, KeyboardPlace, ["data", "command", "keyboard"]), new IsaEntry("MOU", "PNP0F13", 0, MousePlace, ["mouse"])],
-            Device = c => new KeyboardController(c.Bus, c.Irq("keyboard"), c.Irq("mouse"), c.Board.A20, () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
+            Device = c => new KeyboardController(
+                c.Bus,
+                c.Clock,
+                c.Irq("keyboard"),
+                c.Irq("mouse"),
+                c.Board.A20,
+                () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested)),
+                hasWheel: c.Board.Rows.Any(row => row.Name == DisplayPart)),
         },
         new("system-ports", "ports 92h and CF9h, debug ports")
         {
