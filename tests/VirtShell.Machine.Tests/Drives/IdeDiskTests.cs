@@ -86,7 +86,7 @@ public sealed class IdeDiskTests
             Assert.True(_disk.IsRequesting);
             Assert.Equal(WithData, _disk[IdeRegister.Status]);
             int length = Math.Min(block, left) * 512;
-            Assert.Equal(expected.AsSpan(at, length), _disk.ReadData(length, at % 1024 == 0 ? 2 : 4));
+            Assert.Equal(expected[at..(at + length)], _disk.ReadData(length, at % 1024 == 0 ? 2 : 4));
             at += length;
         }
 
@@ -310,7 +310,7 @@ public sealed class IdeDiskTests
         Assert.Equal((Wrong, IdeError.Aborted), ((byte)_disk.Command(IdeCommand.ReadMultiple, 0, 1), (byte)_disk[1]));
         _disk.Command(IdeCommand.SetMultiple, 0, 4);
         _disk.Command(IdeCommand.ReadMultiple, 0, 6);
-        Assert.Equal(_content[..3072], [.. _disk.ReadData(2048), .. AfterWait(1024)]);
+        Assert.Equal(_content[..3072], (byte[])[.. _disk.ReadData(2048), .. AfterWait(1024)]);
 
         byte[] AfterWait(int bytes)
         {
