@@ -1,4 +1,5 @@
 using System;
+using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine.Drives;
@@ -60,9 +61,11 @@ public sealed class Drive
     public string Serial { get; }
 
     /// <summary>What is in the drive; null when it is empty.</summary>
+    [NotState("Belongs to who runs the machine; its controller shows the content of one in memory.")]
     public IBlockDevice? Medium { get; private set; }
 
     /// <summary>Whether a CD's tray is out: the guest moves it, and a new medium goes in with it closed.</summary>
+    [NotState("Its controller shows it.")]
     public bool IsOpen { get; internal set; }
 
     /// <summary>What the drive can read: its medium, unless the tray is out.</summary>

@@ -108,9 +108,8 @@ internal sealed partial class FloppyController
     {
         const byte overwrite = 0x80;
         const byte driveBits = 0x3C;
-        const byte modeBits = 0x03;
         byte drives = (byte)((value & overwrite) != 0 ? value & driveBits : _perpendicular & driveBits);
-        _perpendicular = (byte)(drives | (value & modeBits));
+        _perpendicular = (byte)(drives | (value & PerpendicularMode));
     }
 
     private void DumpRegisters()

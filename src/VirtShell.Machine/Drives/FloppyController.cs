@@ -43,6 +43,7 @@ internal sealed partial class FloppyController : IDevice, IPortHandler
     private const byte UnlockedConfiguration = 0x2F;
     private const byte PollingOff = 0x10;
     private const byte ConfigurationMask = 0x7F;
+    private const byte PerpendicularMode = 0x03;
     private const byte NonDmaMode = 0x01;
     private const byte DefaultRate = 0x02;
 
@@ -342,6 +343,7 @@ internal sealed partial class FloppyController : IDevice, IPortHandler
             _precompensation = 0;
         }
 
+        _perpendicular &= unchecked((byte)~PerpendicularMode);
         _dma.SetRequest(false);
         _polled = _seekEnded = 0;
         _count = _taken = 0;

@@ -23,7 +23,7 @@ public readonly record struct FloppyFormat(int Cylinders, int Heads, int Sectors
     // What was made, and what programs format beyond that.
     private static readonly FloppyFormat[] s_known =
     [
-        new(40, 1, 8), new(40, 1, 9), new(40, 2, 8), new(40, 2, 9), new(40, 2, 10), new(80, 1, 8), new(80, 1, 9), new(80, 2, 8), new(80, 2, 9), new(80, 2, 10),
+        new(40, 1, 8), new(40, 1, 9), new(40, 2, 8), new(40, 2, 9), new(40, 2, 10), new(80, 2, 8), new(80, 2, 9), new(80, 2, 10),
         new(80, 2, 15), new(80, 2, 18), new(80, 2, 20), new(80, 2, 21), new(82, 2, 21), new(80, 2, 22), new(80, 2, 36),
     ];
 

@@ -34,6 +34,7 @@ internal abstract class IdeDevice : IStateful
     // Saved state, besides the event.
     private readonly byte[] _current = new byte[IdeRegister.Count];
     private readonly byte[] _previous = new byte[IdeRegister.Count];
+    [NotState("The bytes that are in use are shown.")]
     private readonly byte[] _buffer = new byte[BufferBytes];
     private byte _error;
     private byte _command;

@@ -92,10 +92,10 @@ public sealed class FloppyTests
         Assert.Equal([0, 0, 0, 0, 0xDF, 0x02, 0, 0x07, 0x5A, 0x11], Command(0x0E));
         Command(0x94);
         SoftReset();
-        Assert.Equal([0x87, 0x5A, 0x11], Command(0x0E)[7..]);
+        Assert.Equal([0x84, 0x5A, 0x11], Command(0x0E)[7..]);
         Command(0x14);
         SoftReset();
-        Assert.Equal([0x07, 0x70, 0x00], Command(0x0E)[7..]);
+        Assert.Equal([0x04, 0x70, 0x00], Command(0x0E)[7..]);
 
         void SoftReset()
         {

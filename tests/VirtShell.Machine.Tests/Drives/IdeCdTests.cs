@@ -91,17 +91,17 @@ public sealed class IdeCdTests
     [Fact]
     public void Sectors_come_by_bus_master()
     {
-        _cd.Regions((0x10_0000, 0x8000), (0x20_0000, 0x1_0000), (0x30_0000, 100 * 2048 - 0x1_8000));
-        _cd.Packet([ScsiCommand.Read10, 0, 0, 0, 0, 50, 0, 0, 100], dma: true);
+        _cd.Regions((0x10_0000, 0x8000), (0x20_0000, 0x1_0000), (0x30_0000, (60 * 2048) - 0x1_8000));
+        _cd.Packet([ScsiCommand.Read10, 0, 0, 0, 0, 50, 0, 0, 60], dma: true);
         _cd.StartBusMaster(toMemory: true);
         Assert.Equal(Ready, _cd.Wait());
         Assert.Equal(4, _cd.BusMasterStatus & 7);
         Assert.Equal(IdeReason.Done, (byte)_cd[IdeRegister.InterruptReason]);
-        byte[] got = new byte[100 * 2048];
+        byte[] got = new byte[60 * 2048];
         _board.Board.Memory.Read(0x10_0000, got.AsSpan(0, 0x8000));
         _board.Board.Memory.Read(0x20_0000, got.AsSpan(0x8000, 0x1_0000));
         _board.Board.Memory.Read(0x30_0000, got.AsSpan(0x1_8000));
-        Assert.Equal(_content[(50 * 2048)..(150 * 2048)], got);
+        Assert.Equal(_content[(50 * 2048)..(110 * 2048)], got);
     }
 
     [Fact]
@@ -122,7 +122,7 @@ public sealed class IdeCdTests
     [InlineData(new byte[] { 0x43, 0, 0, 0, 0, 0, 0, 0, 4 }, "00120101")]
     [InlineData(new byte[] { 0x43, 0, 1, 0, 0, 0, 0, 0, 100 }, "000a01010014010000000000")]
     [InlineData(new byte[] { 0x43, 0, 0, 0, 0, 0, 0, 0, 100, 0x40 }, "000a01010014010000000000")]
-    [InlineData(new byte[] { 0x43, 2, 2, 0, 0, 0, 0, 0, 100 }, "002e0101011400a0000000000100000" + "11400a1000000000100000" + "11400a20000000000060001140001000000000000200")]
+    [InlineData(new byte[] { 0x43, 2, 2, 0, 0, 0, 0, 0, 100 }, "002e0101" + "011400a000000000010000" + "011400a100000000010000" + "011400a200000000000600" + "0114000100000000000200")]
     [InlineData(new byte[] { 0x44, 0, 0, 0, 0, 5, 0, 0, 8 }, "0100000000000005")]
     [InlineData(new byte[] { 0x42, 0, 0x00, 1, 0, 0, 0, 0, 100 }, "00150000")]
     [InlineData(new byte[] { 0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8 }, "0006041000020000")]
