@@ -150,7 +150,7 @@ internal sealed class MachineBuild : IDisposable
 
         progress?.Report($"Resolving kernel {source}");
         ResolvedFile kernel = resolver.Resolve(source, definition.BaseFolder, definition.KernelSha256, progress, cancellation);
-        byte[] image = ImageBytes.Read(kernel);
+        byte[] image = PackedKernel.Unpack(ImageBytes.Read(kernel));
         switch (KernelFormat.Recognise(image, source))
         {
             case KernelKind.Multiboot:
