@@ -91,6 +91,16 @@ internal static class DefinitionRules
             return "A VM has either an initramfs file or an initramfs to build; give one of the two.";
         }
 
+        if (definition.Modules.Count > 0 && (definition.Kernel is null || definition.Initrd is not null || definition.Initramfs is not null))
+        {
+            return "Modules go with a Multiboot kernel, in place of an initramfs: give a kernel and leave the initramfs out, or name it as a module.";
+        }
+
+        if (definition.Modules.FirstOrDefault(module => module.Length == 0 || char.IsWhiteSpace(module[0])) is { } nameless)
+        {
+            return $"The module '{nameless}' names no file. Write a path or an apt: source, and its command line behind a space.";
+        }
+
         if (definition.Guest is not null && (definition.Initrd is not null || definition.Initramfs is not null))
         {
             return "A bundled guest takes no initramfs; leave it out or give a kernel.";

@@ -51,6 +51,9 @@ public sealed record VmDefinition
     /// <summary>An initramfs to build.</summary>
     public InitramfsDefinition? Initramfs { get; init; }
 
+    /// <summary>Files for a Multiboot image, each with its arguments behind a space.</summary>
+    public IReadOnlyList<string> Modules { get; init; } = [];
+
     public string CommandLine { get; init; } = string.Empty;
 
     public IReadOnlyList<VmDisk> Disks { get; init; } = [];

@@ -101,6 +101,18 @@ public static class VmSettings
         },
     };
 
+    public static Setting<VmDefinition, IReadOnlyList<string>> Modules { get; } = new(s_blank, new ListOf<string>(new TextKind("module")), d => d.Modules, (d, v) => d with { Modules = v! })
+    {
+        Name = "modules",
+        Property = nameof(VmDefinition.Modules),
+        Title = "module",
+        OwnOptions = ["--module"],
+        OwnParameter = "Module",
+        OwnOutput = "Module",
+        Meaning = "Files that a Multiboot image is given, in order, each a path or apt: source and what follows a space is its command line: apt:linux-image-amd64#boot/vmlinuz-* console=hvc0",
+        Remarks = new Dictionary<FrontEnd, string> { [FrontEnd.Console] = "May be repeated." },
+    };
+
     public static Setting<VmDefinition, string> CommandLine { get; } = new(s_blank, SettingKinds.Text, d => d.CommandLine, (d, v) => d with { CommandLine = v! })
     {
         Name = "cmdline",
@@ -341,7 +353,7 @@ public static class VmSettings
     /// <summary>All of them, in the order of documentation.</summary>
     public static IReadOnlyList<Setting<VmDefinition>> All { get; } =
     [
-        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Cds, Floppies, Parts,
+        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, Modules, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Cds, Floppies, Parts,
         HangInstructions, SerialLogBytes, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
     ];
 

@@ -11,6 +11,7 @@ using VirtShell.Machine.Bus;
 using VirtShell.Machine.Display;
 using VirtShell.Machine.Input;
 using VirtShell.Machine.Interrupts;
+using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
 using VirtShell.Machine.Processors;
 using VirtShell.Machine.Virtio;

@@ -100,7 +100,7 @@ public abstract record BootImage;
 /// <summary>A Linux bzImage by the Linux boot protocol: 64-bit entry where the kernel has one, else 32-bit; kernels that have neither are entered in real mode.</summary>
 public sealed record LinuxBoot(ReadOnlyMemory<byte> Kernel, ReadOnlyMemory<byte> Initrd, string CommandLine) : BootImage;
 
-/// <summary>A Multiboot (version 1) image, ELF32, ELF64 or by the header's own addresses.</summary>
+/// <summary>A Multiboot image of version 1, or of version 2 where it has no header of the first: ELF32, ELF64 or by the header's own addresses.</summary>
 /// <param name="Image">The file.</param>
 /// <param name="CommandLine">Passed as it is; by custom its first word names the image, and systems skip it.</param>
 public sealed record MultibootBoot(ReadOnlyMemory<byte> Image, string CommandLine) : BootImage

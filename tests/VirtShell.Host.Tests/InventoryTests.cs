@@ -57,7 +57,7 @@ public sealed class InventoryTests
         Assert.Equal(written.Initramfs.Busybox, read.Initramfs.Busybox);
         Assert.Equal(written.Disks, read.Disks);
         Assert.Equal(written.Parts, read.Parts);
-        Assert.Equal(written with { Initramfs = null, Disks = [], Parts = [] }, read with { Initramfs = null, Disks = [], Parts = [] });
+        Assert.Equal(written with { Initramfs = null, Modules = [], Disks = [], Parts = [] }, read with { Initramfs = null, Modules = [], Disks = [], Parts = [] });
     }
 
     /// <summary>A definition from before overlays had a limit.</summary>
@@ -120,6 +120,9 @@ public sealed class InventoryTests
             good with { Kernel = "https://example.org/vmlinuz" },
             good with { Kernel = "k", KernelSha256 = "12" },
             good with { Kernel = "k", Firmware = "f" },
+            good with { Kernel = "k", Modules = [" "] },
+            good with { Kernel = "k", Initrd = "i", Modules = ["m"] },
+            good with { Guest = "hello", Modules = ["m"] },
             good with { Guest = "hello", Firmware = "f" },
             good with { Firmware = "f", Initrd = "i" },
             good with { Firmware = "https://example.org/bios.bin" },

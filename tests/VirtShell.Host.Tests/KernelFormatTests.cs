@@ -1,5 +1,7 @@
 using System;
 using System.Buffers.Binary;
+using System.IO;
+using System.IO.Compression;
 using System.Linq;
 using VirtShell.Guests;
 using VirtShell.Host.Running;
@@ -31,6 +33,28 @@ public sealed class KernelFormatTests
     [InlineData("apt:p#boot/k-*  x=1,apt:q#i", "apt:p#boot/k-*:x=1|apt:q#i:")]
     public void A_Multiboot_initrd_is_a_list_of_modules(string text, string modules) =>
         Assert.Equal(modules, string.Join('|', ModuleList.Read(text, "/nowhere").Select(module => $"{module.Source}:{module.Arguments}")));
+
+    /// <summary>A compressed ELF kernel is unpacked; what else is compressed, or cut short, stays as it is, and is told by its kind.</summary>
+    [Fact]
+    public void A_compressed_kernel_is_unpacked()
+    {
+        byte[] kernel = GuestCatalog.Find("hello")!.Image.ToArray();
+        Assert.Equal(kernel, PackedKernel.Unpack(Pack(kernel)));
+        byte[] cut = Pack(kernel)[..^100];
+        byte[][] others = [kernel, Pack("070701"u8.ToArray()), Pack([]), [0x1F, 0x8B], cut[..20]];
+        Assert.All(others, other => Assert.Same(other, PackedKernel.Unpack(other)));
+
+        static byte[] Pack(byte[] content)
+        {
+            using MemoryStream stream = new();
+            using (GZipStream packed = new(stream, CompressionLevel.Fastest))
+            {
+                packed.Write(content);
+            }
+
+            return stream.ToArray();
+        }
+    }
 
     [Fact]
     public void Bundled_guests_are_Multiboot() =>

@@ -201,6 +201,7 @@ public sealed partial class SettingsTests
         Firmware = "f",
         Initrd = "i",
         Initramfs = new InitramfsDefinition { Folder = "f", Busybox = "b", ModulesFrom = "apt:m" },
+        Modules = ["m a"],
         CommandLine = "quiet",
         MemoryBytes = 64 << 20,
         CpuModel = CpuModel.Qemu64,

@@ -37,6 +37,14 @@ public sealed class LoadMutationTests
     }
 
     [Fact]
+    public void Multiboot_2_images()
+    {
+        byte[][] goods = [MultibootImages.Second("flat", Spin), MultibootImages.Second("elf32", Spin), MultibootImages.Second("elf64", Spin)];
+        using Machine machine = new(new MachineConfiguration { MemoryBytes = 8 << 20, Boot = new MultibootBoot(goods[0], "") });
+        MutationRun.Check("Multiboot 2 images", goods, ["\u007fELF", "\u00d6\u0050\u0052\u00e8"], copy => Multiboot2Loader.Load(new MultibootBoot(copy, "a"), machine.Cpu, machine.Memory, MemoryMap.FirmwareStart), 16 * MiB, typeof(MachineBootException));
+    }
+
+    [Fact]
     public void Saved_states()
     {
         MachineConfiguration configuration = new()

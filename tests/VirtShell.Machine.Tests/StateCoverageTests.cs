@@ -32,6 +32,7 @@ public sealed class StateCoverageTests
 
             // Which has every part.
             Boot = new RomBoot(RomImages.Spinning()),
+            Parts = PartSettings.Parse(MachineModel.Pc, ["com3=on", "com4=on", "i6300esb=on", "pvpanic=on"]),
             Disks = [new DiskAttachment(overlay, "overlay"), new DiskAttachment(plain, "plain")],
             Drives = TestBoard.SomeDrives(),
         });

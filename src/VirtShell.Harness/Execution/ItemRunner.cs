@@ -182,6 +182,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         Add("kernel", vm.Kernel);
         Add("firmware", vm.Firmware);
         Add("initrd", vm.Initrd ?? (vm.Initramfs is null ? null : "built from the suite"));
+        Add("modules", string.Join(", ", vm.Modules));
         Add("command line", vm.CommandLine);
         Add("memory", Units.FormatSize((long)vm.MemoryBytes));
         Add("processor", Word(VmSettings.Cpu, vm));

@@ -53,6 +53,10 @@ internal static class VmKind
         .AtMostOne("firmware", "initrd")
         .AtMostOne("firmware", "initramfs")
         .AtMostOne("initrd", "initramfs")
+        .AtMostOne("initrd", "modules")
+        .AtMostOne("initramfs", "modules")
+        .AtMostOne("guest", "modules")
+        .AtMostOne("firmware", "modules")
         .AtMostOne("guest", "initrd")
         .AtMostOne("guest", "initramfs")
         .Check(CheckVm);
@@ -83,6 +87,11 @@ internal static class VmKind
         VmDefinition definition = vm.Definition;
         Add(definition.Kernel, "kernel", mapping?.Find("kernel"));
         Add(definition.Firmware, "firmware", mapping?.Find("firmware"));
+        foreach (string module in definition.Modules)
+        {
+            Add(module.Split(' ')[0], "module", mapping?.Find("modules"));
+        }
+
         Add(definition.Initrd, "initrd", mapping?.Find("initrd"));
         foreach (DiskSpec disk in vm.Disks)
         {

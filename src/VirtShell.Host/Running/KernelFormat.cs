@@ -32,6 +32,10 @@ internal static class KernelFormat
     private const uint MultibootMagic = 0x1BADB002;
     private const int MultibootSearch = 8192;
 
+    // Multiboot 2, 3.1: within the first 32,768 bytes, 8-byte aligned.
+    private const uint Multiboot2Magic = 0xE85250D6;
+    private const int Multiboot2Search = 32768;
+
     /// <exception cref="VmException">With <see cref="VmErrorKind.ImageInvalid"/>: none of them, or cut short.</exception>
     public static KernelKind Recognise(ReadOnlySpan<byte> image, string source)
     {
@@ -49,7 +53,7 @@ internal static class KernelFormat
             }
         }
 
-        if (HasMultibootHeader(image))
+        if (HasMultibootHeader(image) || HasMultiboot2Header(image))
         {
             return KernelKind.Multiboot;
         }
@@ -93,6 +97,25 @@ internal static class KernelFormat
                 uint flags = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 4)..]);
                 uint checksum = BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 8)..]);
                 if (unchecked(magic + flags + checksum) == 0)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+
+    private static bool HasMultiboot2Header(ReadOnlySpan<byte> image)
+    {
+        int end = Math.Min(image.Length, Multiboot2Search) - 16;
+        for (int at = 0; at <= end; at += 8)
+        {
+            uint magic = BinaryPrimitives.ReadUInt32LittleEndian(image[at..]);
+            if (magic == Multiboot2Magic)
+            {
+                uint sum = unchecked(magic + BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 4)..]) + BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 8)..]));
+                if (unchecked(sum + BinaryPrimitives.ReadUInt32LittleEndian(image[(at + 12)..])) == 0)
                 {
                     return true;
                 }

@@ -133,7 +133,7 @@ internal sealed class MachineBuild : IDisposable
 
         progress?.Report($"Resolving kernel {source}");
         ResolvedFile kernel = resolver.Resolve(source, definition.BaseFolder, definition.KernelSha256, progress, cancellation);
-        byte[] image = ImageBytes.Read(kernel);
+        byte[] image = PackedKernel.Unpack(ImageBytes.Read(kernel));
         switch (KernelFormat.Recognise(image, source))
         {
             case KernelKind.Multiboot:
@@ -141,6 +141,8 @@ internal sealed class MachineBuild : IDisposable
                 {
                     Modules = PrepareModules(definition, resolver, progress, cancellation),
                 };
+            case var _ when definition.Modules.Count > 0:
+                throw new VmException(VmErrorKind.ImageInvalid, $"The kernel '{source}' is no Multiboot image and takes no modules. Give its initramfs as initrd.");
             case KernelKind.Elf:
                 return new ElfBoot(image, PrepareInitrd(definition, resolver, progress, cancellation), definition.CommandLine);
             default:
@@ -158,13 +160,24 @@ internal sealed class MachineBuild : IDisposable
     private static List<MultibootModule> PrepareModules(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
         List<MultibootModule> modules = [];
+        foreach (string module in definition.Modules)
+        {
+            (string source, string arguments) = ModuleList.Split(module);
+            Add(source, arguments);
+        }
+
+        void Add(string source, string arguments)
+        {
+            progress?.Report($"Resolving module {source}");
+            ResolvedFile file = resolver.Resolve(source, definition.BaseFolder, null, progress, cancellation);
+            modules.Add(new MultibootModule(ImageBytes.Read(file), WithName(Path.GetFileName(file.Path), arguments)));
+        }
+
         if (definition.Initrd is { } sources)
         {
             foreach ((string source, string arguments) in ModuleList.Read(sources, definition.BaseFolder))
             {
-                progress?.Report($"Resolving module {source}");
-                ResolvedFile file = resolver.Resolve(source, definition.BaseFolder, null, progress, cancellation);
-                modules.Add(new MultibootModule(ImageBytes.Read(file), WithName(Path.GetFileName(file.Path), arguments)));
+                Add(source, arguments);
             }
         }
         else if (definition.Initramfs is not null)

@@ -305,6 +305,8 @@ internal sealed partial class MachineRun : IRunnable
                 return EndBy(VmEndKind.TripleFault, "Triple fault: the processor could not deliver an exception, and shut down.");
             case MachineExitKind.HaltedForever:
                 return EndBy(VmEndKind.Hang, "Hang: the guest halted with interrupts off, so nothing can wake it.");
+            case MachineExitKind.Panicked:
+                return EndBy(VmEndKind.Panic, "Panic: the guest told by its panic device that it cannot go on.");
             default:
                 return EndSafely(VmEndKind.EngineFault, 0, null, new InvalidOperationException($"Unknown machine exit {exit.Kind}."));
         }

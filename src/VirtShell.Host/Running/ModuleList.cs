@@ -20,11 +20,16 @@ internal static class ModuleList
         List<(string, string)> modules = [];
         foreach (string part in text.Replace(",,", "\0", StringComparison.Ordinal).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
-            string module = part.Replace('\0', ',');
-            int space = module.IndexOf(' ', StringComparison.Ordinal);
-            modules.Add(space < 0 ? (module, string.Empty) : (module[..space], module[space..].Trim()));
+            modules.Add(Split(part.Replace('\0', ',')));
         }
 
         return modules;
+    }
+
+    /// <summary>One module: a source, and what follows a space.</summary>
+    public static (string Source, string Arguments) Split(string module)
+    {
+        int space = module.IndexOf(' ', StringComparison.Ordinal);
+        return space < 0 ? (module, string.Empty) : (module[..space], module[space..].Trim());
     }
 }

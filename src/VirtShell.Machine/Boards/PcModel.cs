@@ -312,7 +312,7 @@ internal static class PcModel
             Options = [PartOption.Switch("nmi", "Whether the end of the second stage is an NMI. Off, the machine is reset.")],
             Functions = c =>
             [
-                new I6300EsbWatchdog(c.Clock, c.IsOn("nmi") ? c.Signals.RaiseNmi : () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
+                new I6300EsbWatchdog(c.Clock, c.IsOn("nmi") ? c.Signals.Processors[0].RaiseNmi : () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
             ],
         },
         new("pvpanic", "panic device")

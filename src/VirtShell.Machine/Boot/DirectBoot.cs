@@ -62,6 +62,9 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
             case ElfBoot elf:
                 PvhLoader.Load(elf, cpu, model, memory, rsdp);
                 break;
+            case MultibootBoot multiboot when Multiboot2Loader.Accepts(multiboot.Image.Span):
+                Multiboot2Loader.Load(multiboot, cpu, memory, rsdp);
+                break;
             case MultibootBoot multiboot:
                 MultibootLoader.Load(multiboot, cpu, memory);
                 break;

@@ -44,7 +44,14 @@ internal static class MultibootLoader
         cpu.SetRegister(EbxNumber, information.Address);
     }
 
-    private static int FindHeader(ReadOnlySpan<byte> image)
+    /// <summary>Whether a file is for this loader.</summary>
+    public static bool HasHeader(ReadOnlySpan<byte> image) => SearchHeader(image) >= 0;
+
+    private static int FindHeader(ReadOnlySpan<byte> image) => SearchHeader(image) is >= 0 and int at
+        ? at
+        : throw new MachineBootException($"The image of {image.Length} bytes has no Multiboot header (magic 1BADB002h with a right checksum) in its first {SearchLength} bytes.");
+
+    private static int SearchHeader(ReadOnlySpan<byte> image)
     {
         int end = Math.Min(image.Length, SearchLength) - HeaderLength;
         for (int at = 0; at <= end; at += 4)
@@ -55,7 +62,7 @@ internal static class MultibootLoader
             }
         }
 
-        throw new MachineBootException($"The image of {image.Length} bytes has no Multiboot header (magic 1BADB002h with a right checksum) in its first {SearchLength} bytes.");
+        return -1;
     }
 
     private static uint LoadByHeader(ReadOnlySpan<byte> image, int header, FreeMemory free)

@@ -27,7 +27,7 @@ internal sealed class RomFirmware(RomBoot boot) : Firmware
     public override void PrepareParts(Board board)
     {
         board.Interrupts.LocalApic.InitializeAsFirmware();
-        board.Find<RtcCmos>()?.SetBootOrder(boot.Order);
+        board.Find<RtcCmos>()?.SetDrives(board.Configuration.Drives, boot.Order);
         board.Find<I440FxHostBridge>()!.InsertFirmware(boot.Image);
     }
 

@@ -276,11 +276,7 @@ internal sealed class Hpet : IDevice, IMmioHandler
                 _periods[number] = Merge(_periods[number], value, mask);
             }
 
-            if ((mask & uint.MaxValue) == 0 || mask == ulong.MaxValue || (configuration & Narrowed) != 0)
-            {
-                _configurations[number] &= ~SetValue;
-            }
-
+            _configurations[number] &= ~SetValue;
             Reschedule(number);
         }
     }

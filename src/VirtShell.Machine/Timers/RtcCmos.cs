@@ -24,6 +24,13 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
     private const int BootPlaces = 3;
     private const byte NoSignatureCheck = 1;
 
+    // Drives A: and B:, and the equipment byte: coprocessor and pointing device, and in bits 7:6 and 0 how many floppy drives.
+    private const int FloppyTypes = 0x10;
+    private const int Equipment = 0x14;
+    private const byte EquipmentWithout = 0x06;
+    private const byte EquipmentFloppy = 0x01;
+    private const int EquipmentFloppyShift = 6;
+
     private const int Size = 128;
     private const long Second = MachineClock.NanosecondsPerSecond;
 
@@ -139,9 +146,14 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
         _irq8(false);
     }
 
-    /// <summary>Tells firmware by CMOS in which order to try kinds of drives: four bits for each place, as SeaBIOS and Bochs' BIOS read them.</summary>
-    internal void SetBootOrder(IReadOnlyList<DriveKind> order)
+    /// <summary>Tells firmware by CMOS which floppy drives there are, and in which order to try kinds of drives: four bits for each place, as SeaBIOS and Bochs' BIOS read them.</summary>
+    internal void SetDrives(IReadOnlyList<Drive> drives, IReadOnlyList<DriveKind> order)
     {
+        byte types = FloppyFormat.CmosTypes(drives);
+        int floppies = ((types & 0xF0) != 0 ? 1 : 0) + ((types & 0x0F) != 0 ? 1 : 0);
+        _ram[FloppyTypes] = types;
+        _ram[Equipment] = (byte)(EquipmentWithout | (floppies == 0 ? 0 : EquipmentFloppy | ((floppies - 1) << EquipmentFloppyShift)));
+        WriteChecksum();
         int places = 0;
         for (int i = 0; i < Math.Min(order.Count, BootPlaces); i++)
         {
@@ -248,12 +260,17 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
         uint extended = (uint)Math.Min(_lowMemory > MiB ? (_lowMemory - MiB) / KiB : 0, 0xFFFF);
         uint above16 = (uint)Math.Min(_lowMemory > 16 * MiB ? (_lowMemory - (16 * MiB)) / (64 * KiB) : 0, 0xFFFF);
         uint above4G = (uint)Math.Min(_highMemory / (64 * KiB), 0xFF_FFFF);
-        _ram[0x14] = 0x06; // equipment: coprocessor and pointing device
+        _ram[Equipment] = EquipmentWithout;
         (_ram[0x15], _ram[0x16]) = (0x80, 0x02); // 640 KiB of base memory
         (_ram[0x17], _ram[0x18]) = ((byte)extended, (byte)(extended >> 8));
         (_ram[0x30], _ram[0x31]) = ((byte)extended, (byte)(extended >> 8));
         (_ram[0x34], _ram[0x35]) = ((byte)above16, (byte)(above16 >> 8));
         (_ram[0x5B], _ram[0x5C], _ram[0x5D]) = ((byte)above4G, (byte)(above4G >> 8), (byte)(above4G >> 16));
+        WriteChecksum();
+    }
+
+    private void WriteChecksum()
+    {
         int sum = 0;
         for (int i = 0x10; i <= 0x2D; i++)
         {

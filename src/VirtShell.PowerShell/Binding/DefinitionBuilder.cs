@@ -17,7 +17,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
 {
     /// <summary>What names files, or takes something else away.</summary>
     private static readonly Setting<VmDefinition>[] s_own =
-        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Firmware, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Disks, VmSettings.Cds, VmSettings.Floppies];
+        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Firmware, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Modules, VmSettings.Disks, VmSettings.Cds, VmSettings.Floppies];
 
     private readonly Dictionary<string, object> _bound = cmdlet.MyInvocation.BoundParameters;
 
@@ -26,7 +26,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
     {
         if (Given("Guest", out string? guest))
         {
-            definition = definition with { Guest = guest, Firmware = null, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
+            definition = definition with { Guest = guest, Firmware = null, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null, Modules = [] };
         }
 
         if (Given("Kernel", out string? kernel))
@@ -36,7 +36,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
 
         if (Given("FirmwarePath", out string? firmware))
         {
-            definition = definition with { Firmware = Source(firmware), Guest = null, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null };
+            definition = definition with { Firmware = Source(firmware), Guest = null, Kernel = null, KernelSha256 = null, Initrd = null, Initramfs = null, Modules = [] };
         }
 
         if (Given("KernelSha256", out string? hash))
@@ -52,6 +52,11 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
         if (Given("Initramfs", out InitramfsDefinition? initramfs))
         {
             definition = definition with { Initramfs = Resolve(initramfs), Initrd = null };
+        }
+
+        if (Given("Module", out string[]? modules))
+        {
+            definition = definition with { Modules = [.. modules.Select(Module)] };
         }
 
         if (Given("Disk", out VmDisk[]? disks))
@@ -98,6 +103,12 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
         Busybox = d.Busybox is null ? null : Source(d.Busybox),
         ModulesFrom = d.ModulesFrom is null ? null : Source(d.ModulesFrom),
     };
+
+    private string Module(string module)
+    {
+        int space = module.IndexOf(' ', StringComparison.Ordinal);
+        return space < 0 ? Source(module) : Source(module[..space]) + module[space..];
+    }
 
     /// <summary>A source as the host understands it from any folder; a local file must exist.</summary>
     internal string Source(string source)

@@ -49,6 +49,11 @@ public sealed class NewVMCommand : VmCmdlet
     [InitramfsTransformation]
     public InitramfsDefinition? Initramfs { get; set; }
 
+    [Parameter(ParameterSetName = "Kernel", ValueFromPipelineByPropertyName = true)]
+    [Alias("Modules")]
+    [AllowEmptyCollection]
+    public string[] Module { get; set; } = [];
+
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [Alias("Append")]
     [AllowEmptyString]

@@ -48,6 +48,11 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public InitramfsDefinition? Initramfs { get; set; }
 
     [Parameter]
+    [Alias("Modules")]
+    [AllowEmptyCollection]
+    public string[] Module { get; set; } = [];
+
+    [Parameter]
     [Alias("Append")]
     [AllowEmptyString]
     public string CommandLine { get; set; } = string.Empty;

@@ -94,6 +94,8 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public InitramfsDefinition? Initramfs => Vm.Definition.Initramfs;
 
+    public string[] Module => [.. Vm.Definition.Modules];
+
     public string CommandLine => Vm.Definition.CommandLine;
 
     public IReadOnlyList<VmDisk> Disks => Vm.Definition.Disks;

@@ -73,6 +73,45 @@ internal static class MultibootImages
         return image;
     }
 
+    /// <summary>A Multiboot 2 image: by the addresses in its header, or an ELF file of either class; with one more header tag.</summary>
+    public static byte[] Second(string format, Action<Assembler> code, ushort tag = 6, ushort flags = 0)
+    {
+        const int length = 16 + 24 + 16 + 8 + 8;
+        byte[] header = new byte[length];
+        Span<byte> h = header;
+        uint[] start = [0xE852_50D6, 0, length, unchecked(0u - 0xE852_50D6 - length)];
+        for (int i = 0; i < start.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(h[(4 * i)..], start[i]);
+        }
+
+        // Tag 2 or, in an ELF file, one that may be left unknown; tag 3; the one asked for; the end.
+        bool isFlat = format == "flat";
+        BinaryPrimitives.WriteUInt16LittleEndian(h[16..], isFlat ? (ushort)2 : (ushort)99);
+        BinaryPrimitives.WriteUInt16LittleEndian(h[18..], isFlat ? (ushort)0 : (ushort)1);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[20..], 24);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[24..], LoadAddress);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[28..], LoadAddress);
+        BinaryPrimitives.WriteUInt16LittleEndian(h[40..], 3);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[44..], 12);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[48..], LoadAddress + (isFlat ? (uint)length : 12));
+        BinaryPrimitives.WriteUInt16LittleEndian(h[56..], tag);
+        BinaryPrimitives.WriteUInt16LittleEndian(h[58..], flags);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[60..], 8);
+        BinaryPrimitives.WriteUInt32LittleEndian(h[68..], 8);
+        if (isFlat)
+        {
+            return [.. header, .. Assemble(code, LoadAddress + length)];
+        }
+
+        // The header of the first version gives way to one of the second behind the segment.
+        byte[] elf = Elf(format == "elf64", code, format == "elf64" ? (ushort)62 : (ushort)3);
+        elf.AsSpan(0x100, 12).Clear();
+        Array.Resize(ref elf, ((elf.Length + 7) & ~7) + length);
+        header.CopyTo(elf, elf.Length - length);
+        return elf;
+    }
+
     private static void WriteHeader(Span<byte> at, uint flags)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(at, Magic);

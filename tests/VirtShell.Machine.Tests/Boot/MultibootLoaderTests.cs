@@ -1,5 +1,7 @@
 using System;
 using System.Buffers.Binary;
+using System.Collections.Generic;
+using System.Linq;
 using System.Text;
 using Iced.Intel;
 using Xunit;
@@ -52,6 +54,60 @@ public sealed class MultibootLoaderTests
         Assert.Equal(20u, machine.Memory.ReadUInt32(map));
         Assert.Equal(0x9FC00ul, machine.Memory.ReadUInt64(map + 12));
         Assert.Equal(1u, machine.Memory.ReadUInt32(map + 20));
+    }
+
+    [Theory]
+    [InlineData("flat", 0x10_0048)]
+    [InlineData("elf32", 0x10_000C)]
+    [InlineData("elf64", 0x10_000C)]
+    public void The_second_version_is_entered_with_its_tags(string format, int entry)
+    {
+        MultibootModule[] modules = [new(new byte[] { 1, 2, 3 }, "first a"), new(new byte[] { 4 }, "second")];
+        using Machine machine = new(new MachineConfiguration { MemoryBytes = 64 << 20, Boot = new MultibootBoot(MultibootImages.Second(format, Code), "one two") { Modules = modules } });
+        Assert.Equal(0x36D7_6289ul, machine.Cpu.GetRegister(0));
+        unsafe
+        {
+            Assert.Equal((ulong)entry, machine.Cpu.State->Rip);
+        }
+
+        Assert.Equal(0xF490, machine.Memory.ReadUInt16((ulong)entry));
+        ulong info = machine.Cpu.GetRegister(3);
+        byte[] all = new byte[machine.Memory.ReadUInt32(info)];
+        machine.Memory.Read(info, all);
+        List<(uint Type, byte[] Content)> tags = [];
+        for (int at = 8; at < all.Length; at += (BitConverter.ToInt32(all, at + 4) + 7) & ~7)
+        {
+            tags.Add((BitConverter.ToUInt32(all, at), all[(at + 8)..(at + BitConverter.ToInt32(all, at + 4))]));
+        }
+
+        Assert.Equal([1u, 2, 3, 3, 4, 6, 15, 0], tags.Select(tag => tag.Type));
+        Assert.Equal("one two\0", Encoding.ASCII.GetString(tags[0].Content));
+        byte[] second = new byte[1];
+        machine.Memory.Read(BitConverter.ToUInt32(tags[3].Content), second);
+        Assert.Equal(4, second[0]);
+        Assert.Equal("first a\0", Encoding.ASCII.GetString(tags[2].Content, 8, 8));
+        Assert.Equal((639u, 63u * 1024), (BitConverter.ToUInt32(tags[4].Content), BitConverter.ToUInt32(tags[4].Content, 4)));
+        Assert.Equal((24u, 0x9FC00ul, 1u), (BitConverter.ToUInt32(tags[5].Content), BitConverter.ToUInt64(tags[5].Content, 16), BitConverter.ToUInt32(tags[5].Content, 24)));
+        Assert.Equal("RSD PTR ", Encoding.ASCII.GetString(tags[6].Content, 0, 8));
+    }
+
+    /// <summary>A header tag, and whether it is one that may be left unknown.</summary>
+    [Theory]
+    [InlineData(5, false, false)]
+    [InlineData(5, true, true)]
+    [InlineData(77, false, false)]
+    [InlineData(10, false, true)]
+    public void What_the_second_version_demands_is_offered_or_refused(int tag, bool isOptional, bool starts)
+    {
+        MachineConfiguration configuration = new() { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Second("flat", Code, (ushort)tag, isOptional ? (ushort)1 : (ushort)0), "") };
+        if (starts)
+        {
+            new Machine(configuration).Dispose();
+        }
+        else
+        {
+            Assert.Contains($"tag {tag}", Assert.Throws<MachineBootException>(() => new Machine(configuration)).Message, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

@@ -1,8 +1,10 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Text;
 using VirtShell.Cpu;
+using VirtShell.Machine.Drives;
 using VirtShell.State;
 using VirtShell.Storage;
 using Xunit;
@@ -69,6 +71,55 @@ public sealed class SeaBiosTests
         Assert.Contains("GRUB", screen, StringComparison.Ordinal);
     }
 
+    /// <summary>From drives of a PC, in the order that the machine asks for: a floppy, a hard disk on IDE, and a CD without emulation.</summary>
+    [SkippableTheory]
+    [InlineData(DriveKind.Floppy, 0x00)]
+    [InlineData(DriveKind.HardDisk, 0x80)]
+    [InlineData(DriveKind.Cd, 0xE0)]
+    public void It_boots_from_drives_in_the_order_asked_for(DriveKind first, int number)
+    {
+        byte[] floppy = new byte[1_474_560];
+        byte[] disk = new byte[4 << 20];
+        s_sector.CopyTo(floppy, 0);
+        s_sector.CopyTo(disk, 0);
+        DriveKind[] others = [.. Enum.GetValues<DriveKind>().Where(kind => kind != first)];
+        MachineConfiguration configuration = Configuration(EngineKind.Auto, null, [first, .. others],
+        [
+            new Drive(DriveKind.HardDisk, DriveBus.Ide, 0, new MemoryDisk(disk), "hd"),
+            new Drive(DriveKind.Cd, DriveBus.Ide, 2, new MemoryDisk(BootableCd()), "cd"),
+            new Drive(DriveKind.Floppy, DriveBus.Floppy, 0, new MemoryDisk(floppy), "a"),
+        ]);
+        using Machine machine = new(configuration);
+        List<byte> serial = [];
+        string log = Run(machine, "never", out MachineExit exit, serial);
+        Assert.True(exit.Kind == MachineExitKind.DebugExit, log);
+        Assert.Equal((number, "booted"), (exit.Code, Encoding.ASCII.GetString([.. serial])));
+    }
+
+    // ISO 9660 as far as El Torito 1.0 asks for it: the boot record at sector 17, its catalogue, and an image of a sector without emulation.
+    private static byte[] BootableCd()
+    {
+        const int sector = 2048;
+        byte[] cd = new byte[24 * sector];
+        Span<byte> primary = cd.AsSpan(16 * sector);
+        primary[0] = 1;
+        "CD001"u8.CopyTo(primary[1..]);
+        Span<byte> record = cd.AsSpan(17 * sector);
+        "CD001"u8.CopyTo(record[1..]);
+        record[6] = 1;
+        "EL TORITO SPECIFICATION"u8.CopyTo(record[7..]);
+        record[0x47] = 20;
+        Span<byte> catalogue = cd.AsSpan(20 * sector);
+        catalogue[0] = 1;
+        (catalogue[0x1C], catalogue[0x1D]) = (0xAA, 0x55);
+        (catalogue[0x1E], catalogue[0x1F]) = (0x55, 0xAA);
+        catalogue[0x20] = 0x88;
+        catalogue[0x26] = 4;
+        catalogue[0x28] = 21;
+        s_sector.CopyTo(cd, 21 * sector);
+        return cd;
+    }
+
     private static string Text(Machine machine) => machine.Screen!.Capture(withPicture: false).Text ?? string.Empty;
 
     /// <summary>From a saved state in the middle of it, with the registers of the device half read, and after a reset.</summary>
@@ -93,7 +144,7 @@ public sealed class SeaBiosTests
 
     private static Machine Create(EngineKind engine, byte[]? disk = null) => new(Configuration(engine, disk));
 
-    private static MachineConfiguration Configuration(EngineKind engine, byte[]? disk)
+    private static MachineConfiguration Configuration(EngineKind engine, byte[]? disk, IReadOnlyList<DriveKind>? order = null, IReadOnlyList<Drive>? drives = null)
     {
         string bios = Path.Combine(Folder, "bios-256k.bin");
         Skip.IfNot(File.Exists(bios), $"needs {bios} (apt-get install seabios)");
@@ -101,7 +152,8 @@ public sealed class SeaBiosTests
         {
             MemoryBytes = 128 << 20,
             Engine = engine,
-            Boot = new RomBoot(File.ReadAllBytes(bios)),
+            Boot = new RomBoot(File.ReadAllBytes(bios)) { Order = order ?? [] },
+            Drives = drives ?? [],
             VideoRom = File.ReadAllBytes(Path.Combine(Folder, "vgabios-stdvga.bin")),
             Disks = disk is null ? [] : [new DiskAttachment(new MemoryDisk(disk), "disk0")],
         };
