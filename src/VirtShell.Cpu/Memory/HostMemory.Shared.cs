@@ -35,7 +35,18 @@ internal static unsafe partial class HostMemory
         int descriptor = MemfdCreate("virtshell-memory", CloseOnExec | AllowSealing);
         if (descriptor >= 0)
         {
-            return new SafeFileHandle(descriptor, ownsHandle: true);
+            SafeFileHandle file = new(descriptor, ownsHandle: true);
+            try
+            {
+                HostLimits.CheckDescriptor(descriptor, HostLimits.MostDescriptors);
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+
+            return file;
         }
 
         const int NotPermitted = 1;
@@ -43,7 +54,7 @@ internal static unsafe partial class HostMemory
         int error = Marshal.GetLastPInvokeError();
         return error is NoSuchCall or NotPermitted
             ? null
-            : throw new OutOfMemoryException($"The host cannot give memory that machines share (memfd_create: errno {error}). Each frozen machine takes one open file: close some that nobody needs, or raise the limit (ulimit -n).");
+            : throw new OutOfMemoryException($"The host cannot give memory that machines share (memfd_create: errno {error}). {HostLimits.DescriptorAdvice}");
     }
 
     /// <summary>Makes a shared file unchangeable for good.</summary>

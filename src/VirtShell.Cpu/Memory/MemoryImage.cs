@@ -94,7 +94,7 @@ public sealed unsafe class MemoryImage : IDisposable
             }
         }
 
-        _kinds.CopyTo(new Span<byte>(kinds, _kinds.Length));
+        PhysicalMemory.CopyKinds(_kinds, new Span<byte>(kinds, _kinds.Length));
     }
 
     /// <summary>Maps the content of a shared image over memory that holds the same already, which then takes no memory of its own.</summary>

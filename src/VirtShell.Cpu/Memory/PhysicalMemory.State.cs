@@ -31,7 +31,7 @@ public sealed unsafe partial class PhysicalMemory : IStateful
         if (visitor.IsLoading)
         {
             CutKinds(kinds);
-            kinds.CopyTo(new Span<byte>(_kinds, kinds.Length));
+            CopyKinds(kinds, new Span<byte>(_kinds, kinds.Length));
             TellMappingChanged(0, Top);
         }
     }
@@ -42,6 +42,20 @@ public sealed unsafe partial class PhysicalMemory : IStateful
         byte[] kinds = new ReadOnlySpan<byte>(_kinds, checked((int)(Top / PageSize))).ToArray();
         CutKinds(kinds);
         return kinds;
+    }
+
+    /// <summary>Copies what pages are. Most are nothing, in the hole below 4 GiB: zeros are not written over zeros, which would take memory.</summary>
+    internal static void CopyKinds(ReadOnlySpan<byte> source, Span<byte> destination)
+    {
+        const int Step = (int)PageSize;
+        for (int at = 0; at < source.Length; at += Step)
+        {
+            ReadOnlySpan<byte> part = source[at..Math.Min(at + Step, source.Length)];
+            if (!part.SequenceEqual(destination.Slice(at, part.Length)))
+            {
+                part.CopyTo(destination[at..]);
+            }
+        }
     }
 
     /// <summary>Whether any of some pages is RAM or ROM. A range that begins in a device's memory is the device's.</summary>

@@ -34,6 +34,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
             throw new ArgumentOutOfRangeException(nameof(ramBytes), ramBytes, "RAM is a multiple of 4 KiB from 64 KiB to 1 TiB.");
         }
 
+        HostLimits.ReserveMappings(HostLimits.MappingsOfMachine);
         RamBytes = ramBytes;
         LowRamBytes = Math.Min(ramBytes, LowLimit);
         HighRamBytes = ramBytes - LowRamBytes;

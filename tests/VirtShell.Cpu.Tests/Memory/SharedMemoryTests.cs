@@ -157,6 +157,17 @@ public sealed unsafe class SharedMemoryTests
         Assert.Equal(hash, first.Hash());
     }
 
+    /// <summary>The last mappings and open files are the runtime's, which would end the process without.</summary>
+    [Fact]
+    public void Machines_are_refused_before_the_host_runs_out()
+    {
+        HostLimits.CheckMappings(57_338, 65_530);
+        HostLimits.CheckDescriptor(959, 1024);
+        Assert.Contains("vm.max_map_count", Assert.Throws<OutOfMemoryException>(static () => HostLimits.CheckMappings(57_339, 65_530)).Message, StringComparison.Ordinal);
+        Assert.Contains("ulimit", Assert.Throws<OutOfMemoryException>(static () => HostLimits.CheckDescriptor(960, 1024)).Message, StringComparison.Ordinal);
+        Assert.InRange(HostLimits.MostDescriptors, 1, long.MaxValue);
+    }
+
     [Fact]
     public void Content_is_hashed_again_only_where_it_was_written()
     {
