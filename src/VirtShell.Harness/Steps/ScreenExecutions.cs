@@ -167,6 +167,9 @@ internal sealed class InputExecution(IScript script, StepSpec spec, long limit) 
         }
     }
 
+    /// <summary>A guest that ends by what was typed does not wait for the last key to go up.</summary>
+    public override void OnEnd(string how) => Pass($"The guest's run ended: {how}.");
+
     private void Send(MachineKeyboard keyboard, MachineMouse mouse)
     {
         switch (spec)
