@@ -13,9 +13,9 @@ namespace VirtShell.Harness.Tests;
 /// <summary>Steps that look at the screen, against screens that are made up.</summary>
 public sealed class ScreenStepTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void A_step_waits_for_text_mode_and_size_at_once()
@@ -62,7 +62,7 @@ public sealed class ScreenStepTests : IDisposable
     [Fact]
     public void A_picture_is_stored_once_it_stands_still_and_compared_from_then_on()
     {
-        string suite = Path.Combine(folder, "s.yaml");
+        string suite = Path.Combine(_folder, "s.yaml");
         const string Steps = "- screen-expect:\n  picture: desk\n  timeout: 10s";
         ScreenReferences storing = ScreenReferences.Load(suite, isUpdating: true);
         ScriptDriver first = Driver(Steps, storing);
@@ -83,7 +83,7 @@ public sealed class ScreenStepTests : IDisposable
     [Fact]
     public void A_damaged_file_of_pictures_is_told_with_its_place()
     {
-        string suite = Path.Combine(folder, "s.yaml");
+        string suite = Path.Combine(_folder, "s.yaml");
         File.WriteAllText(ScreenReferences.PathOf(suite), "{\n \"a\": ");
         SuiteException e = Assert.Throws<SuiteException>(() => ScreenReferences.Load(suite, isUpdating: false));
         Assert.Contains("--update-references", e.Message, StringComparison.Ordinal);
@@ -99,7 +99,7 @@ public sealed class ScreenStepTests : IDisposable
             Outcome = Outcome.Passed,
             Steps = [new StepResult { Number = 1, Description = "take a screenshot", Outcome = Outcome.Passed, Screen = screen }],
         };
-        string path = Path.Combine(folder, "report.html");
+        string path = Path.Combine(_folder, "report.html");
         ReportFiles.WriteHtml(new RunResult { StartedAt = DateTimeOffset.UnixEpoch, Duration = TimeSpan.Zero, Items = [item] }, path);
         string page = File.ReadAllText(path);
 
