@@ -3,6 +3,8 @@ using System.Collections.Generic;
 using System.Text;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Display;
+using VirtShell.Machine.Input;
 
 namespace VirtShell.Harness.Tests;
 
@@ -94,6 +96,15 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public bool Listens { get; set; } = true;
 
     public bool IsListening(Outlet outlet) => Listens;
+
+    /// <summary>The screen at a guest time in nanoseconds; null for a machine without a display.</summary>
+    public Func<long, ScreenSnapshot>? Screen { get; set; }
+
+    public ScreenSnapshot? CaptureScreen(bool withPicture) => Screen?.Invoke(GuestTime);
+
+    public MachineKeyboard? Keyboard => null;
+
+    public MachineMouse? Mouse => null;
 
     public void PressPowerButton()
     {

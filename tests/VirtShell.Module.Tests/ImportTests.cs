@@ -14,8 +14,8 @@ public sealed class ImportTests
 {
     private static readonly string[] Cmdlets =
     [
-        "Get-VM", "Get-VMCrashReport", "Get-VMSerial", "Invoke-VMTest", "Measure-VM", "New-VM", "Remove-VM", "Restart-VM", "Resume-VM",
-        "Send-VMSerial", "Set-VM", "Start-VM", "Stop-VM", "Suspend-VM", "Wait-VM",
+        "Get-VM", "Get-VMCrashReport", "Get-VMScreen", "Get-VMSerial", "Invoke-VMTest", "Measure-VM", "New-VM", "Remove-VM", "Restart-VM", "Resume-VM",
+        "Send-VMKey", "Send-VMMouse", "Send-VMSerial", "Set-VM", "Start-VM", "Stop-VM", "Suspend-VM", "Wait-VM",
     ];
 
     [Fact]

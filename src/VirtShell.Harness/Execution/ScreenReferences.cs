@@ -18,16 +18,16 @@ internal sealed class ScreenReferences
 {
     private const int LargestFile = 16 << 20;
 
-    private static readonly JsonSerializerOptions Options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions s_options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly Lock gate = new();
-    private readonly string path;
-    private readonly SortedDictionary<string, SortedDictionary<string, string>> items = new(StringComparer.Ordinal);
-    private bool changed;
+    private readonly Lock _gate = new();
+    private readonly string _path;
+    private readonly SortedDictionary<string, SortedDictionary<string, string>> _items = new(StringComparer.Ordinal);
+    private bool _changed;
 
     private ScreenReferences(string path, bool isUpdating)
     {
-        this.path = path;
+        _path = path;
         IsUpdating = isUpdating;
     }
 
@@ -44,14 +44,14 @@ internal sealed class ScreenReferences
     public static ScreenReferences Load(string suiteFile, bool isUpdating)
     {
         ScreenReferences references = new(PathOf(suiteFile), isUpdating);
-        if (!File.Exists(references.path))
+        if (!File.Exists(references._path))
         {
             return references;
         }
 
         try
         {
-            using JsonDocument document = JsonDocument.Parse(FileContent.Read(references.path, LargestFile));
+            using JsonDocument document = JsonDocument.Parse(FileContent.Read(references._path, LargestFile));
             foreach (JsonProperty item in document.RootElement.EnumerateObject())
             {
                 foreach (JsonProperty picture in item.Value.EnumerateObject())
@@ -62,11 +62,11 @@ internal sealed class ScreenReferences
         }
         catch (JsonException e)
         {
-            throw new SuiteException([new SuiteDiagnostic(references.path, (int)(e.LineNumber ?? 0) + 1, (int)(e.BytePositionInLine ?? 0) + 1, "not valid JSON; mend it, or delete it and write it anew with --update-references")]);
+            throw new SuiteException([new SuiteDiagnostic(references._path, (int)(e.LineNumber ?? 0) + 1, (int)(e.BytePositionInLine ?? 0) + 1, "not valid JSON; mend it, or delete it and write it anew with --update-references")]);
         }
         catch (Exception e) when (e is InvalidOperationException or IOException or UnauthorizedAccessException)
         {
-            throw new SuiteException([new SuiteDiagnostic(references.path, 0, 0, $"cannot be read as pictures of screens ({e.Message}); mend it, or delete it and write it anew with --update-references")]);
+            throw new SuiteException([new SuiteDiagnostic(references._path, 0, 0, $"cannot be read as pictures of screens ({e.Message}); mend it, or delete it and write it anew with --update-references")]);
         }
 
         return references;
@@ -74,18 +74,18 @@ internal sealed class ScreenReferences
 
     public string? Find(string item, string picture)
     {
-        lock (gate)
+        lock (_gate)
         {
-            return items.TryGetValue(item, out SortedDictionary<string, string>? pictures) ? pictures.GetValueOrDefault(picture) : null;
+            return _items.TryGetValue(item, out SortedDictionary<string, string>? pictures) ? pictures.GetValueOrDefault(picture) : null;
         }
     }
 
     public void Set(string item, string picture, string hash)
     {
-        lock (gate)
+        lock (_gate)
         {
             Put(item, picture, hash);
-            changed = true;
+            _changed = true;
         }
     }
 
@@ -93,15 +93,15 @@ internal sealed class ScreenReferences
     /// <exception cref="SuiteException">It cannot be written.</exception>
     public string? Save()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!changed)
+            if (!_changed)
             {
                 return null;
             }
 
             JsonObject all = [];
-            foreach ((string item, SortedDictionary<string, string> pictures) in items)
+            foreach ((string item, SortedDictionary<string, string> pictures) in _items)
             {
                 JsonObject values = [];
                 foreach ((string picture, string hash) in pictures)
@@ -114,22 +114,22 @@ internal sealed class ScreenReferences
 
             try
             {
-                PrivateFile.Replace(path, Encoding.UTF8.GetBytes(all.ToJsonString(Options) + "\n"), isPrivate: false);
+                PrivateFile.Replace(_path, Encoding.UTF8.GetBytes(all.ToJsonString(s_options) + "\n"), isPrivate: false);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                throw new SuiteException([new SuiteDiagnostic(path, 0, 0, $"the pictures of screens cannot be written: {e.Message}")]);
+                throw new SuiteException([new SuiteDiagnostic(_path, 0, 0, $"the pictures of screens cannot be written: {e.Message}")]);
             }
 
-            return path;
+            return _path;
         }
     }
 
     private void Put(string item, string picture, string hash)
     {
-        if (!items.TryGetValue(item, out SortedDictionary<string, string>? pictures))
+        if (!_items.TryGetValue(item, out SortedDictionary<string, string>? pictures))
         {
-            items[item] = pictures = new SortedDictionary<string, string>(StringComparer.Ordinal);
+            _items[item] = pictures = new SortedDictionary<string, string>(StringComparer.Ordinal);
         }
 
         pictures[picture] = hash;

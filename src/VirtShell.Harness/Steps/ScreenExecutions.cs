@@ -19,16 +19,16 @@ internal sealed class ScreenExpectExecution(IScript script, ScreenExpectSpec spe
     /// <summary>How long a picture must stand still to be stored.</summary>
     private const long Still = 2_000_000_000;
 
-    private long deadline;
-    private long sameSince;
-    private string? lastHash;
-    private string difference = string.Empty;
+    private long _deadline;
+    private long _sameSince;
+    private string? _lastHash;
+    private string _difference = string.Empty;
 
     protected override string Waiting => "while waiting for the screen";
 
     public override void Begin()
     {
-        deadline = Script.Control.GuestTime + limit;
+        _deadline = Script.Control.GuestTime + limit;
         OnAlarm();
     }
 
@@ -46,14 +46,14 @@ internal sealed class ScreenExpectExecution(IScript script, ScreenExpectSpec spe
         {
             Pass(screen.ToString());
         }
-        else if (now >= deadline)
+        else if (now >= _deadline)
         {
             string text = screen.Kind == ScreenKind.Text ? $"\n{string.Join('\n', screen.Lines.Where(line => line.Length > 0).Select(line => $"    {Printable.Log(line)}"))}" : string.Empty;
-            Fail($"The screen did not come to show it within {Units.FormatDuration(limit)} of guest time. It shows {screen}{difference}.{text}", withTail: false);
+            Fail($"The screen did not come to show it within {Units.FormatDuration(limit)} of guest time. It shows {screen}{_difference}.{text}", withTail: false);
         }
         else
         {
-            Script.SetStepAlarm(Math.Min(deadline, now + Look));
+            Script.SetStepAlarm(Math.Min(_deadline, now + Look));
         }
     }
 
@@ -72,22 +72,22 @@ internal sealed class ScreenExpectExecution(IScript script, ScreenExpectSpec spe
         {
             if (references.Find(item, spec.Picture!) is not { } reference)
             {
-                difference = $"; the references hold no picture {Printable.Quote(spec.Picture!)} of this item: store it with --update-references";
+                _difference = $"; the references hold no picture {Printable.Quote(spec.Picture!)} of this item: store it with --update-references";
                 return false;
             }
 
             int distance = ScreenPicture.Distance(hash, reference);
-            difference = $", whose hash differs in {distance} of {ScreenPicture.HashBits} bits from the picture {Printable.Quote(spec.Picture!)}, where {spec.Tolerance} may";
+            _difference = $", whose hash differs in {distance} of {ScreenPicture.HashBits} bits from the picture {Printable.Quote(spec.Picture!)}, where {spec.Tolerance} may";
             return distance <= spec.Tolerance;
         }
 
-        if (hash != lastHash)
+        if (hash != _lastHash)
         {
-            lastHash = hash;
-            sameSince = now;
+            _lastHash = hash;
+            _sameSince = now;
         }
 
-        if (now - sameSince < Still && now < deadline)
+        if (now - _sameSince < Still && now < _deadline)
         {
             return false;
         }
@@ -120,7 +120,7 @@ internal sealed class InputExecution(IScript script, StepSpec spec, long limit) 
 {
     private const long Look = 10_000_000;
 
-    private long deadline;
+    private long _deadline;
 
     protected override string Waiting => "before it had read what was typed";
 
@@ -128,7 +128,7 @@ internal sealed class InputExecution(IScript script, StepSpec spec, long limit) 
 
     public override void Begin()
     {
-        deadline = Script.Control.GuestTime + limit;
+        _deadline = Script.Control.GuestTime + limit;
         if (Script.Control.Keyboard is not { } keyboard || Script.Control.Mouse is not { } mouse)
         {
             Fail("The machine has no keyboard controller: the part i8042 was left out.", withTail: false);
@@ -157,15 +157,18 @@ internal sealed class InputExecution(IScript script, StepSpec spec, long limit) 
         {
             Pass();
         }
-        else if (now >= deadline)
+        else if (now >= _deadline)
         {
             Fail($"The guest did not read it within {Units.FormatDuration(limit)} of guest time. Does it use the PS/2 {(spec is MouseSpec ? "mouse" : "keyboard")}?", withTail: false);
         }
         else
         {
-            Script.SetStepAlarm(Math.Min(deadline, now + Look));
+            Script.SetStepAlarm(Math.Min(_deadline, now + Look));
         }
     }
+
+    /// <summary>A guest that ends by what was typed does not wait for the last key to go up.</summary>
+    public override void OnEnd(string how) => Pass($"The guest's run ended: {how}.");
 
     private void Send(MachineKeyboard keyboard, MachineMouse mouse)
     {
