@@ -1,8 +1,6 @@
 using System;
 using VirtShell.Cpu;
-using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boards;
-using VirtShell.Machine.Drives;
 using VirtShell.Machine.Pci;
 using VirtShell.Machine.Timers;
 using VirtShell.State;
