@@ -52,6 +52,9 @@ public sealed record VmDefinition
 
     public IReadOnlyList<VmDisk> Disks { get; init; } = [];
 
+    /// <summary>Kinds of drives (floppy, cd, disk) in the order in which the BIOS looks for something to boot on them, where there is neither <see cref="Kernel"/> nor <see cref="Guest"/>.</summary>
+    public string BootOrder { get; init; } = "floppy,cd,disk";
+
     /// <summary>Parts of the machine that are left out, put in or set otherwise than usual: "part=off", "part=on", "part.option=value" (<see cref="Machine.Boards.PartSettings"/>).</summary>
     public IReadOnlyList<string> Parts { get; init; } = [];
 

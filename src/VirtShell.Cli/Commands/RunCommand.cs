@@ -144,9 +144,14 @@ internal static class RunCommand
         VmDefinition definition = VmSettings.WithDefaults(new VmDefinition { Name = "guest", BaseFolder = Directory.GetCurrentDirectory() }, FrontEnd.Console);
         definition = options.Apply(definition with { Clock = interactive ? ClockMode.Host : ClockMode.Virtual }, parsed);
         string? guest = definition.Guest;
-        if ((guest is null) == (definition.Kernel is null))
+        if (guest is null && definition.Kernel is null && definition.Disks.Count == 0)
         {
-            throw new UsageException(guest is null ? "say what to run: --guest NAME (virtshell guests lists them) or --kernel SOURCE." : "--guest and --kernel exclude each other.");
+            throw new UsageException("say what to run: --guest NAME (virtshell guests lists them), --kernel SOURCE, or --disk SOURCE to boot from.");
+        }
+
+        if (guest is not null && definition.Kernel is not null)
+        {
+            throw new UsageException("--guest and --kernel exclude each other.");
         }
 
         if (guest is not null && GuestCatalog.Find(guest) is null)
@@ -154,7 +159,7 @@ internal static class RunCommand
             throw new UsageException($"there is no bundled guest \"{guest}\". There are: {string.Join(", ", GuestCatalog.All.Select(g => g.Name))}.");
         }
 
-        bool needsConsole = guest is null && !options.Gives(parsed, VmSettings.CommandLine);
+        bool needsConsole = definition.Kernel is not null && !options.Gives(parsed, VmSettings.CommandLine);
         return definition with { Name = guest ?? "guest", CommandLine = needsConsole ? "console=ttyS0" : definition.CommandLine };
     }
 

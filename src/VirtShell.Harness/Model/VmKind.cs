@@ -92,9 +92,9 @@ internal static class VmKind
     private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
     {
         VmDefinition definition = vm.Definition;
-        if (definition.Guest is null && definition.Kernel is null)
+        if (definition.Guest is null && definition.Kernel is null && vm.Disks.Count == 0)
         {
-            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest) or \"kernel\" (an image)");
+            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest), \"kernel\" (an image) or \"disks\" that it boots from");
         }
 
         if (definition.Guest is not null && GuestCatalog.Find(definition.Guest) is null)

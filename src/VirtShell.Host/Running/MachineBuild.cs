@@ -135,7 +135,9 @@ internal sealed class MachineBuild : IDisposable
 
         if (definition.Kernel is not { } source)
         {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel or a bundled guest.");
+            return definition.Disks.Count > 0
+                ? new BiosBoot(BootOrderKind.Read(definition.BootOrder))
+                : throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a disk that boots, a kernel or a bundled guest.");
         }
 
         progress?.Report($"Resolving kernel {source}");
