@@ -64,6 +64,9 @@ public sealed record VmDefinition
     /// <summary>Floppy drives, A: and B:, with or without a medium.</summary>
     public IReadOnlyList<VmFloppyDrive> Floppies { get; init; } = [];
 
+    /// <summary>Kinds of drives (floppy, cd, disk) in the order in which the BIOS looks for something to boot on them, where there is neither <see cref="Kernel"/> nor <see cref="Guest"/>.</summary>
+    public string BootOrder { get; init; } = "floppy,cd,disk";
+
     /// <summary>Parts of the machine that are left out, put in or set otherwise than usual: "part=off", "part=on", "part.option=value" (<see cref="Machine.Boards.PartSettings"/>).</summary>
     public IReadOnlyList<string> Parts { get; init; } = [];
 
@@ -167,4 +170,7 @@ public enum CrashAction
 
     /// <summary>Keep the machine paused for inspection.</summary>
     Pause,
+
+    /// <summary>Whether there is a drive that firmware can look at for something to boot.</summary>
+    public bool HasDrives() => Disks.Count + Cds.Count + Floppies.Count > 0;
 }

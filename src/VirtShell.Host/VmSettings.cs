@@ -281,6 +281,14 @@ public static class VmSettings
         },
     };
 
+    public static Setting<VmDefinition, string> BootOrder { get; } = new(s_blank, new BootOrderKind(), d => d.BootOrder, (d, v) => d with { BootOrder = v! })
+    {
+        Name = "boot-order",
+        Property = nameof(VmDefinition.BootOrder),
+        Title = "boot order",
+        Meaning = "Where the BIOS looks for something to boot, in this order, when there is neither a kernel nor a bundled guest: floppy, cd, disk, with commas between them",
+    };
+
     public static Setting<VmDefinition, long> HangInstructions { get; } = new(s_blank, SettingKinds.Count, d => d.HangInstructions, (d, v) => d with { HangInstructions = v })
     {
         Name = "hang-after",
@@ -353,7 +361,7 @@ public static class VmSettings
     /// <summary>All of them, in the order of documentation.</summary>
     public static IReadOnlyList<Setting<VmDefinition>> All { get; } =
     [
-        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, Modules, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Cds, Floppies, Parts,
+        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, Modules, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Cds, Floppies, BootOrder, Parts,
         HangInstructions, SerialLogBytes, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
     ];
 

@@ -210,6 +210,7 @@ public sealed partial class SettingsTests
         Seed = 7,
         RtcStart = RtcStart.LocalTime,
         Disks = [new VmDisk("d")],
+        BootOrder = "cd,disk",
         Parts = ["virtio-rng=off"],
         HangInstructions = 5,
         SerialLogBytes = 1 << 20,

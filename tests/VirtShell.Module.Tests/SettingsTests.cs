@@ -40,6 +40,7 @@ public sealed class SettingsTests : IDisposable
     [InlineData("CrashRestartLimit", "2", "5")]
     [InlineData("DetectPanics", "$false", "True")]
     [InlineData("HangInstructions", "1000", "0")]
+    [InlineData("BootOrder", "cd,disk", "floppy,cd,disk")]
     [InlineData("SerialLogBytes", "1048576", "67108864")]
     public void A_setting_is_given_when_a_VM_is_made_or_later(string name, string value, string usual)
     {

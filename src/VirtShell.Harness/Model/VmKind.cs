@@ -126,9 +126,9 @@ internal static class VmKind
     private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
     {
         VmDefinition definition = vm.Definition;
-        if (definition.Guest is null && definition.Kernel is null && definition.Firmware is null)
+        if (definition.Guest is null && definition.Kernel is null && definition.Firmware is null && vm.Disks.Count + vm.Cds.Count + vm.Floppies.Count == 0)
         {
-            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest), \"kernel\" (an image) or \"firmware\" (a PC's)");
+            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest), \"kernel\" (an image), \"firmware\" (a PC's), or \"disks\", \"cds\" or \"floppies\" that it boots from");
         }
 
         if (definition.Guest is not null && GuestCatalog.Find(definition.Guest) is null)

@@ -128,7 +128,9 @@ internal sealed class MachineBuild : IDisposable
 
         if (definition.Kernel is not { } source)
         {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel, a bundled guest or a firmware image.");
+            return definition.HasDrives()
+                ? new BiosBoot(BootOrderKind.Read(definition.BootOrder))
+                : throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a disk, a CD or a floppy that boots, a kernel, a bundled guest or a firmware image.");
         }
 
         progress?.Report($"Resolving kernel {source}");

@@ -46,7 +46,7 @@ internal sealed class BiosDrives
             switch (drive.Kind)
             {
                 case DriveKind.Floppy when drive.Number < MostFloppies:
-                    floppies.Add(new(drive.Kind, (byte)drive.Number, drive, null, $"Floppy {(char)('A' + drive.Number)}:"));
+                    floppies.Add(new(drive.Kind, (byte)drive.Number, drive, null, $"Floppy {(char)('A' + drive.Number)}"));
                     break;
                 case DriveKind.HardDisk when disks.Count < Ebda.MostDisks:
                     disks.Add(new(drive.Kind, (byte)(FirstHardDisk + disks.Count), drive, null, $"Hard disk IDE {place}"));

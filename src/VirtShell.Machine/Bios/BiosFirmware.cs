@@ -58,8 +58,10 @@ internal sealed class BiosFirmware : Firmware, IFirmware
         board.Memory.Write(MemoryMap.FirmwareStart, _acpiTables);
         board.Memory.MapRom(BiosRom.Base, _image);
         BiosPost.Run(board, _rom, _drives);
-        StartTimer(board);
+
+        // Before the timer: a reset of the processor forgets that an interrupt is requested.
         cpu.EnterReal16(BiosRom.Segment, BiosRom.ResetVector, 0);
+        StartTimer(board);
         Services(board, cpu).Video.PowerOn();
     }
 

@@ -109,7 +109,6 @@ internal sealed class BiosKeyboard(BiosCpu c, BiosTerminal terminal)
             ushort head = c.DataWord(Bda.KeyHead);
             if (head == c.DataWord(Bda.KeyTail))
             {
-                terminal.Show(c.Data(Bda.Cursors + 1), c.Data(Bda.Cursors));
                 return false;
             }
 
@@ -131,7 +130,6 @@ internal sealed class BiosKeyboard(BiosCpu c, BiosTerminal terminal)
             ushort head = c.DataWord(Bda.KeyHead);
             if (head == c.DataWord(Bda.KeyTail))
             {
-                terminal.Show(c.Data(Bda.Cursors + 1), c.Data(Bda.Cursors));
                 c.SetZero(true);
                 return;
             }
@@ -184,16 +182,14 @@ internal sealed class BiosKeyboard(BiosCpu c, BiosTerminal terminal)
 
     private void Poll()
     {
-        // No more than the buffer holds.
-        for (int i = 0; i < 16; i++)
+        if (c.DataWord(Bda.KeyHead) == c.DataWord(Bda.KeyTail))
         {
-            ushort head = c.DataWord(Bda.KeyHead);
-            if (Next(c.DataWord(Bda.KeyTail)) == head)
-            {
-                return;
-            }
+            terminal.Show(c.Data(Bda.Cursors + 1), c.Data(Bda.Cursors));
+        }
 
-            ushort key = terminal.ReadKey();
+        // No more than the buffer holds.
+        while (Next(c.DataWord(Bda.KeyTail)) != c.DataWord(Bda.KeyHead) && terminal.TryRead(out ushort key))
+        {
             if (key != 0)
             {
                 Store(key);

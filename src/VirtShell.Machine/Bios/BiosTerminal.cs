@@ -31,6 +31,9 @@ internal sealed class BiosTerminal
     // After so many ticks an ESC stands for itself.
     private const byte EscapeTicks = 2;
 
+    private const ushort EscapeKey = 0x011B;
+    private const int NumberFollows = 0x80;
+
     private readonly BiosCpu _c;
 
     public BiosTerminal(BiosCpu cpu)
@@ -173,28 +176,37 @@ internal sealed class BiosTerminal
         }
     }
 
-    /// <summary>Takes the next key that was typed at the terminal, as scan code and character; 0 where there is none.</summary>
-    public ushort ReadKey()
+    /// <summary>Takes the next byte that was typed at the terminal; false where there is none. The key that it ends, as scan code and character, or 0.</summary>
+    public bool TryRead(out ushort key)
     {
+        key = 0;
         if (!IsFree)
         {
-            return 0;
+            return false;
         }
 
+        // Twice, and last of all: input waits on the other side until a guest asks again and again.
         int state = _c.ExtendedByte(Ebda.TerminalEscape);
+        _c.In(LineStatus);
         if ((_c.In(LineStatus) & DataReady) == 0)
         {
             byte waited = (byte)(_c.Data(Bda.Ticks) - _c.ExtendedByte(Ebda.TerminalEscapeTick));
             if (state != 1 || waited < EscapeTicks)
             {
-                return 0;
+                return false;
             }
 
             _c.SetExtendedByte(Ebda.TerminalEscape, 0);
-            return 0x011B;
+            key = EscapeKey;
+            return true;
         }
 
-        byte typed = _c.In(Port);
+        key = Take(_c.In(Port), state);
+        return true;
+    }
+
+    private ushort Take(byte typed, int state)
+    {
         switch (state)
         {
             case 0 when typed == Escape:
@@ -209,51 +221,54 @@ internal sealed class BiosTerminal
             case 1:
                 // ESC and a key is Alt and that key; ESC twice is ESC.
                 _c.SetExtendedByte(Ebda.TerminalEscape, 0);
-                return typed == Escape ? (ushort)0x011B : KeyTable.OfAlt(typed);
+                return typed == Escape ? EscapeKey : KeyTable.OfAlt(typed);
             case 2 when typed is >= (byte)'0' and <= (byte)'9':
-                _c.SetExtendedByte(Ebda.TerminalEscape, (byte)(0x80 | (typed & 0x0F)));
+                _c.SetExtendedByte(Ebda.TerminalEscape, (byte)(NumberFollows | (typed & 0x0F)));
                 return 0;
             case 2:
                 _c.SetExtendedByte(Ebda.TerminalEscape, 0);
-                return (ushort)(typed switch
-                {
-                    (byte)'A' => 0x4800,
-                    (byte)'B' => 0x5000,
-                    (byte)'C' => 0x4D00,
-                    (byte)'D' => 0x4B00,
-                    (byte)'H' => 0x4700,
-                    (byte)'F' => 0x4F00,
-                    (byte)'P' => 0x3B00,
-                    (byte)'Q' => 0x3C00,
-                    (byte)'R' => 0x3D00,
-                    (byte)'S' => 0x3E00,
-                    _ => 0,
-                });
+                return OfLetter(typed);
+            case >= NumberFollows when typed is >= (byte)'0' and <= (byte)'9':
+                int number = ((state & 0x7F) * 10) + (typed & 0x0F);
+                _c.SetExtendedByte(Ebda.TerminalEscape, (byte)(NumberFollows | (number & 0x7F)));
+                return 0;
             default:
-                // ESC [ number ~.
-                if (typed is >= (byte)'0' and <= (byte)'9')
-                {
-                    _c.SetExtendedByte(Ebda.TerminalEscape, (byte)(0x80 | ((((state & 0x7F) * 10) + (typed & 0x0F)) & 0x7F)));
-                    return 0;
-                }
-
                 _c.SetExtendedByte(Ebda.TerminalEscape, 0);
-                return typed != (byte)'~' ? (ushort)0 : (ushort)((state & 0x7F) switch
-                {
-                    1 or 7 => 0x4700,
-                    2 => 0x5200,
-                    3 => 0x5300,
-                    4 or 8 => 0x4F00,
-                    5 => 0x4900,
-                    6 => 0x5100,
-                    >= 11 and <= 15 and int f => 0x3B00 + ((f - 11) << 8),
-                    >= 17 and <= 21 and int f => 0x4000 + ((f - 17) << 8),
-                    23 => 0x8500,
-                    24 => 0x8600,
-                    _ => 0,
-                });
+                return typed == (byte)'~' ? OfNumber(state & 0x7F) : (ushort)0;
         }
     }
+
+    // ESC [ or ESC O, and a letter.
+    private static ushort OfLetter(byte letter) => (char)letter switch
+    {
+        'A' => 0x4800,
+        'B' => 0x5000,
+        'C' => 0x4D00,
+        'D' => 0x4B00,
+        'H' => 0x4700,
+        'F' => 0x4F00,
+        'P' => 0x3B00,
+        'Q' => 0x3C00,
+        'R' => 0x3D00,
+        'S' => 0x3E00,
+        _ => 0,
+    };
+
+    // ESC [ number ~.
+    private static ushort OfNumber(int number) => number switch
+    {
+        1 or 7 => 0x4700,
+        2 => 0x5200,
+        3 => 0x5300,
+        4 or 8 => 0x4F00,
+        5 => 0x4900,
+        6 => 0x5100,
+        >= 11 and <= 15 => (ushort)(0x3B00 + ((number - 11) << 8)),
+        >= 17 and <= 21 => (ushort)(0x4000 + ((number - 17) << 8)),
+        23 => 0x8500,
+        24 => 0x8600,
+        _ => 0,
+    };
 
     private void Move(int row, int column)
     {

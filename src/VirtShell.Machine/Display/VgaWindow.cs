@@ -124,11 +124,13 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
 
     public void WriteMmio(ulong offset, int size, ulong value)
     {
-        CountAccess();
         for (int i = 0; i < size; i++)
         {
             WriteByte((int)offset + i, (byte)(value >> (8 * i)));
         }
+
+        // Behind the write, which a copy must hold.
+        CountAccess();
     }
 
     void IDeviceMemory.Read(ulong offset, Span<byte> destination)

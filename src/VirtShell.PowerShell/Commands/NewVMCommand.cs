@@ -100,6 +100,10 @@ public sealed class NewVMCommand : VmCmdlet
     [ArgumentCompleter(typeof(RtcStartCompleter))]
     public RtcStart RtcStart { get; set; }
 
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [BootOrderTransformation]
+    public string BootOrder { get; set; } = "floppy,cd,disk";
+
     [Parameter]
     [Alias("Parts")]
     [AllowEmptyCollection]

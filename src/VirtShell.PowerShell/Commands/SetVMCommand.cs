@@ -99,6 +99,10 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public RtcStart RtcStart { get; set; }
 
     [Parameter]
+    [BootOrderTransformation]
+    public string BootOrder { get; set; } = string.Empty;
+
+    [Parameter]
     [Alias("Parts")]
     [AllowEmptyCollection]
     [ArgumentCompleter(typeof(PartCompleter))]

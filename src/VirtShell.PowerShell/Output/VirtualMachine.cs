@@ -118,6 +118,9 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
     /// <summary>What the VM's clock shows when it is switched on: utc, localtime, or a date.</summary>
     public RtcStart RtcStart => Vm.Definition.RtcStart;
 
+    /// <summary>Where the BIOS looks for something to boot.</summary>
+    public string BootOrder => Vm.Definition.BootOrder;
+
     /// <summary>Parts of the machine that are left out or set otherwise than usual.</summary>
     public IReadOnlyList<string> Parts => Vm.Definition.Parts;
 
