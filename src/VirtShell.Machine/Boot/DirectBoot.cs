@@ -28,6 +28,7 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
         board.Find<Pit8254>()?.InitializeAsFirmware();
         board.Find<Dma8237Pair>()?.InitializeAsFirmware();
         board.Interrupts.LocalApic.InitializeAsFirmware();
+        FloppyCmos.Write(board);
         if (board.IsOn("pci", PcModel.AssignResources))
         {
             board.Pci.AssignResources();
