@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Machine;
+using VirtShell.Machine.Drives;
 
 namespace VirtShell.Host.Running;
 
@@ -101,6 +102,14 @@ internal sealed partial class MachineRun
             if (Check())
             {
                 run._machine!.SetAlarm(0, null);
+            }
+        }
+
+        public void ChangeMedium(DriveKind kind, int index, string? source)
+        {
+            if (Check())
+            {
+                run.ChangeMedium(run._build.Media.OpenMedium(kind, index, source));
             }
         }
 
