@@ -1,5 +1,6 @@
 using VirtShell.Machine;
 using VirtShell.Machine.Display;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Input;
 
 namespace VirtShell.Host;
@@ -55,6 +56,13 @@ public interface IGuestControl
     void SetAlarm(long guestTime);
 
     void CancelAlarm();
+
+    /// <summary>Puts a medium into a drive of the definition, or takes out what is there.</summary>
+    /// <param name="kind">A CD or a floppy drive.</param>
+    /// <param name="index">Which of these, from 0.</param>
+    /// <param name="source">The image; null empties the drive.</param>
+    /// <exception cref="VmException">The VM has no such drive, or the image is missing or not usable; nothing has changed then.</exception>
+    void ChangeMedium(DriveKind kind, int index, string? source);
 
     /// <summary>Switches the VM off after this call; the run ends with <paramref name="end"/>.</summary>
     void TurnOff(VmEndKind end = VmEndKind.TurnedOff);

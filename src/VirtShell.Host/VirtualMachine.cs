@@ -247,7 +247,9 @@ public sealed partial class VirtualMachine
     /// <summary>Throws unless the VM may get <paramref name="definition"/> in its present state.</summary>
     internal void RequireChangeable(VmDefinition definition)
     {
-        if (!VmSettings.DifferOnlyInLive(Definition, definition) || !DrivePlaces.HaveSameDrives(Definition, definition))
+        // What is in a drive may change at any time, the drives may not.
+        VmDefinition withSameMedia = DrivePlaces.HaveSameDrives(Definition, definition) ? definition with { Cds = Definition.Cds, Floppies = Definition.Floppies } : definition;
+        if (!VmSettings.DifferOnlyInLive(Definition, withSameMedia))
         {
             RequireOff("changed");
             return;

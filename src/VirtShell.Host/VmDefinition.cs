@@ -90,6 +90,9 @@ public sealed record VmDefinition
 
     /// <summary>Bytes of serial output that are kept, of all ports together; the oldest go first.</summary>
     public long SerialLogBytes { get; init; } = SerialLog.DefaultCapacity;
+
+    /// <summary>Whether there is a drive that firmware can look at for something to boot.</summary>
+    public bool HasDrives() => Disks.Count + Cds.Count + Floppies.Count > 0;
 }
 
 /// <summary>What the host does when a guest asks for a reset.</summary>
@@ -170,7 +173,4 @@ public enum CrashAction
 
     /// <summary>Keep the machine paused for inspection.</summary>
     Pause,
-
-    /// <summary>Whether there is a drive that firmware can look at for something to boot.</summary>
-    public bool HasDrives() => Disks.Count + Cds.Count + Floppies.Count > 0;
 }

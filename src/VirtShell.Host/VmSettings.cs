@@ -245,7 +245,6 @@ public static class VmSettings
             [FrontEnd.Console] = "IMAGE, then if need be ,secondary-slave or another place. An empty IMAGE is an empty drive. May be repeated.",
             [FrontEnd.Cmdlets] = "A path, an empty text for an empty drive, or a table: @{ Source = 'install.iso'; Place = 'SecondarySlave' }. Media may change while the VM runs.",
         },
-        IsLive = true,
     };
 
     public static Setting<VmDefinition, IReadOnlyList<VmFloppyDrive>> Floppies { get; } = new(s_blank, new ListOf<VmFloppyDrive>(VmFloppySettings.Kind), d => d.Floppies, (d, v) => d with { Floppies = v! })
@@ -262,7 +261,6 @@ public static class VmSettings
             [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write. An empty IMAGE is an empty drive. May be repeated.",
             [FrontEnd.Cmdlets] = "A path, an empty text for an empty drive, or a table: @{ Source = 'boot.img'; Access = 'ReadWrite' }. Media may change while the VM runs.",
         },
-        IsLive = true,
     };
 
     public static Setting<VmDefinition, IReadOnlyList<string>> Parts { get; } = new(s_blank, new ListOf<string>(new TextKind("part")), d => d.Parts, (d, v) => d with { Parts = v! })

@@ -4,6 +4,7 @@ using System.Text;
 using VirtShell.Host;
 using VirtShell.Machine;
 using VirtShell.Machine.Display;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Input;
 
 namespace VirtShell.Harness.Tests;
@@ -27,6 +28,11 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public VmEndKind End { get; private set; }
 
     public string Typed => typed.ToString();
+
+    /// <summary>Media that were changed, as "Cd 0: image".</summary>
+    public List<string> Media { get; } = [];
+
+    public void ChangeMedium(DriveKind kind, int index, string? source) => Media.Add($"{kind} {index}: {source ?? "none"}");
 
     public bool ButtonPressed { get; private set; }
 

@@ -37,6 +37,11 @@ internal sealed class StepKind : Kind<StepSpec>
             .With("timeout", "Limit in guest time, for the prompt and for the command each.", Kinds.Duration, (t, v) => t.Timeout = v), "run"),
         Make("wait", bare: false, Common(new ObjectKind<WaitSpec>("step-wait", "the step wait", "Lets guest time pass; under the virtual clock this costs an idle guest nothing."))
             .With("wait", "How long, in guest time.", Kinds.Duration, (t, v) => t.Duration = v, required: true), "wait"),
+        Make("change-media", bare: false, Common(new ObjectKind<MediumSpec>("step-change-media", "the step change-media", "Puts another image into a CD or floppy drive."))
+            .With("change-media", "The image: a path, apt: or https: source.", Kinds.NonEmptyText, (t, v) => t.Source = v, required: true)
+            .With("drive", "Which drive: cd, cd2 and so on, floppy or floppy2, in the order of the vm. Default cd.", DriveName.Choices, (t, v) => t.Drive = v), "change-media"),
+        Make("eject", bare: false, Common(new ObjectKind<MediumSpec>("step-eject", "the step eject", "Takes the image out of a CD or floppy drive."))
+            .With("eject", "Which drive: cd, cd2 and so on, floppy or floppy2, in the order of the vm.", DriveName.Choices, (t, v) => t.Drive = v, required: true), "eject"),
         Make("stop", bare: true, Common(new ObjectKind<StopSpec>("step-stop", "the step stop", "Presses the power button and, when the guest has not switched itself off within the timeout, pulls the plug."))
             .With("stop", "\"button\" (the step fails where the guest does not react), or \"plug\" (at once). Without a value: button, then plug.", StopMethods, (t, v) => t.Method = v)
             .With("timeout", "How long the guest has, in guest time. Default 30s.", Kinds.Duration, (t, v) => t.Timeout = v), "stop"),

@@ -1,7 +1,9 @@
+using System.Collections.Generic;
 using System.Linq;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Drives;
 using VirtShell.Settings;
 
 namespace VirtShell.Harness.Model;
@@ -77,6 +79,31 @@ internal sealed class WaitSpec : StepSpec
     public long Duration { get; set; }
 
     protected override string Describe() => $"wait {Units.FormatDuration(Duration)}";
+}
+
+/// <summary>A drive whose medium a step changes.</summary>
+/// <param name="Kind">A CD or a floppy drive.</param>
+/// <param name="Index">Which of these, from 0.</param>
+internal sealed record DriveName(DriveKind Kind, int Index)
+{
+    /// <summary>How drives are written in suites: cd, cd2, …, floppy, floppy2.</summary>
+    public static ChoiceKind<DriveName> Choices { get; } = new([.. Named(DriveKind.Cd, "cd", 4), .. Named(DriveKind.Floppy, "floppy", 2)]);
+
+    public override string ToString() => $"{(Kind == DriveKind.Cd ? "cd" : "floppy")}{(Index == 0 ? string.Empty : Index + 1)}";
+
+    private static IEnumerable<(string Word, DriveName Value)> Named(DriveKind kind, string word, int count) =>
+        Enumerable.Range(0, count).Select(i => (i == 0 ? word : $"{word}{i + 1}", new DriveName(kind, i)));
+}
+
+/// <summary>Puts another medium into a drive, or takes it out.</summary>
+internal sealed class MediumSpec : StepSpec
+{
+    public DriveName Drive { get; set; } = new(DriveKind.Cd, 0);
+
+    /// <summary>The image; null empties the drive.</summary>
+    public string? Source { get; set; }
+
+    protected override string Describe() => Source is null ? $"eject {Drive}" : $"change-media {Printable.Quote(Source, 60)} in {Drive}";
 }
 
 /// <summary>How <see cref="StopSpec"/> stops the machine.</summary>

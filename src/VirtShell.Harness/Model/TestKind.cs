@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Drives;
 
 namespace VirtShell.Harness.Model;
 
@@ -89,6 +90,20 @@ internal static class TestKind
             if (test.Steps[i] is StopSpec)
             {
                 diagnostics.Add(test.Steps[i + 1].Mark, $"nothing can follow stop (line {test.Steps[i].Mark.Line}); the machine is off");
+            }
+        }
+
+        foreach (MediumSpec medium in test.Steps.OfType<MediumSpec>())
+        {
+            int drives = medium.Drive.Kind == DriveKind.Cd ? test.Vm.Cds.Count : test.Vm.Floppies.Count;
+            if (medium.Drive.Index >= drives)
+            {
+                diagnostics.Add(medium.Mark, $"the vm has no drive {medium.Drive}; add it under \"{(medium.Drive.Kind == DriveKind.Cd ? "cds" : "floppies")}\", an empty one as {{}}");
+            }
+
+            if (medium.Source is { } source)
+            {
+                test.Vm.Sources.Add(new PlacedSource(source, "image", medium.Mark));
             }
         }
 

@@ -109,6 +109,7 @@ internal abstract class StepExecution(IScript script)
         SendSpec send => new SendExecution(script, send, test.Limits.Step),
         RunSpec run => new RunExecution(script, run, run.Prompt ?? test.Prompt, run.Timeout ?? test.Limits.Step, salt),
         WaitSpec wait => new WaitExecution(script, wait),
+        MediumSpec medium => new MediumExecution(script, medium),
         StopSpec stop => new StopExecution(script, stop),
         ScreenExpectSpec screen => new ScreenExpectExecution(script, screen, screen.Timeout ?? test.Limits.Step, references, item),
         ScreenshotSpec => new ScreenshotExecution(script),
@@ -180,6 +181,25 @@ internal sealed class WaitExecution(IScript script, WaitSpec spec) : StepExecuti
     public override void Begin() => Script.SetStepAlarm(Script.Control.GuestTime + spec.Duration);
 
     public override void OnAlarm() => Pass();
+}
+
+/// <summary>The medium changes at once; what the guest makes of it is for the next step to see.</summary>
+internal sealed class MediumExecution(IScript script, MediumSpec spec) : StepExecution(script)
+{
+    protected override string Waiting => "while a medium was changed";
+
+    public override void Begin()
+    {
+        try
+        {
+            Script.Control.ChangeMedium(spec.Drive.Kind, spec.Drive.Index, spec.Source);
+            Pass();
+        }
+        catch (VmException e)
+        {
+            Fail(e.Message, withTail: false);
+        }
+    }
 }
 
 internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limit) : StepExecution(script)

@@ -54,7 +54,7 @@ internal sealed class MachineBuild : IDisposable
         {
             if (definition.Firmware is { } firmware)
             {
-                (boot, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+                (RomBoot rom, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
             }
             else
             {

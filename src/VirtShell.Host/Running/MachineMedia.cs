@@ -25,8 +25,13 @@ internal sealed class MachineMedia : IDisposable
     private readonly List<Slot> _slots = [];
     private GuardedDisk[] _images = [];
 
-    private MachineMedia()
+    private readonly VmDefinition _definition;
+    private readonly ImageResolver _resolver;
+
+    private MachineMedia(VmDefinition definition, ImageResolver resolver)
     {
+        _definition = definition;
+        _resolver = resolver;
     }
 
     /// <summary>All of them, on any thread.</summary>
@@ -39,7 +44,7 @@ internal sealed class MachineMedia : IDisposable
     /// <exception cref="VmException">An image is missing or not usable; the message says what to do.</exception>
     public static MachineMedia Open(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
-        MachineMedia media = new();
+        MachineMedia media = new(definition, resolver);
         try
         {
             DrivePlaces places = DrivePlaces.Of(definition);
@@ -110,11 +115,25 @@ internal sealed class MachineMedia : IDisposable
     /// <summary>Drives for a new machine, with what is in them now.</summary>
     public IReadOnlyList<Drive> MakeDrives() => [.. _slots.Select(slot => slot.Drive = new Drive(slot.Kind, slot.Bus, slot.Number, slot.Image, slot.Serial))];
 
+    /// <summary>Opens an image for a drive, used as the definition says of that drive.</summary>
+    /// <exception cref="VmException">There is no such drive, or the image is missing or not usable.</exception>
+    public MediumChange OpenMedium(DriveKind kind, int index, string? source)
+    {
+        FindSlot(kind, index);
+        if (kind == DriveKind.Cd)
+        {
+            VmDefinition definition = _definition with { Cds = [.. _definition.Cds.Select((drive, i) => i == index ? drive with { Source = source } : drive)] };
+            return new MediumChange(kind, index, OpenCd(definition, index, _resolver, null, default));
+        }
+
+        VmDefinition other = _definition with { Floppies = [.. _definition.Floppies.Select((drive, i) => i == index ? drive with { Source = source } : drive)] };
+        return new MediumChange(kind, index, OpenFloppy(other, index, _resolver, null, default));
+    }
+
     /// <summary>Puts a medium into a drive in place of what was in it, which is closed.</summary>
     public void Insert(MediumChange change)
     {
-        Slot slot = _slots.Find(one => one.Kind == change.Kind && one.Index == change.Index)
-            ?? throw new VmException(VmErrorKind.InvalidDefinition, $"The VM has no {(change.Kind == DriveKind.Cd ? "CD" : "floppy")} drive {change.Index + 1}.");
+        Slot slot = FindSlot(change.Kind, change.Index);
         GuardedDisk? before = slot.Image;
         slot.Image = change.Image;
         slot.Drive?.Change(change.Image);
@@ -129,6 +148,9 @@ internal sealed class MachineMedia : IDisposable
             image.Dispose();
         }
     }
+
+    private Slot FindSlot(DriveKind kind, int index) => _slots.Find(one => one.Kind == kind && one.Index == index)
+        ?? throw new VmException(VmErrorKind.InvalidDefinition, string.Create(CultureInfo.InvariantCulture, $"The VM has no {(kind == DriveKind.Cd ? "CD" : "floppy")} drive {index + 1}. Add one while it is off."));
 
     private static string Serial(string kind, int index) => string.Create(CultureInfo.InvariantCulture, $"{kind}{index}");
 

@@ -1,6 +1,7 @@
 using System;
 using VirtShell.Machine;
 using VirtShell.Machine.Display;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Input;
 
 namespace VirtShell.Host.Running;
@@ -126,6 +127,14 @@ internal sealed partial class MachineRun
             if (Check())
             {
                 run._machine!.SetAlarm(0, null);
+            }
+        }
+
+        public void ChangeMedium(DriveKind kind, int index, string? source)
+        {
+            if (Check())
+            {
+                run.ChangeMedium(run._build.Media.OpenMedium(kind, index, source));
             }
         }
 

@@ -29,6 +29,7 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
         board.Find<Pit8254>()?.InitializeAsFirmware();
         board.Find<Dma8237Pair>()?.InitializeAsFirmware();
         board.Interrupts.LocalApic.InitializeAsFirmware();
+        FloppyCmos.Write(board);
         if (board.Find<VgaAdapter>() is { } display)
         {
             VgaTextMode.Set(display);
