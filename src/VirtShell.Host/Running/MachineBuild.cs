@@ -9,13 +9,14 @@ using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.Machine.Boards;
+using VirtShell.State;
 using VirtShell.Storage;
 using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 
 /// <summary>What a run is made of: boot images in memory and open disks.</summary>
-internal sealed class MachineBuild : IDisposable
+internal sealed class MachineBuild : IStateful, IDisposable
 {
     // The last second that an RTC can show.
     private static readonly DateTime LastTime = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
@@ -34,6 +35,7 @@ internal sealed class MachineBuild : IDisposable
     public IReadOnlyList<GuardedDisk> Disks { get; }
 
     /// <summary>Where the VM's clock last stood, in UTC or what the guest takes for it; null for nowhere. What a guest writes to its RTC does not count.</summary>
+    [NotState("What was before the run, for its first clock.")]
     public DateTime? ClockStood { get; set; }
 
     /// <summary>See <see cref="VmHost.Built"/>.</summary>
@@ -81,7 +83,59 @@ internal sealed class MachineBuild : IDisposable
         try
         {
             _clockStarted = _definition.RtcStart.Resolve(DateTimeOffset.UtcNow, ClockStood);
-            Pc machine = new(new MachineConfiguration
+            return Make(engine, static configuration => new Pc(configuration));
+        }
+        catch (MachineBootException e)
+        {
+            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel}' cannot be booted: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Builds a machine that has not been switched on, for its state to be loaded.</summary>
+    /// <exception cref="VmException">The host is out of memory.</exception>
+    public Pc Blank(EngineKind engine) => Make(engine, Pc.Blank);
+
+    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
+    public void NoteClock(long guestTime)
+    {
+        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
+        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
+        ClockStood = ClockStood is { } before && before > now ? before : now;
+    }
+
+    /// <summary>Where the machine's clock started, and the disks beside the machine: which they are, and what the guest did with them.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        long started = visitor.Value("clock-started", _clockStarted.Ticks);
+        if (visitor.IsLoading)
+        {
+            _clockStarted = started >= 0 && started <= DateTime.MaxValue.Ticks ? new DateTime(started, DateTimeKind.Utc) : throw visitor.Damaged($"'{visitor.Path}/clock-started' is no time.");
+        }
+
+        int count = Disks.Count;
+        visitor.Value("disks", ref count);
+        if (count != Disks.Count)
+        {
+            throw visitor.Refused($"It is of a VM with {count} disks; this one has {Disks.Count}. Give it the same disks, in the same order.");
+        }
+
+        visitor.Parts([.. Disks.Select((disk, index) => new GuardedDisk.Account(disk, DiskName(index)))], static account => account.Name);
+    }
+
+    public void Dispose()
+    {
+        foreach (GuardedDisk disk in Disks)
+        {
+            disk.Dispose();
+        }
+    }
+
+    private Pc Make(EngineKind engine, Func<MachineConfiguration, Pc> make)
+    {
+        try
+        {
+            Pc machine = make(new MachineConfiguration
             {
                 MemoryBytes = _definition.MemoryBytes,
                 CpuModel = _definition.CpuModel,
@@ -96,29 +150,9 @@ internal sealed class MachineBuild : IDisposable
             Built?.Invoke(machine);
             return machine;
         }
-        catch (MachineBootException e)
-        {
-            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel}' cannot be booted: {e.Message}", e);
-        }
         catch (OutOfMemoryException e)
         {
             throw new VmException(VmErrorKind.OutOfResources, $"VM '{_definition.Name}' cannot have {_definition.MemoryBytes >> 20} MiB of memory: the host gives no more. Stop other VMs, or give this one less.", e);
-        }
-    }
-
-    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
-    public void NoteClock(long guestTime)
-    {
-        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
-        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
-        ClockStood = ClockStood is { } before && before > now ? before : now;
-    }
-
-    public void Dispose()
-    {
-        foreach (GuardedDisk disk in Disks)
-        {
-            disk.Dispose();
         }
     }
 
@@ -232,7 +266,7 @@ internal sealed class MachineBuild : IDisposable
                 DiskAccess.ReadOnly => RawImage.Open(path, readOnly: true),
                 _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, limit: disk.OverlayLimit, spillFolder: Path.Combine(resolver.CacheFolder, "overlays")),
             };
-            return new GuardedDisk(device, disk.Source);
+            return new GuardedDisk(device, disk.Source) { ImageFile = isFetched ? null : path };
         }
         catch (ImageException e)
         {
