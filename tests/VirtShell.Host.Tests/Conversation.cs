@@ -23,6 +23,9 @@ internal sealed class Conversation(params string[] lines) : IGuestDriver
     private long _wake = long.MaxValue;
     private ulong _trace = 17;
 
+    /// <summary>What a prompt ends with, before a space.</summary>
+    public char Prompt { get; init; } = '>';
+
     /// <summary>Guest time at which the VM is turned off.</summary>
     public long Limit { get; init; } = long.MaxValue;
 
@@ -52,7 +55,7 @@ internal sealed class Conversation(params string[] lines) : IGuestDriver
     public void OnSerial(IGuestControl control, Outlet outlet, byte value)
     {
         Note(control, ((ulong)outlet.Number << 8) | value);
-        if (_before == (byte)'>' && value == (byte)' ')
+        if (_before == (byte)Prompt && value == (byte)' ')
         {
             _wake = control.GuestTime + Thinking;
             Arm(control);

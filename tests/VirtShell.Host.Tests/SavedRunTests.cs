@@ -13,7 +13,7 @@ namespace VirtShell.Host.Tests;
 /// <summary>A run that is saved, and gone on with in a host that knows nothing of it, comes to what it would have come to.</summary>
 public sealed class SavedRunTests
 {
-    private sealed record Outcome(string Serial, string Others, VmMetrics Metrics, int Restarts, VmEndKind End, int Code, string? Report, ulong Trace, string? Machine);
+    internal sealed record Outcome(string Serial, string Others, VmMetrics Metrics, int Restarts, VmEndKind End, int Code, string? Report, ulong Trace, string? Machine);
 
     /// <summary>Guest, what is typed, and the numbers of the driver's calls in which it is saved.</summary>
     public static TheoryData<string, EngineKind, string, int[]> Runs
@@ -255,7 +255,7 @@ public sealed class SavedRunTests
         Assert.True(vm.State == VmState.Paused, $"'{vm.Name}' was not paused; its log: {vm.Serial.GetText()}");
     }
 
-    private static void Same(Outcome expected, Outcome actual)
+    internal static void Same(Outcome expected, Outcome actual)
     {
         Assert.Equal(expected with { Machine = null }, actual with { Machine = null });
         Assert.Equal(expected.Machine, actual.Machine);
@@ -280,7 +280,7 @@ public sealed class SavedRunTests
     }
 
     /// <summary>Runs to the end, by way of a saved state in a new host for each of <paramref name="calls"/>.</summary>
-    private static Outcome Run(VmDefinition definition, Func<Conversation> newDriver, int[] calls, EngineKind? other = null)
+    internal static Outcome Run(VmDefinition definition, Func<Conversation> newDriver, int[] calls, EngineKind? other = null)
     {
         byte[]? state = null;
         foreach (int? call in calls.Select(call => (int?)call).Append(null))

@@ -3,12 +3,15 @@ using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 using VirtShell.Machine;
 using VirtShell.Settings;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Model;
 
 /// <summary>One step of a test, as the suite says it.</summary>
 internal abstract class StepSpec : IPlaced
 {
+    protected const string SuiteSays = "The suite says it.";
+
     public Mark Mark { get; set; }
 
     /// <summary>Shown instead of the step's own description.</summary>
@@ -23,12 +26,14 @@ internal abstract class StepSpec : IPlaced
 }
 
 /// <summary>Switches the machine on; implied where it is not written.</summary>
+[NotState(SuiteSays)]
 internal sealed class BootSpec : StepSpec
 {
     protected override string Describe() => "boot";
 }
 
 /// <summary>Waits for output.</summary>
+[NotState(SuiteSays)]
 internal sealed class ExpectSpec : StepSpec
 {
     public TextPattern Pattern { get; set; } = TextPattern.FromText(string.Empty);
@@ -39,6 +44,7 @@ internal sealed class ExpectSpec : StepSpec
 }
 
 /// <summary>Types text.</summary>
+[NotState(SuiteSays)]
 internal sealed class SendSpec : StepSpec
 {
     public string Text { get; set; } = string.Empty;
@@ -51,6 +57,7 @@ internal sealed class SendSpec : StepSpec
 }
 
 /// <summary>Runs a command at a shell prompt.</summary>
+[NotState(SuiteSays)]
 internal sealed class RunSpec : StepSpec
 {
     public string Command { get; set; } = string.Empty;
@@ -72,6 +79,7 @@ internal sealed class RunSpec : StepSpec
 }
 
 /// <summary>Lets guest time pass.</summary>
+[NotState(SuiteSays)]
 internal sealed class WaitSpec : StepSpec
 {
     public long Duration { get; set; }
@@ -89,6 +97,7 @@ internal enum StopMethod
 }
 
 /// <summary>Stops the machine.</summary>
+[NotState(SuiteSays)]
 internal sealed class StopSpec : StepSpec
 {
     public StopMethod Method { get; set; }
