@@ -282,6 +282,7 @@ public static class VmSettings
         Property = nameof(VmDefinition.CrashAction),
         Title = "crash action",
         Meaning = "What happens when the guest crashes",
+        Remarks = new Dictionary<FrontEnd, string> { [FrontEnd.Console] = "At a terminal pause waits for keys, Ctrl+] i to see the machine and Ctrl+] q to quit; without a terminal nobody could look at it, and it is as stop." },
         Absent = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = "a suite judges how its guest ends" },
         MayDifferFromState = true,
     };
