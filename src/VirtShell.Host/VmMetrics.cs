@@ -7,7 +7,7 @@ namespace VirtShell.Host;
 /// <param name="GuestTime">Guest time since power-on.</param>
 /// <param name="SerialBytes">Bytes sent on COM1.</param>
 /// <param name="PeakMemoryBytes">The most host memory that guest RAM has taken.</param>
-/// <param name="HostTime">Host processor time spent running the VM.</param>
+/// <param name="HostTime">Host processor time spent running the VM, as exact as the host counts it: some hosts count in ticks of 10 ms.</param>
 public readonly record struct VmMetrics(long Instructions, TimeSpan GuestTime, long SerialBytes, long PeakMemoryBytes, TimeSpan HostTime)
 {
     /// <summary>Bytes that the guest has read from its disks.</summary>

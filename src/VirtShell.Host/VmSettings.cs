@@ -226,7 +226,7 @@ public static class VmSettings
         Remarks = new Dictionary<FrontEnd, string>
         {
             [FrontEnd.Suites] = "One, or a list. [machine.md](machine.md) lists them.",
-            [FrontEnd.Console] = "May be repeated. [machine.md](machine.md) lists them.",
+            [FrontEnd.Console] = "May be repeated. docs/machine.md lists them.",
             [FrontEnd.Cmdlets] = "Tab shows them all. Set-VM replaces the whole list; an empty one is the usual machine.",
         },
     };

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
 using System.Linq;
@@ -184,8 +185,60 @@ public sealed class ProgramTests : IDisposable
         Assert.DoesNotContain('\x1b', output);
     }
 
-    // A Multiboot image (0.6.96, 3.1: a header with addresses) that sends a text on COM1 and resets through port CF9h.
+    [Theory]
+    [InlineData("first second=2 \"third\"")]
+    [InlineData("")]
+    public async Task A_Multiboot_kernel_reads_the_name_of_its_file_before_its_command_line(string append)
+    {
+        string kernel = Path.Combine(folder, "kernel.elf");
+        await File.WriteAllBytesAsync(kernel, PrintCommandLine());
+        (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, "--append", append]);
+
+        Assert.True(code == 0, output + error);
+        Assert.Equal($"kernel.elf {append}".TrimEnd(), output.TrimEnd());
+    }
+
+    // The translator needs AVX2 of its host; .NET can be told to find none.
+    [SkippableTheory]
+    [InlineData("auto")]
+    [InlineData("translator")]
+    public async Task A_host_that_cannot_run_emitted_code_runs_the_interpreter_and_says_so(string engine)
+    {
+        Skip.IfNot(System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64, "Features of x86-64 hosts are turned off.");
+        using Process process = ConsoleProgram.Start(["run", "--guest", "hello", "--stats", "--engine", engine], ("DOTNET_EnableAVX2", "0"));
+        (int code, string output, string error) = await ConsoleProgram.FinishAsync(process);
+
+        Assert.True(code == 0, output + error);
+        Assert.Contains("Hello from VirtShell", output, StringComparison.Ordinal);
+        Assert.Contains($"Engine: interpreter ({engine} was asked for)", error, StringComparison.Ordinal);
+    }
+
+    // A Multiboot image that sends a text on COM1 and resets.
     private static byte[] PrintAndReset(string text)
+    {
+        List<byte> code = [0x66, 0xBA, 0xF8, 0x03]; // mov dx, 3F8h
+        foreach (char c in text)
+        {
+            code.AddRange([0xB0, (byte)c, 0xEE]); // mov al, c; out dx, al
+        }
+
+        return MultibootImage([.. code]);
+    }
+
+    // A Multiboot image that sends its command line (0.6.96, 3.3: its address is at 16 of the information) and resets.
+    private static byte[] PrintCommandLine() => MultibootImage(
+    [
+        0x8B, 0x73, 0x10, // mov esi, [ebx+16]
+        0x66, 0xBA, 0xF8, 0x03, // mov dx, 3F8h
+        0xAC, // lodsb
+        0x84, 0xC0, // test al, al
+        0x74, 0x03, // jz over the next two
+        0xEE, // out dx, al
+        0xEB, 0xF8, // jmp to lodsb
+    ]);
+
+    // A Multiboot image (0.6.96, 3.1: a header with addresses) that runs some code and then resets through port CF9h.
+    private static byte[] MultibootImage(byte[] code)
     {
         const uint Magic = 0x1BADB002;
         const uint HasAddresses = 0x10000;
@@ -197,12 +250,7 @@ public sealed class ProgramTests : IDisposable
             writer.Write(value);
         }
 
-        writer.Write([0x66, 0xBA, 0xF8, 0x03]); // mov dx, 3F8h
-        foreach (char c in text)
-        {
-            writer.Write([0xB0, (byte)c, 0xEE]); // mov al, c; out dx, al
-        }
-
+        writer.Write(code);
         writer.Write([0x66, 0xBA, 0xF9, 0x0C, 0xB0, 0x06, 0xEE, 0xF4, 0xEB, 0xFD]); // mov dx, CF9h; mov al, 6; out dx, al; hlt; jmp
         writer.Flush();
         return image.ToArray();
@@ -369,24 +417,8 @@ public sealed class ProgramTests : IDisposable
 
     private static async Task<(int Code, string Output, string Error)> RunAsync(string[] arguments, string? input = null)
     {
-        string program = Path.Combine(AppContext.BaseDirectory, "virtshell.dll");
-        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet", arguments.Prepend(program))
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        using Process process = Process.Start(start)!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        if (input is not null)
-        {
-            await process.StandardInput.WriteAsync(input);
-        }
-
-        process.StandardInput.Close();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
+        using Process process = ConsoleProgram.Start(arguments);
+        return await ConsoleProgram.FinishAsync(process, input);
     }
 
     private string Write(string name, string text)

@@ -50,7 +50,6 @@ public sealed class EngineTests : IDisposable
         PSObject used = _host.Ok("Start-VM hello -Passthru | Wait-VM -Timeout 60; Measure-VM hello").Output.Single();
         Assert.Equal("hello", used.Properties["VMName"].Value);
         Assert.True((TimeSpan)used.Properties["MeteringDuration"].Value > TimeSpan.Zero);
-        Assert.True((TimeSpan)used.Properties["ProcessorTime"].Value > TimeSpan.Zero);
         Assert.InRange((int)used.Properties["AverageProcessorUsage"].Value, 0, 100);
         Assert.Equal(1L, used.Properties["MaximumMemoryUsage"].Value);
         Assert.True((long)used.Properties["Instructions"].Value > 100);
@@ -58,6 +57,15 @@ public sealed class EngineTests : IDisposable
         string[] lines = [.. _host.Show("Get-VM | Measure-VM").Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0)];
         Assert.Equal("VMName                Duration AvgCPU(%) MaxRAM(M)  Disk(M)  Read(M) Written(M)", lines[0]);
         Assert.All(lines, l => Assert.True(l.Length <= 80, l));
+    }
+
+    // Some hosts count a thread's processor time in ticks of 10 ms: a run that is to show any must last for many of them.
+    [Fact]
+    public void Metering_counts_the_processor_time_of_a_guest_that_works()
+    {
+        _host.Ok("New-VM compute 16MB -Guest compute -Clock Virtual -Engine Interpreter | Start-VM -Passthru | Wait-VM -Timeout 120");
+        PSObject used = _host.Ok("Measure-VM compute").Output.Single();
+        Assert.True((TimeSpan)used.Properties["ProcessorTime"].Value > TimeSpan.Zero);
     }
 
     [Fact]
