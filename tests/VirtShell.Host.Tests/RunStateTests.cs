@@ -2,7 +2,6 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
-using System.Text;
 using VirtShell.Cpu;
 using VirtShell.Host.Running;
 using VirtShell.Host.Scheduling;
