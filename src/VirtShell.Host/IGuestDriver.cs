@@ -2,6 +2,7 @@ using VirtShell.Machine;
 using VirtShell.Machine.Display;
 using VirtShell.Machine.Drives;
 using VirtShell.Machine.Input;
+using VirtShell.State;
 
 namespace VirtShell.Host;
 
@@ -10,8 +11,16 @@ namespace VirtShell.Host;
 /// it does through <see cref="IGuestControl"/> takes effect there, so the same guest and driver give the same run
 /// however busy the host is. An exception from a driver ends that VM with <see cref="VmEndKind.EngineFault"/> and nothing else.
 /// </summary>
-public interface IGuestDriver
+/// <remarks>
+/// A driver describes where it has got to, between two of its calls, and is part of a run's saved state. A new driver of the
+/// same kind loads it and goes on with the next call, without <see cref="OnStart"/>; its alarm is still set. One that comes to a run
+/// that had none gets <see cref="OnStart"/> where it comes in. After a state that was refused a driver is fit for nothing.
+/// </remarks>
+public interface IGuestDriver : IStateful
 {
+    /// <summary>What kind of driver it is, in a word that is never changed: state of one kind is not given to another.</summary>
+    string Kind { get; }
+
     /// <summary>Before the first instruction.</summary>
     void OnStart(IGuestControl control);
 

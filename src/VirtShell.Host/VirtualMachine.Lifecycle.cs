@@ -19,7 +19,11 @@ public sealed partial class VirtualMachine : IRunOwner
     /// <summary>Resolves images, builds the machine and starts it. Returns once it runs.</summary>
     /// <exception cref="VmException">The VM is not off, or cannot be started; the message says what to do.</exception>
     /// <exception cref="OperationCanceledException">Cancelled, or turned off, while it was starting.</exception>
-    public void Start(IGuestDriver? driver = null, IProgress<string>? progress = null, CancellationToken cancellation = default)
+    public void Start(IGuestDriver? driver = null, IProgress<string>? progress = null, CancellationToken cancellation = default) =>
+        Start(VmState.Running, static run => run.PowerOn(), driver, progress, cancellation);
+
+    /// <summary>Starts it by <paramref name="powerOn"/>, which builds the machine.</summary>
+    private void Start(VmState after, Action<MachineRun> powerOn, IGuestDriver? driver, IProgress<string>? progress, CancellationToken cancellation)
     {
         if (DefinitionError is { } error)
         {
@@ -58,7 +62,8 @@ public sealed partial class VirtualMachine : IRunOwner
             build.Built = _host.Built;
             build.ClockStood = ClockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
-            run.PowerOn();
+            powerOn(run);
+            after = after == VmState.Running && run.IsAskedToStop ? VmState.Stopping : after;
             starting.Token.ThrowIfCancellationRequested();
             lock (_gate)
             {
@@ -68,9 +73,8 @@ public sealed partial class VirtualMachine : IRunOwner
                 _endCode = 0;
                 _report = null;
                 _tracesFailure = null;
-                _shutdownRequested = false;
                 _endSource = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                _state = VmState.Running;
+                _state = after;
                 _starting = null;
                 _startDone = null;
             }
@@ -100,7 +104,7 @@ public sealed partial class VirtualMachine : IRunOwner
         _host.Store?.DeleteCrashReport(Id);
 
         // Told before the scheduler has it, so that nobody hears of the end first.
-        RaiseStateChanged(VmState.Starting, VmState.Running);
+        RaiseStateChanged(VmState.Starting, after);
         run.Begin();
         startDone.SetResult();
     }
@@ -110,11 +114,7 @@ public sealed partial class VirtualMachine : IRunOwner
     public void RequestShutdown()
     {
         MachineRun run = RequireMachine("shut down", VmState.Running, VmState.Stopping);
-        lock (_gate)
-        {
-            _shutdownRequested = true;
-        }
-
+        run.IsAskedToStop = true;
         run.Post(() =>
         {
             SetState(VmState.Stopping, static state => state == VmState.Running);
@@ -192,13 +192,7 @@ public sealed partial class VirtualMachine : IRunOwner
         Do(run, () =>
         {
             run.Resume();
-            bool isStopping;
-            lock (_gate)
-            {
-                isStopping = _shutdownRequested;
-            }
-
-            SetState(isStopping ? VmState.Stopping : VmState.Running);
+            SetState(run.IsAskedToStop ? VmState.Stopping : VmState.Running);
         });
     }
 
@@ -317,11 +311,7 @@ public sealed partial class VirtualMachine : IRunOwner
 
     void IRunOwner.GuestWasReset(MachineRun run)
     {
-        lock (_gate)
-        {
-            _shutdownRequested = false;
-        }
-
+        run.IsAskedToStop = false;
         SetState(VmState.Running, static state => state == VmState.Stopping);
     }
 
@@ -330,9 +320,9 @@ public sealed partial class VirtualMachine : IRunOwner
         lock (_gate)
         {
             _report = report;
-            _shutdownRequested = false;
         }
 
+        run.IsAskedToStop = false;
         LeaveTraces(report, null, releases: false);
         SetState(VmState.Starting);
         SetState(VmState.Running);

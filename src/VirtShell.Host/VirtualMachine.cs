@@ -32,7 +32,6 @@ public sealed partial class VirtualMachine
     private MachineRun? _run;
     private RunLock? _runLock;
     private string? _tracesFailure;
-    private bool _shutdownRequested;
     private CancellationTokenSource? _starting;
     private TaskCompletionSource? _startDone;
 

@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Processors;
 using VirtShell.State;
@@ -35,7 +36,7 @@ public sealed partial class Machine : IStateful
     public static Machine FromState(MachineConfiguration configuration, Stream state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        Machine machine = new(configuration, powersOn: false);
+        Machine machine = Blank(configuration);
         try
         {
             machine.Load(state);
@@ -47,6 +48,11 @@ public sealed partial class Machine : IStateful
             throw;
         }
     }
+
+    /// <summary>A machine that has not been switched on, for its state to be loaded as part of a larger one; fit for <see cref="Describe"/> by a visitor that loads, or <see cref="Reset"/>.</summary>
+    /// <param name="configuration">What the saved machine was built from.</param>
+    /// <exception cref="PartException">The parts do not go together.</exception>
+    public static Machine Blank(MachineConfiguration configuration) => new(configuration, powersOn: false);
 
     /// <summary>Writes the state of every part for people, a line for each value; the content of memory and disks as digests.</summary>
     public void WriteStateTo(TextWriter writer) => StateTree.Of(this).WriteTo(writer);

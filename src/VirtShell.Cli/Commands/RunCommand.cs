@@ -113,7 +113,7 @@ internal static class RunCommand
             return ExitCodes.Interrupted;
         }
 
-        if (left)
+        if (left && vm.State != VmState.Crashed)
         {
             return ExitCodes.Success;
         }

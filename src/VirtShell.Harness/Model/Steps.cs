@@ -5,12 +5,15 @@ using VirtShell.Host;
 using VirtShell.Machine;
 using VirtShell.Machine.Drives;
 using VirtShell.Settings;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Model;
 
 /// <summary>One step of a test, as the suite says it.</summary>
 internal abstract class StepSpec : IPlaced
 {
+    protected const string SuiteSays = "The suite says it.";
+
     public Mark Mark { get; set; }
 
     /// <summary>Shown instead of the step's own description.</summary>
@@ -25,12 +28,14 @@ internal abstract class StepSpec : IPlaced
 }
 
 /// <summary>Switches the machine on; implied where it is not written.</summary>
+[NotState(SuiteSays)]
 internal sealed class BootSpec : StepSpec
 {
     protected override string Describe() => "boot";
 }
 
 /// <summary>Waits for output.</summary>
+[NotState(SuiteSays)]
 internal sealed class ExpectSpec : StepSpec
 {
     public TextPattern Pattern { get; set; } = TextPattern.FromText(string.Empty);
@@ -41,6 +46,7 @@ internal sealed class ExpectSpec : StepSpec
 }
 
 /// <summary>Types text.</summary>
+[NotState(SuiteSays)]
 internal sealed class SendSpec : StepSpec
 {
     public string Text { get; set; } = string.Empty;
@@ -53,6 +59,7 @@ internal sealed class SendSpec : StepSpec
 }
 
 /// <summary>Runs a command at a shell prompt.</summary>
+[NotState(SuiteSays)]
 internal sealed class RunSpec : StepSpec
 {
     public string Command { get; set; } = string.Empty;
@@ -74,6 +81,7 @@ internal sealed class RunSpec : StepSpec
 }
 
 /// <summary>Lets guest time pass.</summary>
+[NotState(SuiteSays)]
 internal sealed class WaitSpec : StepSpec
 {
     public long Duration { get; set; }
@@ -116,6 +124,7 @@ internal enum StopMethod
 }
 
 /// <summary>Stops the machine.</summary>
+[NotState(SuiteSays)]
 internal sealed class StopSpec : StepSpec
 {
     public StopMethod Method { get; set; }

@@ -6,11 +6,12 @@ using VirtShell.Host;
 using VirtShell.Machine;
 using VirtShell.Machine.Display;
 using VirtShell.Settings;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Steps;
 
 /// <summary>A step in progress: a state machine that is told of output, alarms and the end, all on the VM's thread.</summary>
-internal abstract class StepExecution(IScript script)
+internal abstract class StepExecution(IScript script) : IStateful
 {
     /// <summary>Lines of serial output in a failure's message.</summary>
     private const int TailLines = 12;
@@ -18,17 +19,23 @@ internal abstract class StepExecution(IScript script)
     /// <summary>A panic's own report, with registers and stack, has fewer lines than this.</summary>
     private const int PanicLines = 120;
 
+    private const string DoneIsRecorded = "A step that is done is recorded at once.";
+
     private const string PanicWords = "Kernel panic - not syncing: ";
 
     protected IScript Script { get; } = script;
 
     /// <summary>Null while it is in progress.</summary>
+    [NotState(DoneIsRecorded)]
     public Outcome? Outcome { get; private set; }
 
+    [NotState(DoneIsRecorded)]
     public string Message { get; private set; } = string.Empty;
 
+    [NotState(DoneIsRecorded)]
     public string? Output { get; protected set; }
 
+    [NotState(DoneIsRecorded)]
     public int? ExitStatus { get; protected set; }
 
     /// <summary>What the screen showed, where the step looked for the report.</summary>
@@ -58,6 +65,11 @@ internal abstract class StepExecution(IScript script)
 
     /// <summary>The guest's run ended while it was in progress.</summary>
     public virtual void OnEnd(string how) => Fail(PanicLine() is { } panic ? $"The kernel panicked {Waiting}: {panic}{AfterPanic(panic)}" : $"The guest's run ended ({how}) {Waiting}.", withTail: true);
+
+    /// <summary>What it knows beside its specification, in place of <see cref="Begin"/> where a run goes on. The ports are there.</summary>
+    public virtual void Describe(StateVisitor visitor)
+    {
+    }
 
     /// <summary>What to do about a panic, where the step knows; begins with a space.</summary>
     protected virtual string AfterPanic(string panic) => string.Empty;
@@ -167,6 +179,8 @@ internal sealed class SendExecution(IScript script, SendSpec spec, long limit) :
         }
     }
 
+    public override void Describe(StateVisitor visitor) => visitor.Value("deadline", ref deadline);
+
     private void Type()
     {
         Script.Send(spec.Port, spec.Enter ? spec.Text + "\r" : spec.Text);
@@ -227,6 +241,12 @@ internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limi
 
     public override void OnAlarm() => FailByTimeout(limit);
 
+    public override void Describe(StateVisitor visitor)
+    {
+        matcher = visitor.IsLoading ? new Console.ConsoleMatcher(Script.Port(Port).Text, spec.Pattern, 0) : matcher;
+        visitor.Part("matcher", matcher!);
+    }
+
     private void Look(bool pausing)
     {
         if (matcher!.Advance(pausing))
@@ -273,6 +293,8 @@ internal sealed class StopExecution(IScript script, StopSpec spec) : StepExecuti
     public override void OnEnd(string how) => Pass(plugPulled
         ? spec.Method == StopMethod.Plug ? "The plug was pulled." : $"The guest did not react to the power button within {Units.FormatDuration(Limit)}, so the plug was pulled."
         : $"The guest's run ended: {how}.");
+
+    public override void Describe(StateVisitor visitor) => visitor.Value("plug-pulled", ref plugPulled);
 
     private void PullPlug()
     {

@@ -8,22 +8,23 @@ using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.Machine.Boards;
+using VirtShell.State;
 using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 
 /// <summary>What a run is made of: boot images in memory and open disks.</summary>
-internal sealed class MachineBuild : IDisposable
+internal sealed class MachineBuild : IStateful, IDisposable
 {
     // The last second that an RTC can show.
     private static readonly DateTime LastTime = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
 
     private readonly VmDefinition _definition;
     private readonly BootImage _boot;
+    private readonly MachineMedia _media;
+    [NotState("A file, as the boot image is.")]
     private ReadOnlyMemory<byte> _videoRom;
     private DateTime _clockStarted;
-
-    private readonly MachineMedia _media;
 
     private MachineBuild(VmDefinition definition, BootImage boot, MachineMedia media)
     {
@@ -39,6 +40,7 @@ internal sealed class MachineBuild : IDisposable
     public MachineMedia Media => _media;
 
     /// <summary>Where the VM's clock last stood, in UTC or what the guest takes for it; null for nowhere. What a guest writes to its RTC does not count.</summary>
+    [NotState("What was before the run, for its first clock.")]
     public DateTime? ClockStood { get; set; }
 
     /// <summary>See <see cref="VmHost.Built"/>.</summary>
@@ -55,6 +57,7 @@ internal sealed class MachineBuild : IDisposable
             if (definition.Firmware is { } firmware)
             {
                 (RomBoot rom, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+                boot = rom with { Order = BootOrderKind.Read(definition.BootOrder) };
             }
             else
             {
@@ -80,7 +83,46 @@ internal sealed class MachineBuild : IDisposable
         try
         {
             _clockStarted = _definition.RtcStart.Resolve(DateTimeOffset.UtcNow, ClockStood);
-            Pc machine = new(new MachineConfiguration
+            return Make(engine, static configuration => new Pc(configuration));
+        }
+        catch (MachineBootException e)
+        {
+            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel ?? _definition.Firmware ?? "What is on its drives"}' cannot be booted: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Builds a machine that has not been switched on, for its state to be loaded.</summary>
+    /// <exception cref="VmException">The host is out of memory.</exception>
+    public Pc Blank(EngineKind engine) => Make(engine, Pc.Blank);
+
+    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
+    public void NoteClock(long guestTime)
+    {
+        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
+        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
+        ClockStood = ClockStood is { } before && before > now ? before : now;
+    }
+
+    /// <summary>Where the machine's clock started, and the disks beside the machine: which they are, and what the guest did with them.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        long started = visitor.Value("clock-started", _clockStarted.Ticks);
+        if (visitor.IsLoading)
+        {
+            _clockStarted = started >= 0 && started <= DateTime.MaxValue.Ticks ? new DateTime(started, DateTimeKind.Utc) : throw visitor.Damaged($"'{visitor.Path}/clock-started' is no time.");
+        }
+
+        _media.Describe(visitor);
+    }
+
+    public void Dispose() => _media.Dispose();
+
+    private Pc Make(EngineKind engine, Func<MachineConfiguration, Pc> make)
+    {
+        try
+        {
+            Pc machine = make(new MachineConfiguration
             {
                 MemoryBytes = _definition.MemoryBytes,
                 CpuModel = _definition.CpuModel,
@@ -97,25 +139,11 @@ internal sealed class MachineBuild : IDisposable
             Built?.Invoke(machine);
             return machine;
         }
-        catch (MachineBootException e)
-        {
-            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel ?? _definition.Firmware}' cannot be booted: {e.Message}", e);
-        }
         catch (OutOfMemoryException e)
         {
             throw new VmException(VmErrorKind.OutOfResources, $"VM '{_definition.Name}' cannot have {_definition.MemoryBytes >> 20} MiB of memory: the host gives no more. Stop other VMs, or give this one less.", e);
         }
     }
-
-    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
-    public void NoteClock(long guestTime)
-    {
-        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
-        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
-        ClockStood = ClockStood is { } before && before > now ? before : now;
-    }
-
-    public void Dispose() => _media.Dispose();
 
     private static BootImage PrepareBoot(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {

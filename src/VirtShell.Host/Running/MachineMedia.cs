@@ -8,6 +8,7 @@ using System.Threading;
 using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.Machine.Drives;
+using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Host.Running;
@@ -19,14 +20,15 @@ namespace VirtShell.Host.Running;
 internal sealed record MediumChange(DriveKind Kind, int Index, GuardedDisk? Image);
 
 /// <summary>The open images of a run: its disks, and what is in its drives. Used by the run's thread, but for <see cref="Images"/>.</summary>
-internal sealed class MachineMedia : IDisposable
+internal sealed class MachineMedia : IStateful, IDisposable
 {
-    private readonly List<DiskAttachment> _disks = [];
-    private readonly List<Slot> _slots = [];
-    private GuardedDisk[] _images = [];
+    private const int LongestSource = 4096;
 
     private readonly VmDefinition _definition;
     private readonly ImageResolver _resolver;
+    private readonly List<DiskAttachment> _disks = [];
+    private readonly List<Slot> _slots = [];
+    private GuardedDisk[] _images = [];
 
     private MachineMedia(VmDefinition definition, ImageResolver resolver)
     {
@@ -141,6 +143,36 @@ internal sealed class MachineMedia : IDisposable
         before?.Dispose();
     }
 
+    /// <summary>Which images there are, what the guest did with them, and what is in the drives, which may be something else than at power-on.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        int count = _disks.Count + _slots.Count(slot => slot.Kind == DriveKind.HardDisk);
+        int given = count;
+        visitor.Value("disks", ref count);
+        if (count != given)
+        {
+            throw visitor.Refused($"It is of a VM with {count} disks; this one has {given}. Give it the same disks, in the same order.");
+        }
+
+        foreach (Slot slot in _slots.Where(slot => slot.Kind != DriveKind.HardDisk))
+        {
+            string? source = slot.Image?.Source ?? string.Empty;
+            visitor.Text(slot.Serial + "-medium", ref source, LongestSource);
+            if (visitor.IsLoading && source != (slot.Image?.Source ?? string.Empty))
+            {
+                Insert(OpenMedium(slot.Kind, slot.Index, string.IsNullOrEmpty(source) ? null : source));
+            }
+        }
+
+        visitor.Parts(
+            [
+                .. _disks.Select(disk => new GuardedDisk.Account((GuardedDisk)disk.Device, disk.Serial)),
+                .. _slots.Where(slot => slot.Image is not null).Select(slot => new GuardedDisk.Account(slot.Image!, slot.Serial)),
+            ],
+            static account => account.Name);
+    }
+
     public void Dispose()
     {
         foreach (GuardedDisk image in _images)
@@ -196,7 +228,7 @@ internal sealed class MachineMedia : IDisposable
                 DiskAccess.ReadOnly => RawImage.Open(path, readOnly: true),
                 _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, limit: disk.OverlayLimit, spillFolder: Path.Combine(resolver.CacheFolder, "overlays")),
             };
-            return new GuardedDisk(device, disk.Source);
+            return new GuardedDisk(device, disk.Source) { ImageFile = isFetched ? null : path };
         }
         catch (ImageException e)
         {
@@ -234,6 +266,7 @@ internal sealed class MachineMedia : IDisposable
 
         public GuardedDisk? Image { get; set; }
 
+        [NotState("Described by the machine.")]
         public Drive? Drive { get; set; }
     }
 }
