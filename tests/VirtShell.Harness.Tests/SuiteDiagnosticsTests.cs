@@ -30,7 +30,7 @@ public sealed class SuiteDiagnosticsTests
     [InlineData(Frame + "    vm: {gest: hello}\n", "4:10", "did you mean \"guest\"? Allowed: clock, cmdline, cpu")]
     [InlineData(Frame + "    vm: {guest: helo}\n", "4:17", "did you mean \"hello\"?")]
     [InlineData(Frame + "    vm: helo\n", "4:9", "did you mean \"hello\"?")]
-    [InlineData(Frame + "    vm: {guest: hello, parts: [com1.pace=on, floppy=off]}\n", "4:31", "has no part 'floppy'")]
+    [InlineData(Frame + "    vm: {guest: hello, parts: [com1.pace=on, tape=off]}\n", "4:31", "has no part 'tape'")]
     [InlineData(Frame + "    vm: {guest: hello, disks: {generate: 1M}, parts: virtio-blk=off}\n", "4:54", "which they need, is left out")]
     [InlineData(Frame + "    vm: {memory: 64M}\n", "4:9", "a vm needs \"guest\"")]
     [InlineData(Frame + "    vm: {guest: hello, memory: lots}\n", "4:32", "expected a size such as 64K, 128M or 1G")]
