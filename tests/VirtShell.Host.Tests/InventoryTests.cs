@@ -37,6 +37,8 @@ public sealed class InventoryTests
             },
             CommandLine = "console=ttyS0 quiet",
             Disks = [new VmDisk("a.img", DiskAccess.ReadOnly), new VmDisk("b.img"), new VmDisk("c.img", OverlayLimit: 1 << 30)],
+            Cds = [new VmCdDrive("d.iso", IdePlace.PrimarySlave), new VmCdDrive()],
+            Floppies = [new VmFloppyDrive("e.img", DiskAccess.ReadWrite)],
             BaseFolder = "/srv/vms",
             CrashAction = CrashAction.Restart,
             CrashRestartLimit = 2,
@@ -57,7 +59,9 @@ public sealed class InventoryTests
         Assert.Equal(written.Initramfs.Busybox, read.Initramfs.Busybox);
         Assert.Equal(written.Disks, read.Disks);
         Assert.Equal(written.Parts, read.Parts);
-        Assert.Equal(written with { Initramfs = null, Modules = [], Disks = [], Parts = [] }, read with { Initramfs = null, Modules = [], Disks = [], Parts = [] });
+        Assert.Equal(written.Cds, read.Cds);
+        Assert.Equal(written.Floppies, read.Floppies);
+        Assert.Equal(written with { Initramfs = null, Modules = [], Disks = [], Cds = [], Floppies = [], Parts = [] }, read with { Initramfs = null, Modules = [], Disks = [], Cds = [], Floppies = [], Parts = [] });
     }
 
     /// <summary>A definition from before overlays had a limit.</summary>
@@ -127,7 +131,7 @@ public sealed class InventoryTests
             good with { Firmware = "f", Initrd = "i" },
             good with { Firmware = "https://example.org/bios.bin" },
             good with { Disks = [new VmDisk(" ")] },
-            good with { Parts = ["floppy=off"] },
+            good with { Parts = ["tape=off"] },
             good with { Parts = ["virtio-blk=off"], Disks = [new VmDisk("d.img")] },
             good with { HangInstructions = -1 },
             good with { CrashRestartLimit = -1 },

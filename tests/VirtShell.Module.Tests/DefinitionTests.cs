@@ -129,7 +129,7 @@ public sealed class DefinitionTests : IDisposable
     [InlineData("New-VM a -Guest hello -RtcStart 1969-12-31", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -RtcStart ([datetime]::MinValue)", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -Part pic=off", "VirtShell.InvalidVMDefinition")]
-    [InlineData("New-VM a -Guest hello -Part floppy=off", "VirtShell.InvalidVMDefinition")]
+    [InlineData("New-VM a -Guest hello -Part tape=off", "VirtShell.InvalidVMDefinition")]
     [InlineData("New-VM a -Guest hello -Engine Compiler", "CannotConvertArgumentNoMessage")]
     [InlineData("New-VM a -Kernel x -Initramfs @{ Fils = 1 }", "ParameterArgumentTransformationError")]
     [InlineData("New-VM a -Guest hello -Kernel x", "AmbiguousParameterSet")]

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using VirtShell.Host;
 
 namespace VirtShell.PowerShell.Commands;
 
