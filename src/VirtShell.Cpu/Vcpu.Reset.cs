@@ -80,6 +80,15 @@ public sealed unsafe partial class Vcpu
         UpdateBreakpoints();
     }
 
+    /// <summary>After an INIT, what a start-up message asks for: real mode at the beginning of page <paramref name="vector"/> (SDM Vol. 3A §9.4.4.2).</summary>
+    public void StartUp(byte vector)
+    {
+        SegmentRegister* code = CpuState.Segment(_s, SegmentIndex.Cs);
+        SetSegment(SegmentIndex.Cs, (ushort)(vector << 8), (ulong)vector << 12, code->Limit, code->Attributes);
+        _s->Rip = 0;
+        UpdateMode();
+    }
+
     /// <summary>Puts the processor into flat 32-bit protected mode, paging off, interrupts off, at <paramref name="eip"/>: CS, and DS ES FS GS SS as given, base 0, limit 4 GiB; TR holds a task state segment of 104 bytes, as PVH asks. For direct boot.</summary>
     public void EnterFlat32(uint eip, ushort codeSelector, ushort dataSelector, ulong gdtBase, ushort gdtLimit)
     {

@@ -68,6 +68,9 @@ public sealed unsafe partial class Vcpu : IDisposable
 
     public CpuModel Model { get; }
 
+    /// <summary>Its number in the machine, which CPUID tells as its APIC ID.</summary>
+    public byte ApicId { get; init; }
+
     public PhysicalMemory Memory { get; }
 
     /// <summary>The architectural state; for debuggers, tests and the machine's boot loaders.</summary>

@@ -19,6 +19,9 @@ public sealed record SuiteRunOptions
     /// <summary>Writes the measured values to the suites' baseline files instead of comparing with them.</summary>
     public bool UpdateBaseline { get; init; }
 
+    /// <summary>Stores what screens show beside the suites instead of comparing with what is stored.</summary>
+    public bool UpdateReferences { get; init; }
+
     /// <summary>The part of the items to run.</summary>
     public Shard Shard { get; init; } = Shard.All;
 

@@ -30,6 +30,8 @@ public static class SuiteRunner
         IReadOnlyList<Selected> items = Select(options);
         CheckSources(items);
         Dictionary<string, BaselineFile> baselines = LoadBaselines(items);
+        Dictionary<string, ScreenReferences> references = items.Select(i => i.Suite.File).Distinct()
+            .ToDictionary(file => file, file => ScreenReferences.Load(file, options.UpdateReferences), StringComparer.Ordinal);
         DateTimeOffset startedAt = DateTimeOffset.Now;
         long start = Stopwatch.GetTimestamp();
         var watched = new SerialObserver(observer);
@@ -52,7 +54,7 @@ public static class SuiteRunner
                 Selected selected = items[i];
                 watched.OnItemStarted(selected.Info);
                 BaselineFile? baseline = selected.Suite.BaselinePath is { } path ? baselines[path] : null;
-                ItemResult result = await runner.RunAsync(selected.Info, selected.Item, selected.Suite, baseline, p => watched.OnItemProgress(selected.Info, p), cancellation).ConfigureAwait(false);
+                ItemResult result = await runner.RunAsync(selected.Info, selected.Item, selected.Suite, baseline, references[selected.Suite.File], p => watched.OnItemProgress(selected.Info, p), cancellation).ConfigureAwait(false);
                 results[i] = result;
                 watched.OnItemFinished(result);
             }
@@ -79,6 +81,11 @@ public static class SuiteRunner
 
         ItemResult[] all = [.. results.Select((r, i) => r ?? new ItemResult { Item = items[i].Info, Outcome = Outcome.Cancelled, Message = "The run was cut short before this item began." })];
         IReadOnlyList<string> updated = options.UpdateBaseline && !cancellation.IsCancellationRequested ? UpdateBaselines(items, all, baselines, options.Engine) : [];
+        if (options.UpdateReferences && !cancellation.IsCancellationRequested)
+        {
+            updated = [.. updated, .. references.Values.Select(each => each.Save()).OfType<string>().Order(StringComparer.Ordinal)];
+        }
+
         var run = new RunResult
         {
             StartedAt = startedAt,

@@ -12,7 +12,8 @@ internal static class DefinitionRules
     public static void Check(VmDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        string? problem = MissingProblem(definition) ?? NameProblem(definition.Name) ?? BootProblem(definition) ?? ValueProblem(definition) ?? VmParts.Problem(definition.Parts, definition.Disks.Count);
+        string? problem = MissingProblem(definition) ?? NameProblem(definition.Name) ?? BootProblem(definition) ?? ValueProblem(definition) ?? DrivePlaces.Problem(definition.Disks, definition.Cds, definition.Floppies.Count)
+            ?? VmParts.Problem(definition.Parts, definition.Disks, definition.Cds.Count, definition.Floppies.Count);
         if (problem is not null)
         {
             throw new VmException(VmErrorKind.InvalidDefinition, problem);

@@ -1,3 +1,6 @@
+using System;
+using VirtShell.State;
+
 namespace VirtShell.Host;
 
 /// <summary>
@@ -5,7 +8,7 @@ namespace VirtShell.Host;
 /// carriage returns, and control characters other than newline and tab. A backspace takes back nothing: line editors use it
 /// in ways that only a full terminal could follow, and what is matched is output, not editing.
 /// </summary>
-public sealed class EscapeFilter
+public sealed class EscapeFilter : IStateful
 {
     private const char Escape = '\x1b';
     private const char Bell = '\a';
@@ -13,7 +16,7 @@ public sealed class EscapeFilter
     /// <summary>A sequence longer than this is no sequence; what follows counts as text again.</summary>
     private const int LongestSequence = 256;
 
-    private enum State
+    private enum Place
     {
         Text,
         Escape,
@@ -23,79 +26,89 @@ public sealed class EscapeFilter
         ControlStringEscape,
     }
 
-    private State state;
+    private Place place;
     private int length;
+
+    /// <summary>Which part of a sequence has come.</summary>
+    void IStateful.Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        int part = (int)place;
+        visitor.Value("place", ref part, 0, (int)Place.ControlStringEscape);
+        visitor.Value("length", ref length, 0, LongestSequence + 1);
+        place = (Place)part;
+    }
 
     /// <summary>Whether the character is text to keep.</summary>
     public bool Keep(char c)
     {
-        if (state != State.Text && ++length > LongestSequence)
+        if (place != Place.Text && ++length > LongestSequence)
         {
-            state = State.Text;
+            place = Place.Text;
         }
 
-        switch (state)
+        switch (place)
         {
-            case State.Text:
+            case Place.Text:
                 if (c == Escape)
                 {
-                    state = State.Escape;
+                    place = Place.Escape;
                     length = 0;
                     return false;
                 }
 
                 return c is '\n' or '\t' || (c >= ' ' && c != '\x7f' && (c < '\x80' || c >= '\xa0'));
-            case State.Escape:
+            case Place.Escape:
                 // ECMA-48 5.3-5.6: "[" opens a control sequence; "]", "P", "X", "^", "_" control strings; 20-2F are intermediate.
-                state = c switch
+                place = c switch
                 {
-                    '[' => State.ControlSequence,
-                    ']' or 'P' or 'X' or '^' or '_' => State.ControlString,
-                    >= ' ' and <= '/' => State.Intermediate,
-                    Escape => State.Escape,
-                    _ => State.Text,
+                    '[' => Place.ControlSequence,
+                    ']' or 'P' or 'X' or '^' or '_' => Place.ControlString,
+                    >= ' ' and <= '/' => Place.Intermediate,
+                    Escape => Place.Escape,
+                    _ => Place.Text,
                 };
                 return false;
-            case State.Intermediate:
+            case Place.Intermediate:
                 if (c is < ' ' or > '/')
                 {
-                    state = State.Text;
+                    place = Place.Text;
                 }
 
                 return false;
-            case State.ControlSequence:
+            case Place.ControlSequence:
                 if (c == Escape)
                 {
-                    state = State.Escape;
+                    place = Place.Escape;
                     return false;
                 }
 
                 if (c is '\n')
                 {
                     // A sequence cut short by a line end, as when a kernel message breaks in.
-                    state = State.Text;
+                    place = Place.Text;
                     return true;
                 }
 
                 if (c is >= '@' and <= '~')
                 {
-                    state = State.Text;
+                    place = Place.Text;
                 }
 
                 return false;
-            case State.ControlString:
+            case Place.ControlString:
                 if (c == Bell)
                 {
-                    state = State.Text;
+                    place = Place.Text;
                 }
                 else if (c == Escape)
                 {
-                    state = State.ControlStringEscape;
+                    place = Place.ControlStringEscape;
                 }
 
                 return false;
             default:
-                state = c == '\\' ? State.Text : State.ControlString;
+                place = c == '\\' ? Place.Text : Place.ControlString;
                 return false;
         }
     }

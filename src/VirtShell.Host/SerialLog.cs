@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.State;
 
 namespace VirtShell.Host;
 
@@ -12,7 +13,7 @@ namespace VirtShell.Host;
 /// a time. Beyond <see cref="Capacity"/>, which the logs of one VM share, the beginning is dropped, so that a guest that prints for
 /// ever cannot take the host's memory; <see cref="Length"/> and <see cref="Hash"/> go on counting.
 /// </summary>
-public sealed class SerialLog
+public sealed class SerialLog : IStateful
 {
     /// <summary>Default of <see cref="Capacity"/>: 64 MiB, some hundred times the log of a Linux boot.</summary>
     public const long DefaultCapacity = 64L << 20;
@@ -20,7 +21,10 @@ public sealed class SerialLog
     internal const int ChunkSize = 1 << ChunkBits;
 
     private const int ChunkBits = 14;
+    private const int SmallestTable = 4;
     private const int FollowPart = 64 * 1024;
+    private const long LongestLog = 1L << 60;
+    private const string ChunkPrefix = "chunk-";
 
     private readonly object _gate = new();
     private readonly SerialLogBudget _budget;
@@ -28,12 +32,15 @@ public sealed class SerialLog
     // The writer fills a chunk first and publishes the length afterwards; readers take the length first. No chunk is written
     // twice at the same place, so readers need no lock. The table is a ring of a power of two: before a place in it is used again,
     // what it held is told to be gone, and readers look for that when they have copied.
-    private byte[]?[] _chunks = new byte[4][];
+    private byte[]?[] _chunks = [];
     private long _length;
     private long _first;
     private ulong _hash = 0xCBF29CE484222325;
+    [NotState("Readers wait in this process.")]
     private TaskCompletionSource? _more;
+    [NotState("Readers wait in this process.")]
     private volatile bool _waiting;
+    [NotState("A run that is over is not saved.")]
     private volatile bool _closed;
 
     /// <param name="capacity">Most bytes held, rounded up to 16 KiB; at least 32 KiB.</param>
@@ -208,6 +215,34 @@ public sealed class SerialLog
         Wake();
     }
 
+    /// <summary>Between two writes. What is loaded goes into a log that is empty; where it has less room, the beginning is dropped.</summary>
+    void IStateful.Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        long length = _length;
+        long first = _first;
+        visitor.Value("length", ref length, 0, LongestLog);
+        visitor.Value("first", ref first, 0, LongestLog);
+        visitor.Value("hash", ref _hash);
+        if (!visitor.IsLoading)
+        {
+            visitor.Blocks(ChunkPrefix, new Chunks(this, length));
+            return;
+        }
+
+        if (first > length || (first & (ChunkSize - 1)) != 0)
+        {
+            throw visitor.Damaged($"'{visitor.Path}' begins at {first} and ends at {length}.");
+        }
+
+        _first = _length = first;
+        visitor.Blocks(ChunkPrefix, new Chunks(this, length));
+        if (_length != length)
+        {
+            throw visitor.Damaged($"'{visitor.Path}' ends at {_length}, not at {length}.");
+        }
+    }
+
     private static bool TryCopy(byte[]?[] chunks, long start, Span<byte> destination)
     {
         int done = 0;
@@ -234,10 +269,10 @@ public sealed class SerialLog
 
     private byte[] AddChunk(long at)
     {
-        _budget.TakeChunk();
+        _budget.TakeChunk(this);
         if (at - _first == (long)_chunks.Length << ChunkBits)
         {
-            byte[]?[] grown = new byte[_chunks.Length * 2][];
+            byte[]?[] grown = new byte[Math.Max(SmallestTable, _chunks.Length * 2)][];
             for (long held = _first; held < at; held += ChunkSize)
             {
                 grown[Place(grown, held)] = _chunks[Place(_chunks, held)];
@@ -262,5 +297,24 @@ public sealed class SerialLog
         }
 
         more?.TrySetResult();
+    }
+
+    // The content, a block for each chunk; the last may be shorter.
+    private sealed class Chunks(SerialLog log, long length) : StateBlocks
+    {
+        public override long Next(long number)
+        {
+            long next = Math.Max(number, log._first >> ChunkBits);
+            return next << ChunkBits < length ? next : -1;
+        }
+
+        public override ReadOnlySpan<byte> Read(long number) => log._chunks[Place(log._chunks, number << ChunkBits)].AsSpan(0, Size(number));
+
+        public override Span<byte> Room(long number, long size) =>
+            number == log._length >> ChunkBits && log._length < length && size == Size(number) ? log.AddChunk(log._length).AsSpan(0, (int)size) : default;
+
+        public override void Filled(long number) => log._length += Size(number);
+
+        private int Size(long number) => (int)Math.Min(ChunkSize, length - (number << ChunkBits));
     }
 }

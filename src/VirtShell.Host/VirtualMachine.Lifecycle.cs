@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Threading;
@@ -18,7 +19,11 @@ public sealed partial class VirtualMachine : IRunOwner
     /// <summary>Resolves images, builds the machine and starts it. Returns once it runs.</summary>
     /// <exception cref="VmException">The VM is not off, or cannot be started; the message says what to do.</exception>
     /// <exception cref="OperationCanceledException">Cancelled, or turned off, while it was starting.</exception>
-    public void Start(IGuestDriver? driver = null, IProgress<string>? progress = null, CancellationToken cancellation = default)
+    public void Start(IGuestDriver? driver = null, IProgress<string>? progress = null, CancellationToken cancellation = default) =>
+        Start(VmState.Running, static run => run.PowerOn(), driver, progress, cancellation);
+
+    /// <summary>Starts it by <paramref name="powerOn"/>, which builds the machine.</summary>
+    private void Start(VmState after, Action<MachineRun> powerOn, IGuestDriver? driver, IProgress<string>? progress, CancellationToken cancellation)
     {
         if (DefinitionError is { } error)
         {
@@ -57,7 +62,8 @@ public sealed partial class VirtualMachine : IRunOwner
             build.Built = _host.Built;
             build.ClockStood = ClockStood ?? _host.Store?.ReadClock(Id);
             run = new MachineRun(definition, this, _host.Scheduler, build, driver);
-            run.PowerOn();
+            powerOn(run);
+            after = after == VmState.Running && run.IsAskedToStop ? VmState.Stopping : after;
             starting.Token.ThrowIfCancellationRequested();
             lock (_gate)
             {
@@ -67,9 +73,8 @@ public sealed partial class VirtualMachine : IRunOwner
                 _endCode = 0;
                 _report = null;
                 _tracesFailure = null;
-                _shutdownRequested = false;
                 _endSource = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                _state = VmState.Running;
+                _state = after;
                 _starting = null;
                 _startDone = null;
             }
@@ -99,7 +104,7 @@ public sealed partial class VirtualMachine : IRunOwner
         _host.Store?.DeleteCrashReport(Id);
 
         // Told before the scheduler has it, so that nobody hears of the end first.
-        RaiseStateChanged(VmState.Starting, VmState.Running);
+        RaiseStateChanged(VmState.Starting, after);
         run.Begin();
         startDone.SetResult();
     }
@@ -109,11 +114,7 @@ public sealed partial class VirtualMachine : IRunOwner
     public void RequestShutdown()
     {
         MachineRun run = RequireMachine("shut down", VmState.Running, VmState.Stopping);
-        lock (_gate)
-        {
-            _shutdownRequested = true;
-        }
-
+        run.IsAskedToStop = true;
         run.Post(() =>
         {
             SetState(VmState.Stopping, static state => state == VmState.Running);
@@ -191,13 +192,7 @@ public sealed partial class VirtualMachine : IRunOwner
         Do(run, () =>
         {
             run.Resume();
-            bool isStopping;
-            lock (_gate)
-            {
-                isStopping = _shutdownRequested;
-            }
-
-            SetState(isStopping ? VmState.Stopping : VmState.Running);
+            SetState(run.IsAskedToStop ? VmState.Stopping : VmState.Running);
         });
     }
 
@@ -231,6 +226,43 @@ public sealed partial class VirtualMachine : IRunOwner
     }
 
     /// <summary>Tells a machine that is on of another engine. One that ends meanwhile gets it at its next start.</summary>
+    private void ChangeMedia(MachineRun? run, IReadOnlyList<MediumChange> media)
+    {
+        if (run is null || media.Count == 0)
+        {
+            return;
+        }
+
+        int inserted = 0;
+        RunCommand command = run.Post(() =>
+        {
+            for (; inserted < media.Count; inserted++)
+            {
+                run.ChangeMedium(media[inserted]);
+            }
+        });
+        if (run.IsOnThisThread)
+        {
+            return;
+        }
+
+        if (!command.Done.Wait(EnginePatience))
+        {
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+        }
+
+        // The run ended first: it has no use for them.
+        CloseAll(media.Skip(inserted));
+    }
+
+    private static void CloseAll(IEnumerable<MediumChange> media)
+    {
+        foreach (MediumChange change in media)
+        {
+            change.Image?.Dispose();
+        }
+    }
+
     private void SwitchEngine(EngineKind engine)
     {
         if (Run is not { } run || run.Engine.Engine == engine || run.Ended.IsCompleted)
@@ -279,11 +311,7 @@ public sealed partial class VirtualMachine : IRunOwner
 
     void IRunOwner.GuestWasReset(MachineRun run)
     {
-        lock (_gate)
-        {
-            _shutdownRequested = false;
-        }
-
+        run.IsAskedToStop = false;
         SetState(VmState.Running, static state => state == VmState.Stopping);
     }
 
@@ -292,9 +320,9 @@ public sealed partial class VirtualMachine : IRunOwner
         lock (_gate)
         {
             _report = report;
-            _shutdownRequested = false;
         }
 
+        run.IsAskedToStop = false;
         LeaveTraces(report, null, releases: false);
         SetState(VmState.Starting);
         SetState(VmState.Running);

@@ -32,7 +32,6 @@ public sealed partial class VirtualMachine
     private MachineRun? _run;
     private RunLock? _runLock;
     private string? _tracesFailure;
-    private bool _shutdownRequested;
     private CancellationTokenSource? _starting;
     private TaskCompletionSource? _startDone;
 
@@ -197,8 +196,21 @@ public sealed partial class VirtualMachine
     public void Configure(VmDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        _host.Configure(this, definition with { Id = Id });
-        SwitchEngine(definition.Engine);
+        DefinitionRules.Check(definition);
+        MachineRun? run = Run is { } current && !current.Ended.IsCompleted ? current : null;
+        IReadOnlyList<MediumChange> media = run is null ? [] : MachineMedia.OpenChanges(Definition, definition, _host.Images);
+        try
+        {
+            _host.Configure(this, definition with { Id = Id });
+            SwitchEngine(definition.Engine);
+        }
+        catch
+        {
+            CloseAll(media);
+            throw;
+        }
+
+        ChangeMedia(run, media);
     }
 
     /// <summary>A report of the VM as it is now, taken between two instructions; the VM must be running, paused, or kept after a crash.</summary>
@@ -234,7 +246,9 @@ public sealed partial class VirtualMachine
     /// <summary>Throws unless the VM may get <paramref name="definition"/> in its present state.</summary>
     internal void RequireChangeable(VmDefinition definition)
     {
-        if (!VmSettings.DifferOnlyInLive(Definition, definition))
+        // What is in a drive may change at any time, the drives may not.
+        VmDefinition withSameMedia = DrivePlaces.HaveSameDrives(Definition, definition) ? definition with { Cds = Definition.Cds, Floppies = Definition.Floppies } : definition;
+        if (!VmSettings.DifferOnlyInLive(Definition, withSameMedia))
         {
             RequireOff("changed");
             return;

@@ -58,6 +58,15 @@ public sealed record VmDefinition
 
     public IReadOnlyList<VmDisk> Disks { get; init; } = [];
 
+    /// <summary>CD drives on the IDE controller, with or without a medium.</summary>
+    public IReadOnlyList<VmCdDrive> Cds { get; init; } = [];
+
+    /// <summary>Floppy drives, A: and B:, with or without a medium.</summary>
+    public IReadOnlyList<VmFloppyDrive> Floppies { get; init; } = [];
+
+    /// <summary>Kinds of drives (floppy, cd, disk) in the order in which the BIOS looks for something to boot on them, where there is neither <see cref="Kernel"/> nor <see cref="Guest"/>.</summary>
+    public string BootOrder { get; init; } = "floppy,cd,disk";
+
     /// <summary>Parts of the machine that are left out, put in or set otherwise than usual: "part=off", "part=on", "part.option=value" (<see cref="Machine.Boards.PartSettings"/>).</summary>
     public IReadOnlyList<string> Parts { get; init; } = [];
 
@@ -81,6 +90,9 @@ public sealed record VmDefinition
 
     /// <summary>Bytes of serial output that are kept, of all ports together; the oldest go first.</summary>
     public long SerialLogBytes { get; init; } = SerialLog.DefaultCapacity;
+
+    /// <summary>Whether there is a drive that firmware can look at for something to boot.</summary>
+    public bool HasDrives() => Disks.Count + Cds.Count + Floppies.Count > 0;
 }
 
 /// <summary>What the host does when a guest asks for a reset.</summary>
@@ -106,15 +118,49 @@ public enum DiskAccess
     Overlay,
 }
 
-/// <summary>A raw image on virtio-blk.</summary>
+/// <summary>What a disk is connected to.</summary>
+public enum DiskInterface
+{
+    /// <summary>A virtio block device, the fastest.</summary>
+    Virtio,
+
+    /// <summary>The IDE controller, which systems of all ages know.</summary>
+    Ide,
+}
+
+/// <summary>A place on the IDE controller.</summary>
+public enum IdePlace
+{
+    /// <summary>The next that is free: for disks from the primary master on, for CD drives from the secondary master on.</summary>
+    Next,
+    PrimaryMaster,
+    PrimarySlave,
+    SecondaryMaster,
+    SecondarySlave,
+}
+
+/// <summary>A raw image as a hard disk.</summary>
 /// <param name="Source">The image: path, apt: or https:.</param>
 /// <param name="Access">How it is used.</param>
 /// <param name="OverlayLimit">Bytes of changes that <see cref="DiskAccess.Overlay"/> takes; writes beyond them fail.</param>
-public sealed record VmDisk(string Source, DiskAccess Access = DiskAccess.Overlay, long OverlayLimit = VmDisk.DefaultOverlayLimit)
+/// <param name="Interface">What it is connected to.</param>
+/// <param name="Place">Where on the IDE controller; of a disk on virtio always <see cref="IdePlace.Next"/>.</param>
+public sealed record VmDisk(string Source, DiskAccess Access = DiskAccess.Overlay, long OverlayLimit = VmDisk.DefaultOverlayLimit, DiskInterface Interface = DiskInterface.Virtio, IdePlace Place = IdePlace.Next)
 {
     /// <summary>16 GiB.</summary>
     public const long DefaultOverlayLimit = Storage.MemoryOverlay.DefaultLimit;
 }
+
+/// <summary>A CD drive on the IDE controller.</summary>
+/// <param name="Source">The ISO image in it: path, apt: or https:; null for none.</param>
+/// <param name="Place">Where the drive is.</param>
+public sealed record VmCdDrive(string? Source = null, IdePlace Place = IdePlace.Next);
+
+/// <summary>A floppy drive.</summary>
+/// <param name="Source">The raw image in it: path, apt: or https:; null for none.</param>
+/// <param name="Access">How it is used.</param>
+/// <param name="OverlayLimit">Bytes of changes that <see cref="DiskAccess.Overlay"/> takes.</param>
+public sealed record VmFloppyDrive(string? Source = null, DiskAccess Access = DiskAccess.Overlay, long OverlayLimit = VmDisk.DefaultOverlayLimit);
 
 /// <summary>What the host does when a guest crashes.</summary>
 public enum CrashAction

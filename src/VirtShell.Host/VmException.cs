@@ -11,6 +11,9 @@ public enum VmErrorKind
     InvalidState,
     ImageNotFound,
     ImageInvalid,
+
+    /// <summary>Saved state is damaged, or of another VM than the one that is to go on with it.</summary>
+    StateInvalid,
     StorageFailed,
     OutOfResources,
     Timeout,

@@ -1,7 +1,7 @@
 namespace VirtShell.Host;
 
 /// <summary>Host memory that a VM takes, in bytes, by what takes it. While it is off, nothing but the logs of its last run.</summary>
-/// <param name="RamBytes">Pages of guest RAM that the host has had to give.</param>
+/// <param name="RamBytes">Pages of guest RAM that the host has had to give for this VM alone.</param>
 /// <param name="EngineBytes">The processor's soft TLBs, decoded and translated code.</param>
 /// <param name="DeviceBytes">Objects of the machine: devices, tables, queues.</param>
 /// <param name="DiskBytes">What the guest has written to throw-away overlays, as far as it is in memory.</param>

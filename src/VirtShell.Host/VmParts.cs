@@ -1,6 +1,9 @@
+using System;
 using System.Collections.Generic;
 using System.Globalization;
+using System.Linq;
 using VirtShell.Machine.Boards;
+using VirtShell.Machine.Drives;
 
 namespace VirtShell.Host;
 
@@ -17,12 +20,29 @@ public static class VmParts
 
     /// <summary>What is wrong with settings, in words that say what to do; null for nothing.</summary>
     /// <param name="settings">As in <see cref="VmDefinition.Parts"/>.</param>
-    /// <param name="disks">How many disks the machine has.</param>
-    public static string? Problem(IEnumerable<string> settings, int disks)
+    /// <param name="disks">The machine's disks.</param>
+    /// <param name="cds">How many CD drives it has.</param>
+    /// <param name="floppies">How many floppy drives it has.</param>
+    public static string? Problem(IEnumerable<string> settings, IReadOnlyList<VmDisk> disks, int cds, int floppies)
     {
+        ArgumentNullException.ThrowIfNull(disks);
         try
         {
-            PartSettings.Parse(MachineModel.Pc, settings).CheckDisks(MachineModel.Pc, disks);
+            // Drives bring their controllers, unless somebody leaves these out, which is refused then.
+            List<DriveBus> needed = [];
+            if (cds > 0 || disks.Any(disk => disk.Interface == DiskInterface.Ide))
+            {
+                needed.Add(DriveBus.Ide);
+            }
+
+            if (floppies > 0)
+            {
+                needed.Add(DriveBus.Floppy);
+            }
+
+            PartSettings parsed = PartSettings.Parse(MachineModel.Pc, [.. needed.Select(bus => PartSettings.PartOf(bus) + "=on"), .. settings]);
+            parsed.CheckDisks(MachineModel.Pc, disks.Count(disk => disk.Interface == DiskInterface.Virtio));
+            needed.ForEach(parsed.CheckDrives);
             return null;
         }
         catch (PartException e)

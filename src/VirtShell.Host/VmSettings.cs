@@ -25,6 +25,7 @@ public static class VmSettings
         Title = "name",
         Meaning = "The VM's name: up to 100 characters, none of them a wildcard or control character",
         Absent = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = BelongsToTheGuest, [FrontEnd.Console] = BelongsToTheGuest },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, string> Notes { get; } = new(s_blank, SettingKinds.Text, d => d.Notes, (d, v) => d with { Notes = v! })
@@ -34,6 +35,7 @@ public static class VmSettings
         Title = "notes",
         Meaning = "Free text",
         Absent = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = BelongsToTheGuest, [FrontEnd.Console] = BelongsToTheGuest },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, string> Guest { get; } = new(s_blank, new TextKind("name"), d => d.Guest, (d, v) => d with { Guest = v })
@@ -173,6 +175,7 @@ public static class VmSettings
         Meaning = "What drives guest time",
         OwnDefaults = new Dictionary<FrontEnd, ClockMode> { [FrontEnd.Suites] = ClockMode.Virtual },
         DefaultWords = new Dictionary<FrontEnd, string> { [FrontEnd.Console] = "host where a terminal or a pipe is the input, virtual for files and no input" },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, EngineKind> Engine { get; } = new(
@@ -190,6 +193,7 @@ public static class VmSettings
         Meaning = "What executes the guest, which changes speed and nothing else",
         Remarks = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = "As an axis of a matrix it holds both engines to the same assertions." },
         IsLive = true,
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, ulong> Seed { get; } = new(s_blank, SettingKinds.Seed, d => d.Seed, (d, v) => d with { Seed = v })
@@ -212,6 +216,7 @@ public static class VmSettings
             [FrontEnd.Console] = "With a date under the virtual clock, runs repeat also in guests that ask for the time.",
         },
         OwnDefaults = new Dictionary<FrontEnd, RtcStart> { [FrontEnd.Suites] = Host.RtcStart.Repeatable },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, IReadOnlyList<VmDisk>> Disks { get; } = new(s_blank, new ListOf<VmDisk>(VmDiskSettings.Kind), d => d.Disks, (d, v) => d with { Disks = v! })
@@ -221,12 +226,45 @@ public static class VmSettings
         Title = "disk",
         OwnOptions = ["--disk", "-d"],
         OwnParameter = "Disk",
-        Meaning = "Raw images on virtio-blk, in order: vda, vdb and so on",
+        Meaning = "Raw images as hard disks, in order: on virtio-blk, unless their interface is ide",
         Remarks = new Dictionary<FrontEnd, string>
         {
             [FrontEnd.Suites] = "Each is a path, or a mapping (below).",
-            [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write (otherwise writes are thrown away) and ,overlay-limit=SIZE. May be repeated.",
+            [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write (otherwise writes are thrown away), ,ide, ,primary-slave or another place there, and ,overlay-limit=SIZE. May be repeated.",
             [FrontEnd.Cmdlets] = "A path gives a disk whose changes are thrown away at power-off; a table chooses: @{ Source = 'root.img'; Access = 'ReadWrite' } with ReadWrite, ReadOnly or Overlay; OverlayLimit = 8GB bounds an overlay's changes (default 16GB), beyond which the guest's writes fail.",
+        },
+        MayDifferFromState = true,
+    };
+
+    public static Setting<VmDefinition, IReadOnlyList<VmCdDrive>> Cds { get; } = new(s_blank, new ListOf<VmCdDrive>(VmCdSettings.Kind), d => d.Cds, (d, v) => d with { Cds = v! })
+    {
+        Name = "cds",
+        Property = nameof(VmDefinition.Cds),
+        Title = "CD drive",
+        OwnOptions = ["--cd"],
+        OwnParameter = "Cd",
+        Meaning = "CD drives on the IDE controller, each with an ISO image in it or none",
+        Remarks = new Dictionary<FrontEnd, string>
+        {
+            [FrontEnd.Suites] = "Each is a path, or a mapping with source and place; one without a source is empty.",
+            [FrontEnd.Console] = "IMAGE, then if need be ,secondary-slave or another place. An empty IMAGE is an empty drive. May be repeated.",
+            [FrontEnd.Cmdlets] = "A path, an empty text for an empty drive, or a table: @{ Source = 'install.iso'; Place = 'SecondarySlave' }. Media may change while the VM runs.",
+        },
+    };
+
+    public static Setting<VmDefinition, IReadOnlyList<VmFloppyDrive>> Floppies { get; } = new(s_blank, new ListOf<VmFloppyDrive>(VmFloppySettings.Kind), d => d.Floppies, (d, v) => d with { Floppies = v! })
+    {
+        Name = "floppies",
+        Property = nameof(VmDefinition.Floppies),
+        Title = "floppy drive",
+        OwnOptions = ["--floppy"],
+        OwnParameter = "Floppy",
+        Meaning = "Floppy drives, A: and B:, each with a raw image in it or none",
+        Remarks = new Dictionary<FrontEnd, string>
+        {
+            [FrontEnd.Suites] = "Each is a path, or a mapping with source and access; one without a source is empty.",
+            [FrontEnd.Console] = "IMAGE, then if need be ,read-only or ,read-write. An empty IMAGE is an empty drive. May be repeated.",
+            [FrontEnd.Cmdlets] = "A path, an empty text for an empty drive, or a table: @{ Source = 'boot.img'; Access = 'ReadWrite' }. Media may change while the VM runs.",
         },
     };
 
@@ -246,12 +284,21 @@ public static class VmSettings
         },
     };
 
+    public static Setting<VmDefinition, string> BootOrder { get; } = new(s_blank, new BootOrderKind(), d => d.BootOrder, (d, v) => d with { BootOrder = v! })
+    {
+        Name = "boot-order",
+        Property = nameof(VmDefinition.BootOrder),
+        Title = "boot order",
+        Meaning = "Where the BIOS looks for something to boot, in this order, when there is neither a kernel nor a bundled guest: floppy, cd, disk, with commas between them",
+    };
+
     public static Setting<VmDefinition, long> HangInstructions { get; } = new(s_blank, SettingKinds.Count, d => d.HangInstructions, (d, v) => d with { HangInstructions = v })
     {
         Name = "hang-after",
         Property = nameof(VmDefinition.HangInstructions),
         Title = "hang limit",
         Meaning = "Instructions without serial output, disk access or a halt after which the guest counts as hung; 0 turns the check off",
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, long> SerialLogBytes { get; } = new(
@@ -264,6 +311,7 @@ public static class VmSettings
         Property = nameof(VmDefinition.SerialLogBytes),
         Title = "size of serial logs",
         Meaning = "Bytes of serial output that are kept of a run, of all ports together, in the host's memory; the oldest go first",
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, ResetAction> ResetAction { get; } = new(
@@ -279,6 +327,7 @@ public static class VmSettings
         Title = "reset action",
         Meaning = "What happens when the guest asks for a reset",
         OwnDefaults = new Dictionary<FrontEnd, ResetAction> { [FrontEnd.Suites] = Host.ResetAction.EndRun, [FrontEnd.Console] = Host.ResetAction.EndRun },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, CrashAction> CrashAction { get; } = new(
@@ -294,7 +343,9 @@ public static class VmSettings
         Property = nameof(VmDefinition.CrashAction),
         Title = "crash action",
         Meaning = "What happens when the guest crashes",
+        Remarks = new Dictionary<FrontEnd, string> { [FrontEnd.Console] = "At a terminal pause waits for keys, Ctrl+] i to see the machine and Ctrl+] q to quit; without a terminal nobody could look at it, and it is as stop." },
         Absent = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = "a suite judges how its guest ends" },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, int> CrashRestartLimit { get; } = new(s_blank, new IntegerKind(0), d => d.CrashRestartLimit, (d, v) => d with { CrashRestartLimit = v })
@@ -304,6 +355,7 @@ public static class VmSettings
         Title = "limit of restarts after crashes",
         Meaning = "Restarts after crashes in one run beyond which the VM stays crashed, so that a guest that cannot boot does not spin for ever",
         Absent = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = "a suite judges how its guest ends" },
+        MayDifferFromState = true,
     };
 
     public static Setting<VmDefinition, bool> DetectPanics { get; } = new(s_blank, SettingKinds.Boolean, d => d.DetectPanics, (d, v) => d with { DetectPanics = v })
@@ -313,12 +365,13 @@ public static class VmSettings
         Title = "detection of panics",
         Meaning = "Whether a kernel panic seen on a serial port ends the run",
         Absent = new Dictionary<FrontEnd, string> { [FrontEnd.Suites] = "what a suite asserts of the end and of panics decides it" },
+        MayDifferFromState = true,
     };
 
     /// <summary>All of them, in the order of documentation.</summary>
     public static IReadOnlyList<Setting<VmDefinition>> All { get; } =
     [
-        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, Modules, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Parts,
+        Name, Guest, Kernel, KernelSha256, Firmware, Initrd, Initramfs, Modules, CommandLine, Memory, Cpu, Clock, Engine, Seed, RtcStart, Disks, Cds, Floppies, BootOrder, Parts,
         HangInstructions, SerialLogBytes, ResetAction, CrashAction, CrashRestartLimit, DetectPanics, Notes,
     ];
 

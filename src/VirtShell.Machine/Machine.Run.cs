@@ -23,11 +23,6 @@ public sealed partial class Machine
     private const int AskedToStop = 1;
     private const int AskedToYield = 2;
 
-    // What an access to a port takes on a PC's ISA bus, about.
-    private const long PortCycle = 1_000;
-
-    [NotState("Within a run.")]
-    private bool _running;
     private MachineExit? _exit;
     [NotState("Asked of the host's run.")]
     private int _asked;
@@ -88,7 +83,7 @@ public sealed partial class Machine
                 return new MachineExit(MachineExitKind.Idle, IdleUntil: _clock.Now);
             }
 
-            switch (RunProcessor(Budget(left)))
+            switch (_processors.Run(Budget(left)))
             {
                 case ExitReason.Halted when _exit is null && _asked == 0:
                     if (!TryIdle(out MachineExit exit))
@@ -121,7 +116,7 @@ public sealed partial class Machine
     private void Ask(int what)
     {
         Interlocked.Or(ref _asked, what);
-        Cpu.RequestStop();
+        _processors.RequestStop();
     }
 
     private long HostNow => _hostBase + (long)(Stopwatch.GetElapsedTime(_hostStarted).TotalNanoseconds);
@@ -132,24 +127,11 @@ public sealed partial class Machine
         return IsHostClock ? Math.Min(budget, HostSlice) : budget;
     }
 
-    private ExitReason RunProcessor(long budget)
-    {
-        _running = true;
-        try
-        {
-            return Cpu.Run(budget);
-        }
-        finally
-        {
-            _running = false;
-        }
-    }
-
     // The guest waits for an interrupt: gives whether time went on, or else how the run ends.
     private bool TryIdle(out MachineExit exit)
     {
         exit = default;
-        if (!Cpu.InterruptsEnabled && !_interrupts.IoApic.CanRaiseNmi && _watchdog is not { IsCounting: true })
+        if (!_processors.CanWake && !_interrupts.IoApic.CanRaiseNmi && _watchdog is not { IsCounting: true })
         {
             if (_console is { } console && console.TrySendMore())
             {
@@ -200,27 +182,6 @@ public sealed partial class Machine
     private void RequestExit(MachineExit exit)
     {
         _exit ??= exit;
-        if (_running)
-        {
-            Cpu.LimitRun(Cpu.InstructionsRetired);
-        }
-    }
-
-    // Under the virtual clock, a guest that waits by reading ports has waited after as many accesses as on a PC. Under the host's,
-    // an access has taken its time already.
-    private void PassPortCycle()
-    {
-        if (!IsHostClock)
-        {
-            _clock.StallInstruction(PortCycle);
-        }
-    }
-
-    private void LimitRunTo(long guestTime)
-    {
-        if (_running)
-        {
-            Cpu.LimitRun(guestTime - _clock.Skipped);
-        }
+        _processors.StopNow();
     }
 }

@@ -1,7 +1,9 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using VirtShell.Machine.Boards;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Processors;
 using VirtShell.State;
 
 namespace VirtShell.Machine;
@@ -20,8 +22,8 @@ public sealed partial class Machine : IStateful
             throw new MachineBootException("The machine was made from a saved state without its boot image, so there is nothing to start it from. Make it again with the image that the VM boots.");
         }
 
-        Cpu.Reset();
-        Cpu.DropCaches();
+        _processors.Reset();
+        _processors.DropCaches();
         Memory.ClearRam();
         _exit = null;
         PowerOn();
@@ -34,7 +36,7 @@ public sealed partial class Machine : IStateful
     public static Machine FromState(MachineConfiguration configuration, Stream state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        Machine machine = new(configuration, powersOn: false);
+        Machine machine = Blank(configuration);
         try
         {
             machine.Load(state);
@@ -47,11 +49,19 @@ public sealed partial class Machine : IStateful
         }
     }
 
+    /// <summary>A machine that has not been switched on, for its state to be loaded as part of a larger one; fit for <see cref="Describe"/> by a visitor that loads, or <see cref="Reset"/>.</summary>
+    /// <param name="configuration">What the saved machine was built from.</param>
+    /// <exception cref="PartException">The parts do not go together.</exception>
+    public static Machine Blank(MachineConfiguration configuration) => new(configuration, powersOn: false);
+
     /// <summary>Writes the state of every part for people, a line for each value; the content of memory and disks as digests.</summary>
     public void WriteStateTo(TextWriter writer) => StateTree.Of(this).WriteTo(writer);
 
     /// <summary>Between runs only. What is loaded must be of a machine of the same configuration, as far as both have the same parts: one that was not saved is reset, and what was saved of one that this machine lacks is skipped. A machine that fails to load is fit for <see cref="Reset"/> only.</summary>
-    public void Describe(StateVisitor visitor)
+    public void Describe(StateVisitor visitor) => Describe(visitor, Memory);
+
+    // What stands for memory: it itself, or an image that has it already.
+    private void Describe(StateVisitor visitor, IStateful memory)
     {
         ArgumentNullException.ThrowIfNull(visitor);
         using StateScope machine = visitor.Section("machine", StateVersion, isRequired: true);
@@ -60,13 +70,18 @@ public sealed partial class Machine : IStateful
             _exit = null;
             _hostPaced = false;
             _clock.Cancel(_alarm);
-            Cpu.DropCaches();
+            _processors.DropCaches();
         }
 
         // What the display has in pages of memory belongs to its own state.
         _display?.Window.Settle();
-        visitor.Part("memory", Memory, isRequired: true);
-        visitor.Part("processor", Cpu, isRequired: true);
+        visitor.Part("memory", memory, isRequired: true);
+        foreach (Processor processor in _processors.All)
+        {
+            // The first one's name is from when there was no other.
+            visitor.Part(processor.Number == 0 ? "processor" : $"processor-{processor.Number}", processor, isRequired: true);
+        }
+
         visitor.Part("clock", _clock, isRequired: true);
         if (visitor.IsLoading)
         {

@@ -1,15 +1,19 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
+using VirtShell.Machine.Bios;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Display;
+using VirtShell.Machine.Input;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
+using VirtShell.Machine.Processors;
 using VirtShell.Machine.Virtio;
 using VirtShell.State;
 using VirtShell.Storage;
@@ -17,20 +21,20 @@ using VirtShell.Storage;
 namespace VirtShell.Machine;
 
 /// <summary>
-/// A PC: one processor, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
+/// A PC: processors, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
 /// <see cref="RequestStop"/>.
 /// </summary>
 public sealed partial class Machine : IDisposable
 {
     private readonly MachineConfiguration _configuration;
     private readonly MachineClock _clock;
+    private readonly ProcessorGroup _processors;
     private readonly Board _board;
     private readonly Firmware _firmware;
     private readonly TimerEvent _alarm;
 
-    // Of the board, for the run loop and the processor's bus.
+    // Of the board, for the run loop.
     private readonly InterruptRouter _interrupts;
-    private readonly CoprocessorError? _coprocessor;
     private readonly VirtioConsole? _console;
     private readonly I6300EsbWatchdog? _watchdog;
     private readonly VgaAdapter? _display;
@@ -47,24 +51,26 @@ public sealed partial class Machine : IDisposable
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;
-        _firmware = Firmware.For(configuration.Boot);
+        _firmware = Firmware.For(configuration);
         Memory = new PhysicalMemory(configuration.MemoryBytes);
         try
         {
-            ProcessorBus processorBus = new(this);
-            Cpu = new Vcpu(Memory, processorBus, configuration.CpuModel, configuration.Seed, configuration.Engine);
-            _clock = new MachineClock(() => Cpu.InstructionsRetired) { DeadlineMoved = LimitRunTo, TimeSkipped = Cpu.LetTimestampFollow };
-            Cpu.LetTimestampFollow(_clock.Skipped);
+            _processors = new ProcessorGroup(configuration, Memory, RequestExit);
+            _clock = _processors.Clock;
             _alarm = new TimerEvent(FireAlarm);
-            _board = new Board(configuration, Memory, _clock, processorBus);
+            _board = new Board(configuration, Memory, _clock, new Signals(this));
             Bus = _board.Bus;
             _interrupts = _board.Interrupts;
-            _coprocessor = _board.Find<CoprocessorError>();
             _console = _board.Find<VirtioConsole>();
             _watchdog = _board.Find<I6300EsbWatchdog>();
             _display = _board.Find<VgaAdapter>();
+            KeyboardController? input = _board.Find<KeyboardController>();
+            Keyboard = input is null ? null : new MachineKeyboard(input);
+            Mouse = input is null ? null : new MachineMouse(input);
             Screen = _display is null ? null : new MachineScreen(_display, _clock);
-            Cpu.Reset();
+            _processors.Connect(_board);
+            _firmware.Connect(_board, Cpu);
+            _processors.Reset();
             if (powersOn)
             {
                 PowerOn();
@@ -72,25 +78,37 @@ public sealed partial class Machine : IDisposable
         }
         catch
         {
-            Cpu?.Dispose();
+            _processors?.Dispose();
             Memory.Dispose();
             throw;
         }
     }
 
-    public Vcpu Cpu { get; }
+    /// <summary>The processor that starts the system.</summary>
+    public Vcpu Cpu => _processors.First;
 
     public PhysicalMemory Memory { get; }
 
     /// <summary>Guest time since power-on, in nanoseconds; exact also inside device callbacks.</summary>
     public long GuestTime => _clock.Now;
 
-    /// <summary>Instructions retired since power-on.</summary>
-    public long Instructions => Cpu.InstructionsRetired;
+    /// <summary>Instructions retired since power-on; of several processors, by the first.</summary>
+    public long Instructions => _processors.Instructions;
+
+    /// <summary>All processors, for tests.</summary>
+    internal IReadOnlyList<Processor> Processors => _processors.All;
 
     /// <summary>The screen; null for a machine without a display.</summary>
     [NotState("Shows the display's state.")]
     public MachineScreen? Screen { get; }
+
+    /// <summary>The keyboard; null for a machine without the controller.</summary>
+    [NotState("Feeds the controller's state.")]
+    public MachineKeyboard? Keyboard { get; }
+
+    /// <summary>The mouse; null for a machine without the controller.</summary>
+    [NotState("Feeds the controller's state.")]
+    public MachineMouse? Mouse { get; }
 
     /// <summary>Called for each byte that the guest sends: where it comes out, byte. On the running thread, inside the instruction that sent it.</summary>
     public Action<Outlet, byte>? SerialOutput { get; set; }
@@ -145,7 +163,7 @@ public sealed partial class Machine : IDisposable
 
     public void Dispose()
     {
-        Cpu.Dispose();
+        _processors.Dispose();
         Memory.Dispose();
     }
 

@@ -31,6 +31,9 @@ public sealed class MachineConfiguration
 
     public CpuModel CpuModel { get; init; } = CpuModel.X86_64_V3;
 
+    /// <summary>How many processors there are. Models have one; tests of what goes between processors have more.</summary>
+    internal int Processors { get; init; } = 1;
+
     /// <summary>Which engine executes the guest; makes no difference to what it does.</summary>
     public EngineKind Engine { get; init; } = EngineKind.Auto;
 

@@ -37,6 +37,13 @@ internal static class VmErrors
         new ItemNotFoundException($"The VM '{vm.Name}' was removed."),
         "Get current VM objects with Get-VM.");
 
+    internal static ErrorRecord Drive(VirtualMachine vm, string what, int found) => Make(
+        found == 0 ? "DriveNotFound" : "DriveAmbiguous",
+        found == 0 ? ErrorCategory.ObjectNotFound : ErrorCategory.InvalidArgument,
+        vm,
+        new ItemNotFoundException(found == 0 ? $"The VM '{vm.Name}' has no such {what}." : $"The VM '{vm.Name}' has {found} drives that this could mean: {what} is not clear."),
+        found == 0 ? "Look at what there is with the Get- cmdlet of the same noun, or add one with the Add- cmdlet." : "Say which with -ControllerNumber and -ControllerLocation.");
+
     internal static ErrorRecord InvalidState(VirtualMachine vm, string message, string action) => Make(
         "InvalidVMState", ErrorCategory.InvalidOperation, vm, new InvalidOperationException(message), action);
 
@@ -112,6 +119,7 @@ internal static class VmErrors
         VmErrorKind.InvalidState => "InvalidVMState",
         VmErrorKind.ImageNotFound => "ImageNotFound",
         VmErrorKind.ImageInvalid => "ImageInvalid",
+        VmErrorKind.StateInvalid => "VMStateInvalid",
         VmErrorKind.StorageFailed => "StorageFailed",
         VmErrorKind.OutOfResources => "OutOfResources",
         VmErrorKind.Timeout => "Timeout",
@@ -125,7 +133,7 @@ internal static class VmErrors
         VmErrorKind.NameInUse => ErrorCategory.ResourceExists,
         VmErrorKind.NotFound or VmErrorKind.ImageNotFound => ErrorCategory.ObjectNotFound,
         VmErrorKind.InvalidState => ErrorCategory.InvalidOperation,
-        VmErrorKind.ImageInvalid => ErrorCategory.InvalidData,
+        VmErrorKind.ImageInvalid or VmErrorKind.StateInvalid => ErrorCategory.InvalidData,
         VmErrorKind.StorageFailed => ErrorCategory.DeviceError,
         VmErrorKind.OutOfResources => ErrorCategory.ResourceUnavailable,
         VmErrorKind.Timeout => ErrorCategory.OperationTimeout,
@@ -139,6 +147,7 @@ internal static class VmErrors
         VmErrorKind.NotFound => "List the VMs with Get-VM.",
         VmErrorKind.InvalidState => "See the VM's state with Get-VM.",
         VmErrorKind.ImageNotFound or VmErrorKind.ImageInvalid => "Correct the image with Set-VM.",
+        VmErrorKind.StateInvalid => "Start the VM anew, or take a state that was saved of it.",
         VmErrorKind.StorageFailed => "Check that the image and the disk that it is on are still there.",
         VmErrorKind.OutOfResources => "Stop other VMs, or give this one less memory with Set-VM -MemoryStartupBytes.",
         VmErrorKind.Timeout => "Give it more time.",

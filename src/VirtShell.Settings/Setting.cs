@@ -35,6 +35,9 @@ public abstract class Setting<TDefinition>
     /// <summary>Whether it may change while the VM is on.</summary>
     public bool IsLive { get; init; }
 
+    /// <summary>Whether saved state of a definition with another value is taken: it says how a run is conducted, not what it is made of.</summary>
+    public bool MayDifferFromState { get; init; }
+
     /// <summary>The front ends that do not have it, and why.</summary>
     public IReadOnlyDictionary<FrontEnd, string> Absent { get; init; } = new Dictionary<FrontEnd, string>();
 

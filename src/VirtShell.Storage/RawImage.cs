@@ -1,6 +1,7 @@
 using System;
 using System.IO;
 using Microsoft.Win32.SafeHandles;
+using VirtShell.State;
 
 namespace VirtShell.Storage;
 
@@ -13,6 +14,7 @@ public sealed class RawImage : IBlockDevice
 {
     // Fixed configuration.
     private readonly string _path;
+    [NotState("Where the image is; its content is the host's.")]
     private readonly byte[] _encodedPath;
     private readonly HostFile.Status _identity;
 

@@ -24,10 +24,10 @@ public sealed class LayerTests
         ["VirtShell.Guests"] = [],
         ["VirtShell.Guests.Assembler"] = [],
         ["VirtShell.Host"] = ["VirtShell.Settings", "VirtShell.State", "VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Storage", "VirtShell.Images", "VirtShell.Guests"],
-        ["VirtShell.Harness"] = ["VirtShell.Settings", "VirtShell.Host", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
+        ["VirtShell.Harness"] = ["VirtShell.Settings", "VirtShell.State", "VirtShell.Host", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
         ["VirtShell.PowerShell"] = ["VirtShell.Settings", "VirtShell.Host", "VirtShell.Harness", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
         ["VirtShell.Bench"] = ["VirtShell.Cpu", "VirtShell.Machine", "VirtShell.Images"],
-        ["VirtShell.Cli"] = ["VirtShell.Settings", "VirtShell.Host", "VirtShell.Harness", "VirtShell.Bench", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
+        ["VirtShell.Cli"] = ["VirtShell.Settings", "VirtShell.State", "VirtShell.Host", "VirtShell.Harness", "VirtShell.Bench", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
     };
 
     /// <summary>Of the engine, what people configure and what a run reports; nothing else goes beyond Host.</summary>

@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
 using System.Linq;
+using System.Text;
 using System.Threading.Tasks;
 using VirtShell.Host;
 using VirtShell.Settings;
@@ -292,6 +293,50 @@ public sealed class ProgramTests : IDisposable
         Assert.Equal(0, (await RunAsync(["test", suite, "--engine", "translator"])).Code);
         Assert.Equal(0, (await RunAsync(["test", suite, "--engine", "translator", "--update-baseline"])).Code);
         Assert.Equal(before, await File.ReadAllTextAsync(baseline));
+    }
+
+    /// <summary>The machine is kept until the user has seen it, at a terminal; elsewhere there is nobody.</summary>
+    [SkippableFact]
+    public async Task A_crash_with_pause_waits_for_whoever_is_at_the_terminal()
+    {
+        string[] arguments = ["run", "--guest", "triple-fault", "--on-crash", "pause"];
+        (int code, string piped, string error) = await RunAsync(arguments);
+        Assert.Equal((1, false), (code, (piped + error).Contains("is kept", StringComparison.Ordinal)));
+
+        Skip.IfNot(File.Exists("/usr/bin/script"), "script (util-linux) is not here, which makes the terminal.");
+        string program = Path.Combine(AppContext.BaseDirectory, "virtshell.dll");
+        string dotnet = Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
+        var start = new ProcessStartInfo("/usr/bin/script", ["-qefc", $"'{dotnet}' '{program}' {string.Join(' ', arguments)}", "/dev/null"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        using Process process = Process.Start(start)!;
+        var seen = new StringBuilder();
+        async Task Until(string text)
+        {
+            char[] one = new char[1];
+            while (!seen.ToString().Contains(text, StringComparison.Ordinal))
+            {
+                Assert.True(await process.StandardOutput.ReadAsync(one) == 1, $"'{text}' did not come: {seen}");
+                seen.Append(one[0]);
+            }
+        }
+
+        async Task Press(char key)
+        {
+            await process.StandardInput.WriteAsync($"\x1d{key}");
+            await process.StandardInput.FlushAsync();
+        }
+
+        await Until("its machine is kept");
+        Assert.DoesNotContain("ud2", seen.ToString(), StringComparison.Ordinal);
+        await Press('i');
+        await Until("ud2");
+        await Press('q');
+        seen.Append(await process.StandardOutput.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 1, seen.ToString());
     }
 
     [Fact]

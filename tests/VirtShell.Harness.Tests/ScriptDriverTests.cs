@@ -197,6 +197,17 @@ public sealed class ScriptDriverTests
     }
 
     [Fact]
+    public void Media_are_changed_and_ejected_at_once()
+    {
+        ScriptDriver driver = Driver("- change-media: apt:a#b\n- eject: cd2\n- change-media: apt:c#d\n  drive: floppy\n- stop: plug\n", vm: "{guest: hello, cds: [{}, {}], floppies: [{}]}");
+        var guest = new ScriptedGuest(driver);
+
+        guest.Run();
+        Assert.Equal(["Cd 0: apt:a#b", "Cd 1: none", "Floppy 0: apt:c#d"], guest.Media);
+        Assert.All(driver.Results, result => Assert.Equal(Outcome.Passed, result.Outcome));
+    }
+
+    [Fact]
     public void Stop_presses_the_button_and_then_pulls_the_plug()
     {
         ScriptDriver driver = Driver("- stop\n");
@@ -388,13 +399,13 @@ public sealed class ScriptDriverTests
         Assert.Equal(600_000_000_000, guest.GuestTime);
     }
 
-    private static ScriptDriver Driver(string steps, string? end = null) => new(Item(steps, end).Test, "salt", []);
+    private static ScriptDriver Driver(string steps, string? end = null, string vm = "hello") => new(Item(steps, end, vm: vm).Test, "salt", []);
 
-    private static LoadedItem Item(string steps, string? end = null, string? more = null)
+    private static LoadedItem Item(string steps, string? end = null, string? more = null, string vm = "hello")
     {
         string indented = string.Concat(steps.Split('\n').Select(l => l.Length == 0 ? string.Empty : $"      {l}\n"));
         string asserts = string.Join(", ", new[] { end is null ? null : $"end: {end}", more }.OfType<string>());
-        string yaml = $"suite: s\ntests:\n  - name: t\n    vm: hello\n    assert: {{{asserts}}}\n    steps:{(indented.Length == 0 ? " []" : string.Empty)}\n{indented}";
+        string yaml = $"suite: s\ntests:\n  - name: t\n    vm: {vm}\n    assert: {{{asserts}}}\n    steps:{(indented.Length == 0 ? " []" : string.Empty)}\n{indented}";
         return SuiteLoader.Parse(yaml, "s.yaml").Items[0];
     }
 

@@ -3,6 +3,9 @@ using System.Collections.Generic;
 using System.Text;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Display;
+using VirtShell.Machine.Drives;
+using VirtShell.Machine.Input;
 
 namespace VirtShell.Harness.Tests;
 
@@ -25,6 +28,11 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public VmEndKind End { get; private set; }
 
     public string Typed => typed.ToString();
+
+    /// <summary>Media that were changed, as "Cd 0: image".</summary>
+    public List<string> Media { get; } = [];
+
+    public void ChangeMedium(DriveKind kind, int index, string? source) => Media.Add($"{kind} {index}: {source ?? "none"}");
 
     public bool ButtonPressed { get; private set; }
 
@@ -94,6 +102,15 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public bool Listens { get; set; } = true;
 
     public bool IsListening(Outlet outlet) => Listens;
+
+    /// <summary>The screen at a guest time in nanoseconds; null for a machine without a display.</summary>
+    public Func<long, ScreenSnapshot>? Screen { get; set; }
+
+    public ScreenSnapshot? CaptureScreen(bool withPicture) => Screen?.Invoke(GuestTime);
+
+    public MachineKeyboard? Keyboard => null;
+
+    public MachineMouse? Mouse => null;
 
     public void PressPowerButton()
     {

@@ -36,7 +36,7 @@ public sealed class SlowPatternTests
         using var host = new VmHost(homeFolder: null);
 
         ItemResult result = await new ItemRunner(host, disks, new SuiteRunOptions { SuiteFiles = [file] })
-            .RunAsync(new ItemInfo(0, file, suite.Name, loaded.TestName, loaded.Name, loaded.Matrix), loaded, suite, null, _ => { }, CancellationToken.None);
+            .RunAsync(new ItemInfo(0, file, suite.Name, loaded.TestName, loaded.Name, loaded.Matrix), loaded, suite, null, ScreenReferences.None, _ => { }, CancellationToken.None);
 
         Assert.Equal(Outcome.Error, result.Outcome);
         Assert.StartsWith($"{file}:{line}:{column}: the regular expression /{Slow}/ took longer than a second", result.Message, StringComparison.Ordinal);

@@ -14,6 +14,7 @@ public sealed class SuiteLoadingTests
     [Theory]
     [InlineData("smoke.yaml")]
     [InlineData("linux.yaml")]
+    [InlineData("drives.yaml")]
     [InlineData("crash-isolation.yaml")]
     [InlineData("hostile.yaml")]
     [InlineData("performance.yaml")]

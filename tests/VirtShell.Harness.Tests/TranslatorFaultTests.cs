@@ -48,7 +48,7 @@ public sealed class TranslatorFaultTests : IDisposable
         };
 
         ItemResult result = await new ItemRunner(host, disks, new SuiteRunOptions { SuiteFiles = [suite.File] })
-            .RunAsync(info, loaded, suite, null, _ => { }, CancellationToken.None);
+            .RunAsync(info, loaded, suite, null, ScreenReferences.None, _ => { }, CancellationToken.None);
 
         Skip.IfNot(translates, "The translator does not run on this host.");
         if (!fails)

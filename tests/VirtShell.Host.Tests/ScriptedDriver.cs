@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Machine;
+using VirtShell.State;
 
 namespace VirtShell.Host.Tests;
 
@@ -13,6 +14,13 @@ internal sealed class ScriptedDriver : IGuestDriver
     public Action<IGuestControl>? Alarm { get; init; }
 
     public Action<IGuestControl, VmEndKind>? End { get; init; }
+
+    /// <summary>Shows what the delegates keep between calls.</summary>
+    public Action<StateVisitor>? State { get; init; }
+
+    public string Kind { get; init; } = "scripted";
+
+    public void Describe(StateVisitor visitor) => State?.Invoke(visitor);
 
     public void OnStart(IGuestControl control) => Start?.Invoke(control);
 

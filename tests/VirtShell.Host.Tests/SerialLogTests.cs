@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text;
@@ -5,6 +6,7 @@ using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
 using VirtShell.Machine;
+using VirtShell.State;
 using Xunit;
 
 namespace VirtShell.Host.Tests;
@@ -68,6 +70,52 @@ public sealed class SerialLogTests
         Assert.Equal(many[(int)third.FirstOffset..60_000], third.GetBytes());
         Assert.Equal(many[(int)flooded.FirstOffset..], flooded.GetBytes());
         Assert.InRange(flooded.ChunkCount + quiet.ChunkCount + third.ChunkCount, 1, 8);
+    }
+
+    /// <summary>As many logs as chunks, and more: none loses a chunk that it still fills.</summary>
+    [Theory]
+    [InlineData(4)]
+    [InlineData(6)]
+    public void A_flood_leaves_alone_what_others_have_begun(int count)
+    {
+        SerialLogBudget budget = new(64 * 1024);
+        SerialLog[] logs = [.. Enumerable.Range(0, count).Select(_ => new SerialLog(budget))];
+        foreach (SerialLog log in logs)
+        {
+            Fill(log, "begun "u8.ToArray());
+        }
+
+        Fill(logs[^1], new byte[100_000]);
+        foreach (SerialLog log in logs[..^1])
+        {
+            Fill(log, "and ended"u8.ToArray());
+            Assert.Equal("begun and ended", log.GetText());
+        }
+
+        Assert.Equal(100_006, logs[^1].Length);
+        Assert.InRange(logs.Sum(log => log.ChunkCount), 1, Math.Max(4, count));
+    }
+
+    [Theory]
+    [InlineData(0, 1 << 20)]
+    [InlineData(5, 1 << 20)]
+    [InlineData(16_384, 1 << 20)]
+    [InlineData(300_000, 1 << 20)]
+    [InlineData(300_000, 64 << 10)]
+    public void What_is_loaded_goes_on_at_the_same_offset(int count, int room)
+    {
+        byte[] bytes = [.. Enumerable.Range(0, count).Select(i => (byte)(i >> 6))];
+        SerialLog saved = new(128 << 10);
+        Fill(saved, bytes);
+        SerialLog log = new(room);
+        log.Load(saved.Save());
+        Assert.Equal((saved.Length, saved.Hash), (log.Length, log.Hash));
+        Assert.InRange(log.MemoryBytes, 0, room + 1024);
+        saved.Append(7);
+        log.Append(7);
+        Assert.Equal((saved.Length, saved.Hash), (log.Length, log.Hash));
+        Assert.InRange(log.FirstOffset, saved.FirstOffset, saved.Length - 1);
+        Assert.Equal(saved.GetBytes(log.FirstOffset), log.GetBytes());
     }
 
     [Fact]

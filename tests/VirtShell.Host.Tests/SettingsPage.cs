@@ -13,6 +13,8 @@ internal static class SettingsPage
         "overview" => Overview(),
         "suites" => Table("key", VmSettings.Of(FrontEnd.Suites).Select(s => (Code(s.Name), s.Describe(FrontEnd.Suites)))),
         "disks" => Table("key", VmDiskSettings.All.Select(s => (Code(s.Name), s.Describe(FrontEnd.Suites)))),
+        "cds" => Table("key", VmCdSettings.All.Select(s => (Code(s.Name), s.Describe(FrontEnd.Suites)))),
+        "floppies" => Table("key", VmFloppySettings.All.Select(s => (Code(s.Name), s.Describe(FrontEnd.Suites)))),
         "initramfs" => Table("key", InitramfsSettings.All.Select(s => (Code(s.Name), s.Describe(FrontEnd.Suites)))),
         "console" => Table("option", VmSettings.Of(FrontEnd.Console).Select(s => (string.Join(", ", s.Options.Select(Code)), s.Describe(FrontEnd.Console)))),
         "cmdlets" => VmSettings.Of(FrontEnd.Cmdlets).Where(s => s != VmSettings.Name).Select(s => $"- `-{s.Parameter}`: {s.Describe(FrontEnd.Cmdlets)}"),

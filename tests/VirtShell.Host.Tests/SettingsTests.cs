@@ -58,6 +58,8 @@ public sealed partial class SettingsTests
     {
         AssertComplete(VmSettings.All, s_kept);
         AssertComplete(VmDiskSettings.All, []);
+        AssertComplete(VmCdSettings.All, []);
+        AssertComplete(VmFloppySettings.All, []);
         AssertComplete(InitramfsSettings.All, []);
     }
 
@@ -149,7 +151,7 @@ public sealed partial class SettingsTests
 
     [Fact]
     public void The_documentation_has_every_part() =>
-        Assert.Equal(["cmdlets", "console", "disks", "initramfs", "overview", "suites"], Blocks.Select(row => (string)((object[])row)[1]).Order());
+        Assert.Equal(["cds", "cmdlets", "console", "disks", "floppies", "initramfs", "overview", "suites"], Blocks.Select(row => (string)((object[])row)[1]).Order());
 
     [Theory]
     [MemberData(nameof(Blocks))]
@@ -210,6 +212,9 @@ public sealed partial class SettingsTests
         Seed = 7,
         RtcStart = RtcStart.LocalTime,
         Disks = [new VmDisk("d")],
+        Cds = [new VmCdDrive("c")],
+        Floppies = [new VmFloppyDrive("f")],
+        BootOrder = "cd,disk",
         Parts = ["virtio-rng=off"],
         HangInstructions = 5,
         SerialLogBytes = 1 << 20,

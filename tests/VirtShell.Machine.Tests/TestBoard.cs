@@ -13,7 +13,7 @@ using VirtShell.Storage;
 namespace VirtShell.Machine.Tests;
 
 /// <summary>The board of a machine model without a processor: time moves when a test says so, and what leaves the board is noted.</summary>
-internal sealed class TestBoard : IBoardSignals, IStateful
+internal sealed class TestBoard : IBoardSignals, IProcessorPins, IStateful
 {
     private const ulong DefaultMemory = 64 << 20;
     private readonly ulong _memoryBytes;
@@ -79,6 +79,8 @@ internal sealed class TestBoard : IBoardSignals, IStateful
 
     public List<int> ExitCodes { get; } = [];
 
+    public IReadOnlyList<IProcessorPins> Processors => [this];
+
     public bool Intr { get; private set; }
 
     public int Nmis { get; private set; }
@@ -118,6 +120,11 @@ internal sealed class TestBoard : IBoardSignals, IStateful
     public void RaiseNmi() => Nmis++;
 
     public void RaiseInit() => Inits++;
+
+    public void RaiseStartUp(byte vector)
+    {
+        // The first processor ignores it.
+    }
 
     public byte In(int port) => (byte)Bus.ReadPort((ushort)port, 1);
 

@@ -89,6 +89,18 @@ public sealed class DefinitionTests : IDisposable
     [InlineData("Measure-VM")]
     [InlineData("Measure-VM -Engine")]
     [InlineData("Send-VMSerial -Text x -Name")]
+    [InlineData("Get-VMDvdDrive")]
+    [InlineData("Add-VMDvdDrive")]
+    [InlineData("Set-VMDvdDrive")]
+    [InlineData("Remove-VMDvdDrive")]
+    [InlineData("Get-VMFloppyDiskDrive")]
+    [InlineData("Add-VMFloppyDiskDrive")]
+    [InlineData("Set-VMFloppyDiskDrive")]
+    [InlineData("Remove-VMFloppyDiskDrive")]
+    [InlineData("Get-VMHardDiskDrive")]
+    [InlineData("Add-VMHardDiskDrive -Path x -Name")]
+    [InlineData("Set-VMHardDiskDrive -Path x -Name")]
+    [InlineData("Remove-VMHardDiskDrive")]
     public void Every_cmdlet_reports_a_missing_VM_alike(string command)
     {
         Outcome outcome = _host.Run(command + " nobody");

@@ -14,8 +14,11 @@ public sealed class ImportTests
 {
     private static readonly string[] Cmdlets =
     [
-        "Get-VM", "Get-VMCrashReport", "Get-VMSerial", "Invoke-VMTest", "Measure-VM", "New-VM", "Remove-VM", "Restart-VM", "Resume-VM",
-        "Send-VMSerial", "Set-VM", "Start-VM", "Stop-VM", "Suspend-VM", "Wait-VM",
+        "Add-VMDvdDrive", "Add-VMFloppyDiskDrive", "Add-VMHardDiskDrive", "Get-VM", "Get-VMCrashReport", "Get-VMDvdDrive",
+        "Get-VMFloppyDiskDrive", "Get-VMHardDiskDrive", "Get-VMScreen", "Get-VMSerial", "Invoke-VMTest", "Measure-VM", "New-VM", "Remove-VM",
+        "Remove-VMDvdDrive", "Remove-VMFloppyDiskDrive", "Remove-VMHardDiskDrive", "Restart-VM", "Resume-VM", "Send-VMKey", "Send-VMMouse", "Send-VMSerial",
+        "Set-VM", "Set-VMDvdDrive", "Set-VMFloppyDiskDrive", "Set-VMHardDiskDrive", "Start-VM", "Stop-VM", "Suspend-VM",
+        "Wait-VM",
     ];
 
     [Fact]

@@ -13,6 +13,11 @@ public sealed class StateCoverageOwnTests
         StateCoverage.Of(new Forgetful()).Forgotten);
 
     [Fact]
+    public void ParametersOfConstructorsAreWiringUnlessTheyAreStored() => Assert.Equal(
+        ["Parameters.<stored>P"],
+        StateCoverage.Of(new Parameters(1, 2)).Forgotten);
+
+    [Fact]
     public void WhatIsDescribedOrMarkedIsNot() => Assert.Empty(StateCoverage.Of(Sample.Filled()).Forgotten);
 
     private sealed class Forgetful : IStateful
@@ -33,6 +38,15 @@ public sealed class StateCoverageOwnTests
         public int MarkedProperty { get; set; }
 
         public void Describe(StateVisitor visitor) => visitor.Value("described", ref Described);
+    }
+
+    private sealed class Parameters(int kept, int stored) : IStateful
+    {
+        public void Store() => stored = kept;
+
+        public void Describe(StateVisitor visitor) => visitor.Value("nothing", 0);
+
+        public override string ToString() => $"{kept} {stored}";
     }
 
     private sealed class Held

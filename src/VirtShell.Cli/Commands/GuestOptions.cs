@@ -36,16 +36,29 @@ internal sealed class GuestOptions
     public VmDefinition Apply(VmDefinition definition, ParseResult parsed) => entries.Aggregate(definition, (d, entry) => entry.Apply(d, parsed));
 
     /// <summary>A disk as an option writes it: the image, then settings behind commas, each a word or NAME=VALUE.</summary>
-    internal static VmDisk ReadDisk(string option, string text)
+    internal static VmDisk ReadDisk(string option, string text) => ReadRecord(option, text, VmDiskSettings.All, new VmDisk(text), (disk, image) => disk with { Source = image });
+
+    /// <summary>A CD drive as an option writes it: the image, or nothing, then settings behind commas.</summary>
+    internal static VmCdDrive ReadCd(string option, string text) =>
+        ReadRecord(option, text, VmCdSettings.All, new VmCdDrive(), (drive, image) => drive with { Source = image.Length == 0 ? null : image });
+
+    /// <summary>A floppy drive as an option writes it: the image, or nothing, then settings behind commas.</summary>
+    internal static VmFloppyDrive ReadFloppy(string option, string text) =>
+        ReadRecord(option, text, VmFloppySettings.All, new VmFloppyDrive(), (drive, image) => drive with { Source = image.Length == 0 ? null : image });
+
+    private static T ReadRecord<T>(string option, string text, IReadOnlyList<Setting<T>> settings, T blank, Func<T, string, T> withImage)
+        where T : class
     {
-        var reader = new DiskReader(option);
-        VmDisk disk = new(text);
-        while (disk.Source.LastIndexOf(',') is > 0 and int comma && reader.TryRead(disk, disk.Source[(comma + 1)..]) is { } read)
+        var reader = new RecordReader<T>(option, settings, blank);
+        T record = blank;
+        string image = text;
+        while (image.LastIndexOf(',') is >= 0 and int comma && reader.TryRead(record, image[(comma + 1)..]) is { } read)
         {
-            disk = read with { Source = disk.Source[..comma] };
+            record = read;
+            image = image[..comma];
         }
 
-        return disk;
+        return withImage(record, image);
     }
 
     /// <summary>An initramfs as an option writes it: a folder, or KEY=VALUE, and more of it with every use.</summary>
@@ -100,6 +113,12 @@ internal sealed class GuestOptions
                 case ListOf<VmDisk>:
                     AddMany(setting, "image[,access]", (d, texts) => d with { Disks = [.. texts.Select(text => ReadDisk(name, text))] });
                     break;
+                case ListOf<VmCdDrive>:
+                    AddMany(setting, "image[,place]", (d, texts) => d with { Cds = [.. texts.Select(text => ReadCd(name, text))] });
+                    break;
+                case ListOf<VmFloppyDrive>:
+                    AddMany(setting, "image[,access]", (d, texts) => d with { Floppies = [.. texts.Select(text => ReadFloppy(name, text))] });
+                    break;
                 case RecordOf<InitramfsDefinition>:
                     AddMany(setting, "folder|key=value", (d, texts) => d with { Initramfs = ReadInitramfs(name, texts) });
                     break;
@@ -121,17 +140,18 @@ internal sealed class GuestOptions
         }
     }
 
-    private sealed class DiskReader(string option) : ISettingVisitor<VmDisk>
+    private sealed class RecordReader<TRecord>(string option, IReadOnlyList<Setting<TRecord>> settings, TRecord blank) : ISettingVisitor<TRecord>
+        where TRecord : class
     {
-        private VmDisk? result;
-        private VmDisk disk = new(string.Empty);
+        private TRecord? result;
+        private TRecord disk = blank;
         private string text = string.Empty;
 
         /// <summary>The disk with what <paramref name="part"/> says; null where it says nothing of a disk and belongs to the image's name.</summary>
-        public VmDisk? TryRead(VmDisk before, string part)
+        public TRecord? TryRead(TRecord before, string part)
         {
             (disk, text, result) = (before, part, null);
-            foreach (Setting<VmDisk> setting in VmDiskSettings.All)
+            foreach (Setting<TRecord> setting in settings)
             {
                 setting.Accept(this);
             }
@@ -139,7 +159,7 @@ internal sealed class GuestOptions
             return result;
         }
 
-        public void Visit<T>(Setting<VmDisk, T> setting)
+        public void Visit<T>(Setting<TRecord, T> setting)
         {
             if (setting.Kind is not ScalarKind<T> scalar)
             {

@@ -113,7 +113,7 @@ internal static class RunCommand
             return ExitCodes.Interrupted;
         }
 
-        if (left)
+        if (left && vm.State != VmState.Crashed)
         {
             return ExitCodes.Success;
         }
@@ -145,9 +145,14 @@ internal static class RunCommand
         definition = options.Apply(definition with { Clock = interactive ? ClockMode.Host : ClockMode.Virtual }, parsed);
         string? guest = definition.Guest;
         int given = new[] { guest, definition.Kernel, definition.Firmware }.Count(what => what is not null);
-        if (given != 1)
+        if (given == 0 && !definition.HasDrives())
         {
-            throw new UsageException(given == 0 ? "say what to run: --guest NAME (virtshell guests lists them), --kernel SOURCE or --firmware SOURCE." : "--guest, --kernel and --firmware exclude each other.");
+            throw new UsageException("say what to run: --guest NAME (virtshell guests lists them), --kernel SOURCE, --firmware SOURCE, or --disk, --cd or --floppy SOURCE to boot from.");
+        }
+
+        if (given > 1)
+        {
+            throw new UsageException("--guest, --kernel and --firmware exclude each other.");
         }
 
         if (guest is not null && GuestCatalog.Find(guest) is null)

@@ -23,6 +23,7 @@ internal static class TestCommand
     private static readonly Option<string?> Filter = new("--filter") { Description = "Run only items whose name holds this text, or matches it where it has * or ?.", HelpName = "pattern" };
     private static readonly Option<int> Jobs = new("--jobs", "-j") { Description = "Items that run at the same time. Default: one each processor core.", HelpName = "n" };
     private static readonly Option<bool> UpdateBaseline = new("--update-baseline") { Description = "Write the measured values to the suites' baseline files." };
+    private static readonly Option<bool> UpdateReferences = new("--update-references") { Description = "Store what screens show beside the suites, for screen-expect with a picture." };
     private static readonly Option<bool> List = new("--list") { Description = "Print the items' names and run nothing." };
     private static readonly Option<string?> ShardOption = new("--shard") { Description = "Run only this part of the items: 1/4 is the first quarter. Default: JOB_COMPLETION_INDEX and VIRTSHELL_SHARDS, where set.", HelpName = "i/n" };
     private static readonly Option<double> HostTimeScale = new("--host-time-scale") { Description = "Factor on the host-time safety limits, for very slow hosts.", HelpName = "factor", DefaultValueFactory = _ => 1 };
@@ -33,7 +34,7 @@ internal static class TestCommand
     {
         var command = new Command("test", "Runs suites of tests. Exit code 0: all passed; 1: some failed; 2: some could not be run.")
         {
-            Suites, Report, JUnit, Json, Html, Filter, Jobs, UpdateBaseline, List, ShardOption, HostTimeScale, Engine, Plain,
+            Suites, Report, JUnit, Json, Html, Filter, Jobs, UpdateBaseline, UpdateReferences, List, ShardOption, HostTimeScale, Engine, Plain,
         };
         command.SetAction(RunAsync);
         return command;
@@ -47,6 +48,7 @@ internal static class TestCommand
             Filter = parsed.GetValue(Filter),
             Jobs = NotNegative(parsed.GetValue(Jobs), "--jobs"),
             UpdateBaseline = parsed.GetValue(UpdateBaseline),
+            UpdateReferences = parsed.GetValue(UpdateReferences),
             Shard = ReadShard(parsed.GetValue(ShardOption)),
             Engine = EngineOption.Read(parsed.GetValue(Engine)),
             HostTimeScale = parsed.GetValue(HostTimeScale) is > 0 and var scale ? scale : throw new UsageException("--host-time-scale needs a number above 0."),
@@ -146,7 +148,7 @@ internal static class TestCommand
             }
         }
 
-        written.AddRange(result.UpdatedBaselines.Select(b => $"baseline: {b}"));
+        written.AddRange(result.UpdatedBaselines.Select(b => $"updated: {b}"));
         return written;
     }
 

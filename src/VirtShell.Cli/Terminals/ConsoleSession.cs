@@ -46,6 +46,11 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
         {
             // The log is closed at the end, so the last bytes are all written before we go on.
             await output.ConfigureAwait(false);
+            if (terminal.IsInteractive && vm.State == VmState.Crashed && vm.Definition.CrashAction == CrashAction.Pause)
+            {
+                Say("the guest crashed, and its machine is kept: Ctrl+] then i shows it, Ctrl+] then q quits");
+                await Task.Delay(Timeout.Infinite, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
 
         await over.CancelAsync().ConfigureAwait(false);
@@ -158,11 +163,14 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
                 VmMetrics used = vm.Metrics;
                 Say($"{Units.FormatCount(used.Instructions)} instructions, {Units.FormatDuration(used.GuestTime)} of guest time, {Units.FormatSize(used.PeakMemoryBytes)} of memory");
                 break;
+            case 'i':
+                Attempt(() => Say(Printable.Log(((vm.State == VmState.Crashed ? vm.CrashReport : null) ?? vm.Inspect()).ToText()).ReplaceLineEndings("\r\n")));
+                break;
             case (char)EscapeKey or ']':
                 Send([EscapeKey]);
                 break;
             default:
-                Say("q quit, p power button, r reset, s statistics, ] send Ctrl+] itself");
+                Say("q quit, p power button, r reset, s statistics, i inspect, ] send Ctrl+] itself");
                 break;
         }
     }

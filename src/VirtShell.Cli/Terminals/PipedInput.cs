@@ -1,7 +1,9 @@
 using System;
 using System.Collections.Concurrent;
+using System.Linq;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.State;
 
 namespace VirtShell.Cli.Terminals;
 
@@ -22,12 +24,15 @@ internal sealed class PipedInput : IGuestDriver
     private const int LongestLine = 1024;
 
     private readonly ConcurrentQueue<byte[]> arrived = new();
+    [NotState("Within a call.")]
     private readonly byte[] line = new byte[LongestLine];
     private byte[] piece = [];
     private int taken;
     private long quietSince;
     private long interval = Quiet;
     private volatile bool ended;
+
+    public string Kind => "piped-input";
 
     /// <summary>Takes bytes that have come; on any thread.</summary>
     public void Add(ReadOnlySpan<byte> bytes) => arrived.Enqueue(bytes.ToArray());
@@ -81,6 +86,22 @@ internal sealed class PipedInput : IGuestDriver
 
     public void OnEnd(IGuestControl control, VmEndKind end)
     {
+    }
+
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        byte[] waiting = [.. piece.AsSpan(taken), .. arrived.SelectMany(static bytes => bytes)];
+        if (visitor.Bytes("waiting", ref waiting, Array.MaxLength))
+        {
+            arrived.Clear();
+            piece = waiting;
+            taken = 0;
+        }
+
+        visitor.Value("quiet-since", ref quietSince);
+        visitor.Value("interval", ref interval, Quiet, Longest);
+        ended = visitor.Value("ended", ended);
     }
 
     private static void Wait(IGuestControl control, long time) => control.SetAlarm(control.GuestTime + time);

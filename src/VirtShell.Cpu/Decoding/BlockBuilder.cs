@@ -2,6 +2,7 @@ using System;
 using Iced.Intel;
 using VirtShell.Cpu.Execution;
 using VirtShell.Cpu.Instructions;
+using VirtShell.Cpu.Instructions.Privileged;
 using VirtShell.Cpu.Instructions.X87;
 using VirtShell.Cpu.Memory;
 using VirtShell.State;
@@ -98,7 +99,7 @@ internal sealed unsafe class BlockBuilder
                 op++;
             }
 
-            Fill(op, in instruction, offset, mode);
+            Fill(op, in instruction, physical & ~0xFFFUL, offset, mode);
             op++;
             offset = end;
             instructions++;
@@ -148,7 +149,7 @@ internal sealed unsafe class BlockBuilder
             decoder.IP = (ulong)offset;
             _reader.Position = offset;
             decoder.Decode(out Instruction instruction);
-            Fill(first + i, in instruction, offset, mode);
+            Fill(first + i, in instruction, physicalPage, offset, mode);
             first[i].Remaining = (ushort)(count - i + charged);
             offset += instruction.Length;
         }
@@ -161,9 +162,9 @@ internal sealed unsafe class BlockBuilder
 
     private static bool EndsBlock(in Instruction instruction) =>
         instruction.FlowControl != FlowControl.Next || instruction.Code is Code.Hlt or Code.Mov_cr_r32 or Code.Mov_cr_r64
-            or Code.Wrmsr or Code.Mov_dr_r32 or Code.Mov_dr_r64 or Code.Lmsw_rm16 or Code.Lmsw_r32m16 or Code.Lmsw_r64m16 or Code.Invlpg_m or Code.INVALID;
+            or Code.Vmcall or Code.Wrmsr or Code.Mov_dr_r32 or Code.Mov_dr_r64 or Code.Lmsw_rm16 or Code.Lmsw_r32m16 or Code.Lmsw_r64m16 or Code.Invlpg_m or Code.INVALID;
 
-    private void Fill(Op* op, in Instruction instruction, int offset, CodeMode mode)
+    private void Fill(Op* op, in Instruction instruction, ulong physicalPage, int offset, CodeMode mode)
     {
         *op = default;
         Code code = instruction.Code;
@@ -182,6 +183,14 @@ internal sealed unsafe class BlockBuilder
         if (code == Code.INVALID)
         {
             op->Handler = instruction.Length >= 15 ? &HandlerTable.TooLong : &HandlerTable.Undefined;
+            return;
+        }
+
+        if (code == Code.Vmcall && physicalPage is >= Vcpu.FirmwareStart and < Vcpu.FirmwareEnd)
+        {
+            op->Imm = physicalPage + (ulong)offset;
+            op->Flags = flags;
+            op->Handler = &FirmwareHandlers.Call;
             return;
         }
 

@@ -126,6 +126,12 @@ internal sealed unsafe class CodeCache : IMemorySubscriber, IDisposable
 
     public void StoresWatched(ulong physicalPage) => _mmu.ProtectPhysicalPage(physicalPage);
 
+    public void AllStoresWatched()
+    {
+        _mmu.ProtectAllPages();
+        _s->StopBelow |= CpuState.CodeChanged;
+    }
+
     public bool HoldsCode(ulong physicalPage) =>
         (_pages.TryGetValue(physicalPage, out PhysicalCodePage? page) && page.Blocks.Count > 0) || (Translations != null && Translations.Covers(physicalPage));
 

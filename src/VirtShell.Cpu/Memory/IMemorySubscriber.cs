@@ -12,6 +12,9 @@ public interface IMemorySubscriber
     /// <summary>Stores to a page are watched from now on (<see cref="PageKinds.Watched"/>): they must ask for its kind again.</summary>
     void StoresWatched(ulong physicalPage);
 
+    /// <summary>The same for every page that there is.</summary>
+    void AllStoresWatched();
+
     /// <summary>Bytes of a page that somebody has decoded code from were written. Called after the write.</summary>
     void CodeWritten(ulong physical, ulong length);
 

@@ -214,6 +214,15 @@ public sealed unsafe partial class Mmu : IDisposable
         }
     }
 
+    /// <summary>The same for every page.</summary>
+    internal void ProtectAllPages()
+    {
+        foreach (TlbContext context in _contexts)
+        {
+            context.ProtectAll();
+        }
+    }
+
     /// <summary>Drops everything that names decoded code.</summary>
     internal void FlushExec()
     {

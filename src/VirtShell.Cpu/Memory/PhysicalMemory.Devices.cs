@@ -49,6 +49,32 @@ public sealed unsafe partial class PhysicalMemory
         HostMemory.Discard(_base + physical, length);
     }
 
+    // What devices have in their pages, for when everything below is mapped anew.
+    private List<(ulong Page, byte[] Content)> ContentOfDevices()
+    {
+        List<(ulong Page, byte[] Content)> pages = [];
+        foreach (DeviceRange range in _devices)
+        {
+            for (ulong page = range.Start; page < range.Start + range.Length; page += PageSize)
+            {
+                if (!IsZero(_base + page, PageSize))
+                {
+                    pages.Add((page, new ReadOnlySpan<byte>(_base + page, (int)PageSize).ToArray()));
+                }
+            }
+        }
+
+        return pages;
+    }
+
+    private void PutBack(List<(ulong Page, byte[] Content)> pages)
+    {
+        foreach ((ulong page, byte[] content) in pages)
+        {
+            content.CopyTo(new Span<byte>(_base + page, (int)PageSize));
+        }
+    }
+
     private DeviceRange? DeviceAt(ulong physical)
     {
         foreach (DeviceRange range in _devices)

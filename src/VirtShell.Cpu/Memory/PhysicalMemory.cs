@@ -34,6 +34,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
             throw new ArgumentOutOfRangeException(nameof(ramBytes), ramBytes, "RAM is a multiple of 4 KiB from 64 KiB to 1 TiB.");
         }
 
+        HostLimits.ReserveMappings(HostLimits.MappingsOfMachine);
         RamBytes = ramBytes;
         LowRamBytes = Math.Min(ramBytes, LowLimit);
         HighRamBytes = ramBytes - LowRamBytes;
@@ -137,36 +138,6 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         }
     }
 
-    /// <summary>Begins to take note of which pages are written, or begins anew: none is dirty.</summary>
-    /// <remarks>Costs the first store to each page thereafter a slow path, and nothing else.</remarks>
-    public void BeginDirtyPages()
-    {
-        for (ulong page = 0; page < Top / PageSize; page++)
-        {
-            if ((_kinds[page] & (byte)PageKinds.Ram) != 0)
-            {
-                _kinds[page] |= (byte)PageKinds.Clean;
-            }
-        }
-
-        TellMappingChanged(0, Top);
-    }
-
-    /// <summary>Guest-physical addresses of the RAM pages written since <see cref="BeginDirtyPages"/> (all RAM, where it was never called), in order, by guests, devices and loading alike. Memory of devices is not among them.</summary>
-    public IReadOnlyList<ulong> DirtyPages()
-    {
-        List<ulong> pages = [];
-        for (ulong page = 0; page < Top / PageSize; page++)
-        {
-            if ((_kinds[page] & (byte)(PageKinds.Ram | PageKinds.Clean)) == (byte)PageKinds.Ram && DeviceAt(page * PageSize) is null)
-            {
-                pages.Add(page * PageSize);
-            }
-        }
-
-        return pages;
-    }
-
     /// <summary>Reads memory for a device (DMA). Bytes outside RAM, ROM and devices' memory read as 0xFF. Gives false where any did.</summary>
     public bool Read(ulong physical, Span<byte> destination)
     {
@@ -256,9 +227,6 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     public void WriteUInt64(ulong physical, ulong value) => Write(physical, new ReadOnlySpan<byte>(&value, 8));
 
-    /// <summary>Guest memory that the host has had to give so far, in bytes; 0 where the host cannot tell.</summary>
-    public ulong ResidentBytes() => HostMemory.Resident(_base, LowRamBytes) + (HighRamBytes == 0 ? 0 : HostMemory.Resident(_base + FourGiB, HighRamBytes));
-
     /// <summary>A 64-bit FNV-1a-like hash of all RAM, for comparing runs. Memory of devices is their state, and not in it.</summary>
     public ulong Hash()
     {
@@ -285,6 +253,11 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     /// <summary>Makes all RAM read as zeros, as after a power cycle; ROM and devices' memory stay.</summary>
     public void ClearRam()
     {
+        if (_image is not null)
+        {
+            LeaveImage();
+        }
+
         for (ulong page = 0; page < Top; page += PageSize)
         {
             ulong start = page;
@@ -312,7 +285,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static bool IsZero(byte* start, ulong length) => !new ReadOnlySpan<ulong>(start, (int)(length / 8)).ContainsAnyExcept(0UL);
+    internal static bool IsZero(byte* start, ulong length) => !new ReadOnlySpan<ulong>(start, (int)(length / 8)).ContainsAnyExcept(0UL);
 
     private void Change(ulong physical, ulong length, PageKinds kind)
     {
@@ -348,6 +321,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         {
             HostMemory.Release(_base, Top);
             HostMemory.Release(_kinds, Top / PageSize);
+            ReleaseNotes();
             _base = null;
             _kinds = null;
         }

@@ -225,6 +225,17 @@ internal sealed unsafe class TlbContext : IDisposable
         }
     }
 
+    /// <summary>Takes write permission out of every entry.</summary>
+    public void ProtectAll()
+    {
+        for (int i = 0; i < _filledCount; i++)
+        {
+            TlbEntry* e = Entry(_filled[i]);
+            DropCopies(e);
+            e->TagWrite = Unused(_filled[i]);
+        }
+    }
+
     /// <summary>Host memory that its entries take, in bytes; jump tables are counted with their memory. From any thread.</summary>
     public ulong HostBytes()
     {

@@ -21,6 +21,12 @@ internal static class Cpuid
 
     public const uint ExtendedBase = 0x8000_0000;
 
+    /// <summary>Features, and the initial APIC ID.</summary>
+    public const uint FeaturesLeaf = 1;
+
+    /// <summary>Extended topology, and the x2APIC ID.</summary>
+    public const uint TopologyLeaf = 0xB;
+
     /// <summary>XSAVE area: 512 bytes of FXSAVE image and a 64-byte header, then the AVX component.</summary>
     public const uint XsaveLegacySize = 576;
     public const uint XsaveAvxSize = 256;
@@ -111,7 +117,7 @@ internal static class Cpuid
             case 0:
                 CpuidLeaf vendor = FromText(MaxBasic(model), Vendor);
                 return new CpuidLeaf(vendor.Eax, vendor.Ebx, vendor.Edx, vendor.Ecx);
-            case 1:
+            case FeaturesLeaf:
                 return Features(model);
             case 2:
                 // FFh: cache parameters are in leaf 4; F0h: 64-byte prefetch.
@@ -123,7 +129,7 @@ internal static class Cpuid
                 return new CpuidLeaf(4, 0, 0, 0);
             case 7:
                 return Structured(model, subleaf);
-            case 0xB:
+            case TopologyLeaf:
                 return Topology(subleaf);
             case 0xD:
                 return Xsave(model, subleaf, xcr0);

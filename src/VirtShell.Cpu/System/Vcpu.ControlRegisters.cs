@@ -67,7 +67,11 @@ public sealed unsafe partial class Vcpu
 
         s->Cr0 = value;
         s->Efer = efer;
-        if ((changed & (ControlBits.Cr0Paging | ControlBits.Cr0Protection | ControlBits.Cr0WriteProtect)) != 0)
+
+        // Without paging a linear address is the physical one in every mode: programs that go to real mode and back for each
+        // call of the BIOS keep what is known of their pages.
+        bool isMappedAnew = (changed & ControlBits.Cr0Paging) != 0 || (paging && (changed & ControlBits.Cr0WriteProtect) != 0);
+        if (isMappedAnew)
         {
             Mmu.FlushAll();
         }

@@ -1,17 +1,19 @@
+using VirtShell.State;
+
 namespace VirtShell.Harness.Console;
 
 /// <summary>
 /// Takes Linux kernel messages out of a character stream, also where they break into the middle of a line: from
 /// <c>[    1.234567] </c> to the end of that line. What only begins like one is held back until it proves not to be.
 /// </summary>
-internal sealed class KernelMessageFilter
+internal sealed class KernelMessageFilter : IStateful
 {
     /// <summary>printk's time stamp has six digits after the point (kernel/printk/printk.c prints "[%5lu.%06lu]").</summary>
     private const int FractionDigits = 6;
 
     private const int LongestStamp = 24;
 
-    private enum State
+    private enum Place
     {
         Text,
         Seconds,
@@ -23,7 +25,7 @@ internal sealed class KernelMessageFilter
     private readonly TextStream target;
     private readonly char[] held = new char[LongestStamp];
     private readonly long[] heldOrigin = new long[LongestStamp];
-    private State state;
+    private Place place;
     private int heldCount;
     private int digits;
 
@@ -34,44 +36,44 @@ internal sealed class KernelMessageFilter
 
     public void Append(char c, long byteNumber)
     {
-        switch (state)
+        switch (place)
         {
-            case State.Message:
+            case Place.Message:
                 if (c == '\n')
                 {
-                    state = State.Text;
+                    place = Place.Text;
                 }
 
                 return;
-            case State.Text:
+            case Place.Text:
                 if (c == '[')
                 {
                     Hold(c, byteNumber);
-                    state = State.Seconds;
+                    place = Place.Seconds;
                     digits = 0;
                     return;
                 }
 
                 target.Append(c, byteNumber);
                 return;
-            case State.Seconds when c == ' ' && digits == 0:
+            case Place.Seconds when c == ' ' && digits == 0:
                 break;
-            case State.Seconds when char.IsAsciiDigit(c):
+            case Place.Seconds when char.IsAsciiDigit(c):
                 digits++;
                 break;
-            case State.Seconds when c == '.' && digits > 0:
-                state = State.Fraction;
+            case Place.Seconds when c == '.' && digits > 0:
+                place = Place.Fraction;
                 digits = 0;
                 break;
-            case State.Fraction when char.IsAsciiDigit(c):
+            case Place.Fraction when char.IsAsciiDigit(c):
                 digits++;
                 break;
-            case State.Fraction when c == ']' && digits == FractionDigits:
-                state = State.AfterStamp;
+            case Place.Fraction when c == ']' && digits == FractionDigits:
+                place = Place.AfterStamp;
                 break;
-            case State.AfterStamp when c is ' ' or '[':
+            case Place.AfterStamp when c is ' ' or '[':
                 heldCount = 0;
-                state = State.Message;
+                place = Place.Message;
                 return;
             default:
                 Release();
@@ -98,7 +100,22 @@ internal sealed class KernelMessageFilter
         }
 
         heldCount = 0;
-        state = State.Text;
+        place = Place.Text;
+    }
+
+    public void Describe(StateVisitor visitor)
+    {
+        int part = (int)place;
+        visitor.Value("place", ref part, 0, (int)Place.Message);
+        visitor.Array<char>("held", held);
+        visitor.Array<long>("held-origin", heldOrigin);
+        visitor.Value("held-count", ref heldCount, 0, LongestStamp);
+        visitor.Value("digits", ref digits, 0, LongestStamp);
+        place = (Place)part;
+        if (place is Place.Text or Place.Message && heldCount > 0)
+        {
+            throw visitor.Damaged($"'{visitor.Path}' holds back what it has no reason to.");
+        }
     }
 
     private void Hold(char c, long byteNumber)

@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Harness.Model;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Console;
 
@@ -9,7 +10,7 @@ namespace VirtShell.Harness.Console;
 /// pauses. So an expression costs about as much as the output is long, however it comes, and where it matches is a function
 /// of the characters and of the pauses between them alone.
 /// </summary>
-internal sealed class StreamMatcher
+internal sealed class StreamMatcher : IStateful
 {
     /// <summary>The output has paused when nothing came for this long, in nanoseconds of guest time.</summary>
     public const long Pause = 1_000_000;
@@ -22,7 +23,7 @@ internal sealed class StreamMatcher
 
     private readonly TextStream stream;
     private readonly TextPattern pattern;
-    private readonly long from;
+    private long from;
     private long next;
     private long lineStart;
     private long looked;
@@ -38,6 +39,7 @@ internal sealed class StreamMatcher
     }
 
     /// <summary>Position just after the match, once there is one.</summary>
+    [NotState("Who has found it looks no further.")]
     public long MatchEnd { get; private set; } = -1;
 
     /// <summary>Looks at what has come since the last call.</summary>
@@ -67,6 +69,15 @@ internal sealed class StreamMatcher
         }
 
         return MatchEnd >= 0;
+    }
+
+    /// <summary>Once the stream is there.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        visitor.Value("from", ref from, 0, stream.End);
+        visitor.Value("next", ref next, 0, stream.End);
+        visitor.Value("line-start", ref lineStart, 0, stream.End);
+        visitor.Value("looked", ref looked, 0, stream.End);
     }
 
     private void AdvanceLine()
@@ -122,7 +133,7 @@ internal sealed class StreamMatcher
 }
 
 /// <summary>Finds a pattern in either of a port's streams, whichever shows it first.</summary>
-internal sealed class ConsoleMatcher
+internal sealed class ConsoleMatcher : IStateful
 {
     private readonly ConsoleText text;
     private readonly StreamMatcher clean;
@@ -140,10 +151,18 @@ internal sealed class ConsoleMatcher
     }
 
     /// <summary>Bytes from <c>fromByte</c> on that were no longer held when the search began.</summary>
-    public long Missed { get; }
+    public long Missed { get; private set; }
 
     /// <summary>Number of the byte after the match, once there is one.</summary>
+    [NotState("Who has found it looks no further.")]
     public long MatchEndByte { get; private set; } = -1;
+
+    public void Describe(StateVisitor visitor)
+    {
+        Missed = visitor.Value("missed", Missed);
+        visitor.Part("clean", clean);
+        visitor.Part("user", user);
+    }
 
     /// <param name="pausing">Whether the output pauses now, or has ended.</param>
     public bool Advance(bool pausing = false)

@@ -1,5 +1,8 @@
 using System;
 using System.Collections.Generic;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Console;
 
@@ -7,14 +10,16 @@ namespace VirtShell.Harness.Console;
 /// Characters in the order in which they came, with the number of the byte that each came from. Only the last part is
 /// held; positions are absolute and stay valid when the beginning is dropped.
 /// </summary>
-internal sealed class TextStream
+internal sealed class TextStream : IStateful
 {
     /// <summary>The most characters held; then the older half goes.</summary>
     private const int Capacity = 1 << 20;
 
-    private char[] text = new char[4096];
-    private long[] origin = new long[4096];
-    private bool[] afterPause = new bool[4096];
+    private const int SmallestRoom = 4096;
+
+    private char[] text = new char[SmallestRoom];
+    private long[] origin = new long[SmallestRoom];
+    private bool[] afterPause = new bool[SmallestRoom];
     private bool pausing;
     private int count;
     private long dropped;
@@ -97,6 +102,44 @@ internal sealed class TextStream
     {
         string[] all = Slice(Math.Max(dropped, End - 8192), End).TrimEnd().ToString().Split('\n');
         return all.Length <= lines ? all : all[^lines..];
+    }
+
+    public void Describe(StateVisitor visitor)
+    {
+        byte[] characters = MemoryMarshal.AsBytes(text.AsSpan(0, count)).ToArray();
+        byte[] origins = MemoryMarshal.AsBytes(origin.AsSpan(0, count)).ToArray();
+        byte[] pauses = MemoryMarshal.AsBytes(afterPause.AsSpan(0, count)).ToArray();
+        visitor.Value("dropped", ref dropped, 0, long.MaxValue / 2);
+        bool loaded = visitor.Bytes("text", ref characters, Capacity * sizeof(char));
+        visitor.Bytes("origin", ref origins, Capacity * sizeof(long));
+        visitor.Bytes("after-pause", ref pauses, Capacity);
+        if (loaded)
+        {
+            Take(visitor, characters, origins, pauses);
+        }
+
+        visitor.Value("pausing", ref pausing);
+        visitor.Value("line-start", ref lineStart, 0, End);
+    }
+
+    private void Take(StateVisitor visitor, byte[] characters, byte[] origins, byte[] pauses)
+    {
+        if (characters.Length % sizeof(char) != 0 || origins.Length != characters.Length / sizeof(char) * sizeof(long) || pauses.Length != characters.Length / sizeof(char))
+        {
+            throw visitor.Damaged($"'{visitor.Path}' has {characters.Length} bytes of text, {origins.Length} of origins and {pauses.Length} of pauses.");
+        }
+
+        count = pauses.Length;
+        int room = Math.Max(SmallestRoom, (int)BitOperations.RoundUpToPowerOf2((uint)count));
+        text = new char[room];
+        origin = new long[room];
+        afterPause = new bool[room];
+        MemoryMarshal.Cast<byte, char>(characters).CopyTo(text);
+        MemoryMarshal.Cast<byte, long>(origins).CopyTo(origin);
+        for (int i = 0; i < count; i++)
+        {
+            afterPause[i] = pauses[i] != 0;
+        }
     }
 
     private void Grow()

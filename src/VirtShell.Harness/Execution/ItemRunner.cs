@@ -18,13 +18,13 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
 {
     private const int LongestVmName = 80;
 
-    public async Task<ItemResult> RunAsync(ItemInfo info, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, Action<ItemProgress> report, CancellationToken cancellation)
+    public async Task<ItemResult> RunAsync(ItemInfo info, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, ScreenReferences references, Action<ItemProgress> report, CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
         var draft = new ItemResult { Item = info, Outcome = Outcome.Cancelled, Message = "The run was cut short.", Configuration = Configuration(item.Test.Vm, options) };
         try
         {
-            ItemResult result = await RunItemAsync(draft, item, suite, baseline, report, cancellation).ConfigureAwait(false);
+            ItemResult result = await RunItemAsync(draft, item, suite, baseline, references, report, cancellation).ConfigureAwait(false);
             return result with { Duration = Stopwatch.GetElapsedTime(start) };
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -38,14 +38,14 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         }
     }
 
-    private async Task<ItemResult> RunItemAsync(ItemResult draft, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, Action<ItemProgress> report, CancellationToken cancellation)
+    private async Task<ItemResult> RunItemAsync(ItemResult draft, LoadedItem item, LoadedSuite suite, BaselineFile? baseline, ScreenReferences references, Action<ItemProgress> report, CancellationToken cancellation)
     {
         TestSpec test = item.Test;
         var runner = new GuestRun(host, suite.Folder, disks, options.Engine);
         string vmName = VmName(draft.Item);
         var hostTimeLimit = TimeSpan.FromTicks((long)(test.Limits.HostTime / 100 * Math.Max(options.HostTimeScale, 0.01)));
         IReadOnlyList<TextPattern> never = Judge.NeverPatterns(test);
-        var driver = new ScriptDriver(test, item.Name, never);
+        var driver = new ScriptDriver(test, item.Name, never, references);
 
         GuestOutcome run = await runner.RunAsync(vmName, test.Vm, driver, Judge.DetectsPanics(test), hostTimeLimit, Watch(driver, test, report), cancellation).ConfigureAwait(false);
         if (run.Cancelled)
@@ -80,7 +80,7 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
             var check = new NeighbourCheck(runner, test, vmName, hostTimeLimit);
             IReadOnlyList<AssertionResult> results = await check.RunAsync(
                 run,
-                (name, token) => runner.RunAsync(name, test.Vm, new ScriptDriver(test, item.Name, never), Judge.DetectsPanics(test), hostTimeLimit, watch: null, token),
+                (name, token) => runner.RunAsync(name, test.Vm, new ScriptDriver(test, item.Name, never, references), Judge.DetectsPanics(test), hostTimeLimit, watch: null, token),
                 cancellation).ConfigureAwait(false);
             foreach (AssertionResult result in results)
             {
@@ -194,6 +194,16 @@ internal sealed class ItemRunner(VmHost host, GeneratedDisks disks, SuiteRunOpti
         {
             DiskSpec disk = spec.Disks[i];
             Add($"disk {i + 1}", $"{(disk.IsGenerated ? $"{Units.FormatSize(disk.Generate)} generated from seed {disk.Seed}" : disk.Disk.Source)}, {disk.Disk.Access}");
+        }
+
+        for (int i = 0; i < vm.Cds.Count; i++)
+        {
+            Add($"CD {i + 1}", vm.Cds[i].Source ?? "empty");
+        }
+
+        for (int i = 0; i < vm.Floppies.Count; i++)
+        {
+            Add($"floppy {i + 1}", vm.Floppies[i].Source is { } image ? $"{image}, {vm.Floppies[i].Access}" : "empty");
         }
 
         return result;

@@ -25,6 +25,14 @@ internal static class Sources
     /// <summary>The image files that an item's guest writes, and those that it only uses, by full path.</summary>
     public static IEnumerable<(string Path, bool Writes)> Images(LoadedItem item, LoadedSuite suite)
     {
+        foreach (FloppySpec floppy in item.Test.Neighbours.Select(n => n.Vm).Prepend(item.Test.Vm).SelectMany(v => v.Floppies))
+        {
+            if (floppy.Drive.Source is { } source && PathOf(source, suite.Folder) is { } path)
+            {
+                yield return (Real(path), floppy.Drive.Access == DiskAccess.ReadWrite);
+            }
+        }
+
         foreach (DiskSpec disk in item.Test.Neighbours.Select(n => n.Vm).Prepend(item.Test.Vm).SelectMany(v => v.Disks))
         {
             if (!disk.IsGenerated && PathOf(disk.Disk.Source, suite.Folder) is { } path)

@@ -37,9 +37,37 @@ internal sealed class StepKind : Kind<StepSpec>
             .With("timeout", "Limit in guest time, for the prompt and for the command each.", Kinds.Duration, (t, v) => t.Timeout = v), "run"),
         Make("wait", bare: false, Common(new ObjectKind<WaitSpec>("step-wait", "the step wait", "Lets guest time pass; under the virtual clock this costs an idle guest nothing."))
             .With("wait", "How long, in guest time.", Kinds.Duration, (t, v) => t.Duration = v, required: true), "wait"),
+        Make("change-media", bare: false, Common(new ObjectKind<MediumSpec>("step-change-media", "the step change-media", "Puts another image into a CD or floppy drive."))
+            .With("change-media", "The image: a path, apt: or https: source.", Kinds.NonEmptyText, (t, v) => t.Source = v, required: true)
+            .With("drive", "Which drive: cd, cd2 and so on, floppy or floppy2, in the order of the vm. Default cd.", DriveName.Choices, (t, v) => t.Drive = v), "change-media"),
+        Make("eject", bare: false, Common(new ObjectKind<MediumSpec>("step-eject", "the step eject", "Takes the image out of a CD or floppy drive."))
+            .With("eject", "Which drive: cd, cd2 and so on, floppy or floppy2, in the order of the vm.", DriveName.Choices, (t, v) => t.Drive = v, required: true), "eject"),
         Make("stop", bare: true, Common(new ObjectKind<StopSpec>("step-stop", "the step stop", "Presses the power button and, when the guest has not switched itself off within the timeout, pulls the plug."))
             .With("stop", "\"button\" (the step fails where the guest does not react), or \"plug\" (at once). Without a value: button, then plug.", StopMethods, (t, v) => t.Method = v)
             .With("timeout", "How long the guest has, in guest time. Default 30s.", Kinds.Duration, (t, v) => t.Timeout = v), "stop"),
+        Make("screen-expect", bare: true, Common(new ObjectKind<ScreenExpectSpec>("step-screen-expect", "the step screen-expect", "Waits until the screen shows all that is asked for at once. Needs a machine with a display."))
+            .With("screen-expect", "Text, or {regex: ...}, in a row of a text screen. Without a value: what the other keys say.", ScreenStepKinds.OptionalPattern, (t, v) => t.Pattern = v)
+            .With("mode", "\"text\", \"graphics\" or \"blank\".", ScreenStepKinds.Mode, (t, v) => t.Mode = v)
+            .With("size", "Pixels of a graphics mode, columns and rows of a text mode: 640x480.", ScreenStepKinds.Size, (t, v) => t.Size = v)
+            .With("picture", "The name of a stored picture that it must look like. --update-references stores what the screen shows once it stands still.", Kinds.NonEmptyText, (t, v) => t.Picture = v)
+            .With("tolerance", "In how many of 256 bits the picture's hash may differ. Default 10.", ScreenStepKinds.Tolerance, (t, v) => t.Tolerance = v)
+            .With("timeout", "Limit in guest time.", Kinds.Duration, (t, v) => t.Timeout = v)),
+        Make("screenshot", bare: true, Common(new ObjectKind<ScreenshotSpec>("step-screenshot", "the step screenshot", "Puts what the screen shows into the report."))
+            .With("screenshot", "Takes no value.", NoValue, (_, _) => { }), "screenshot"),
+        Make("type", bare: false, Common(new ObjectKind<TypeSpec>("step-type", "the step type", "Types text on the keyboard."))
+            .With("type", "The text; in double quotes \\n, \\t and \\e are keys.", Kinds.Text, (t, v) => t.Text = v, required: true)
+            .With("enter", "Whether to press Enter after it. Default false.", Kinds.Boolean, (t, v) => t.Enter = v)
+            .With("layout", "The keyboard layout that the guest uses. Default us.", ScreenStepKinds.Layout, (t, v) => t.Layout = v), "type"),
+        Make("key", bare: false, Common(new ObjectKind<KeySpec>("step-key", "the step key", "Presses keys together and releases them."))
+            .With("key", "A key, or keys joined by plus signs: enter, f3, ctrl+alt+delete.", ScreenStepKinds.Chord, (t, v) => (t.Words, t.Keys) = v, required: true)
+            .With("times", "How often. Default 1.", ScreenStepKinds.Times, (t, v) => t.Times = v), "key"),
+        Make("mouse", bare: true, Common(new ObjectKind<MouseSpec>("step-mouse", "the step mouse", "Moves the mouse, then presses buttons."))
+            .With("mouse", "Takes no value.", NoValue, (_, _) => { })
+            .With("x", "Counts to the right.", ScreenStepKinds.Counts, (t, v) => t.X = v)
+            .With("y", "Counts down.", ScreenStepKinds.Counts, (t, v) => t.Y = v)
+            .With("wheel", "Steps of the wheel, towards the user.", ScreenStepKinds.Counts, (t, v) => t.Wheel = v)
+            .With("hold", "A button that is down from the movement on; \"none\" lets go.", ScreenStepKinds.HeldButton, (t, v) => t.Hold = v)
+            .With("click", "A button that is pressed and released after the movement.", ScreenStepKinds.Button, (t, v) => t.Click = v), "mouse"),
     ];
 
     private delegate bool Binder(SuiteNode node, Diagnostics diagnostics, out StepSpec step);
@@ -128,7 +156,7 @@ internal sealed class StepKind : Kind<StepSpec>
     private static ObjectKind<T> Common<T>(ObjectKind<T> kind)
         where T : StepSpec, new() => kind.With("title", "Shown in reports instead of the step itself.", Kinds.NonEmptyText, (t, v) => t.Title = v);
 
-    private static Variant Make<T>(string word, bool bare, ObjectKind<T> kind, string required)
+    private static Variant Make<T>(string word, bool bare, ObjectKind<T> kind, string? required = null)
         where T : StepSpec, new() => new(
             word,
             bare,
@@ -141,7 +169,7 @@ internal sealed class StepKind : Kind<StepSpec>
             schema => schema.Reference($"step-{word}", () =>
             {
                 JsonObject body = kind.Body(schema);
-                body["required"] = new JsonArray(required);
+                body["required"] = new JsonArray(required ?? word);
                 return body;
             }));
 }

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Drives;
 
 namespace VirtShell.Harness.Model;
 
@@ -92,6 +93,20 @@ internal static class TestKind
             }
         }
 
+        foreach (MediumSpec medium in test.Steps.OfType<MediumSpec>())
+        {
+            int drives = medium.Drive.Kind == DriveKind.Cd ? test.Vm.Cds.Count : test.Vm.Floppies.Count;
+            if (medium.Drive.Index >= drives)
+            {
+                diagnostics.Add(medium.Mark, $"the vm has no drive {medium.Drive}; add it under \"{(medium.Drive.Kind == DriveKind.Cd ? "cds" : "floppies")}\", an empty one as {{}}");
+            }
+
+            if (medium.Source is { } source)
+            {
+                test.Vm.Sources.Add(new PlacedSource(source, "image", medium.Mark));
+            }
+        }
+
         // Without time stamps nothing tells a kernel's messages from a command's output.
         bool needsStamps = test.Vm.Definition.Kernel is not null && test.Steps.Any(s => s is RunSpec { KeepKernelMessages: false });
         string? stamps = test.Vm.Definition.CommandLine.Split(' ').LastOrDefault(w => w.StartsWith(StampOption, StringComparison.Ordinal));
@@ -114,7 +129,7 @@ internal static class TestKind
                 diagnostics.Add(vm.Mark, "neighbours are compared byte by byte, which needs \"clock: virtual\"");
             }
 
-            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Disk.Access == DiskAccess.ReadWrite)))
+            foreach (VmSpec vm in machines.Where(v => v.Disks.Any(d => d.Disk.Access == DiskAccess.ReadWrite) || v.Floppies.Any(f => f.Drive.Access == DiskAccess.ReadWrite)))
             {
                 diagnostics.Add(vm.Mark, "neighbours are run more than once, so disks need \"access: overlay\" or \"read-only\"");
             }

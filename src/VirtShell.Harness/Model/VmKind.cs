@@ -16,7 +16,7 @@ internal static class VmKind
     public static readonly ObjectKind<InitramfsSpec> Initramfs = new ObjectKind<InitramfsSpec>("initramfs", "an initramfs", "An initramfs built for this machine: later parts replace earlier ones at the same path.")
         .WithSettings(InitramfsSettings.All, t => t.Definition, (t, v) => t.Definition = v);
 
-    public static readonly ObjectKind<DiskSpec> Disk = new ObjectKind<DiskSpec>("disk", "a disk", "A raw disk image on virtio-blk, or generated content.")
+    public static readonly ObjectKind<DiskSpec> Disk = new ObjectKind<DiskSpec>("disk", "a disk", "A raw disk image, or generated content.")
         .Shorthand(Kinds.NonEmptyText, (t, v) => t.Disk = t.Disk with { Source = v })
         .WithSettings(VmDiskSettings.All, t => t.Disk, (t, v) => t.Disk = v)
         .With("generate", "Size of a disk with pseudo-random content; ${{ disk.vda.sha256 }} is its checksum.", Kinds.Size, (t, v) => t.Generate = v)
@@ -25,6 +25,14 @@ internal static class VmKind
         .Check(CheckDisk);
 
     public static readonly ListKind<DiskSpec> Disks = new(Disk, allowSingle: true);
+
+    public static readonly ObjectKind<CdSpec> Cd = new ObjectKind<CdSpec>("cd", "a CD drive", "A CD drive with an ISO image in it, or empty.")
+        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Drive = t.Drive with { Source = v })
+        .WithSettings(VmCdSettings.All, t => t.Drive, (t, v) => t.Drive = v);
+
+    public static readonly ObjectKind<FloppySpec> Floppy = new ObjectKind<FloppySpec>("floppy", "a floppy drive", "A floppy drive with a raw image in it, or empty.")
+        .Shorthand(Kinds.NonEmptyText, (t, v) => t.Drive = t.Drive with { Source = v })
+        .WithSettings(VmFloppySettings.All, t => t.Drive, (t, v) => t.Drive = v);
 
     public static readonly ObjectKind<VmSpec> Vm = new ObjectKind<VmSpec>("vm", "a vm", "The machine: what it boots and what it is made of.")
         .Shorthand(Kinds.NonEmptyText, (t, v) => t.Definition = t.Definition with { Guest = v })
@@ -36,6 +44,8 @@ internal static class VmKind
             {
                 [VmSettings.Initramfs.Name] = (kind, meaning) => kind.With(VmSettings.Initramfs.Name, meaning, Initramfs, (t, v) => t.Definition = t.Definition with { Initramfs = v.Definition }),
                 [VmSettings.Disks.Name] = (kind, meaning) => kind.With(VmSettings.Disks.Name, meaning, Disks, (t, v) => t.Disks = v),
+                [VmSettings.Cds.Name] = (kind, meaning) => kind.With(VmSettings.Cds.Name, meaning, new ListKind<CdSpec>(Cd, allowSingle: true), (t, v) => t.Cds = v),
+                [VmSettings.Floppies.Name] = (kind, meaning) => kind.With(VmSettings.Floppies.Name, meaning, new ListKind<FloppySpec>(Floppy, allowSingle: true), (t, v) => t.Floppies = v),
             })
         .AtMostOne("guest", "kernel")
         .AtMostOne("guest", "firmware")
@@ -91,6 +101,16 @@ internal static class VmKind
             }
         }
 
+        foreach (CdSpec cd in vm.Cds.Where(c => c.Drive.Source is not null))
+        {
+            vm.Sources.Add(new PlacedSource(cd.Drive.Source!, "CD image", cd.Mark));
+        }
+
+        foreach (FloppySpec floppy in vm.Floppies.Where(f => f.Drive.Source is not null))
+        {
+            vm.Sources.Add(new PlacedSource(floppy.Drive.Source!, "floppy image", floppy.Mark));
+        }
+
         if (definition.Initramfs is { } own && mapping?.Find("initramfs") is MappingNode node)
         {
             Add(own.Folder, "folder", node.Find("folder"));
@@ -106,9 +126,9 @@ internal static class VmKind
     private static void CheckVm(VmSpec vm, MappingNode? mapping, SuiteNode node, Diagnostics diagnostics)
     {
         VmDefinition definition = vm.Definition;
-        if (definition.Guest is null && definition.Kernel is null && definition.Firmware is null)
+        if (definition.Guest is null && definition.Kernel is null && definition.Firmware is null && vm.Disks.Count + vm.Cds.Count + vm.Floppies.Count == 0)
         {
-            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest), \"kernel\" (an image) or \"firmware\" (a PC's)");
+            diagnostics.Add(node.Mark, "a vm needs \"guest\" (a bundled guest), \"kernel\" (an image), \"firmware\" (a PC's), or \"disks\", \"cds\" or \"floppies\" that it boots from");
         }
 
         if (definition.Guest is not null && GuestCatalog.Find(definition.Guest) is null)
@@ -127,9 +147,15 @@ internal static class VmKind
             diagnostics.Add(mapping!.Find("firmware")!.Mark, "firmware comes from a path or a package (apt:), not over https:");
         }
 
-        if (VmParts.Problem(definition.Parts, vm.Disks.Count) is { } problem)
+        if (VmParts.Problem(definition.Parts, [.. vm.Disks.Select(d => d.Disk)], definition.Cds.Count, definition.Floppies.Count) is { } problem)
         {
             diagnostics.Add(mapping?.Find("parts")?.Mark ?? node.Mark, Printable.Escape(problem));
+        }
+
+        if (DrivePlaces.Problem([.. vm.Disks.Select(d => d.Disk)], definition.Cds, definition.Floppies.Count) is { } crowded)
+        {
+            SuiteNode? drives = mapping?.Find("cds") ?? mapping?.Find("floppies") ?? mapping?.Find("disks");
+            diagnostics.Add(drives?.Mark ?? node.Mark, Printable.Escape(crowded));
         }
 
         AddSources(vm, mapping);

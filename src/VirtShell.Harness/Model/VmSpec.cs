@@ -1,4 +1,5 @@
 using System.Collections.Generic;
+using System.Linq;
 using VirtShell.Harness.Yaml;
 using VirtShell.Host;
 using VirtShell.Images;
@@ -18,6 +19,26 @@ internal sealed class VmSpec : IPlaced
 
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
 
+    public IReadOnlyList<CdSpec> Cds
+    {
+        get;
+        set
+        {
+            field = value;
+            Definition = Definition with { Cds = [.. value.Select(c => c.Drive)] };
+        }
+    } = [];
+
+    public IReadOnlyList<FloppySpec> Floppies
+    {
+        get;
+        set
+        {
+            field = value;
+            Definition = Definition with { Floppies = [.. value.Select(f => f.Drive)] };
+        }
+    } = [];
+
     /// <summary>Everything that it names outside of the suite, with its place.</summary>
     public List<PlacedSource> Sources { get; } = [];
 }
@@ -30,6 +51,22 @@ internal sealed record PlacedSource(string Source, string What, Mark Mark);
 internal sealed class InitramfsSpec
 {
     public InitramfsDefinition Definition { get; set; } = new();
+}
+
+/// <summary>A CD drive, with its place in the suite.</summary>
+internal sealed class CdSpec : IPlaced
+{
+    public Mark Mark { get; set; }
+
+    public VmCdDrive Drive { get; set; } = new();
+}
+
+/// <summary>A floppy drive, with its place in the suite.</summary>
+internal sealed class FloppySpec : IPlaced
+{
+    public Mark Mark { get; set; }
+
+    public VmFloppyDrive Drive { get; set; } = new();
 }
 
 /// <summary>A disk: an image, or generated content.</summary>

@@ -5,6 +5,7 @@ using System.IO;
 using System.Linq;
 using System.Text;
 using VirtShell.Host;
+using VirtShell.Machine.Display;
 using VirtShell.Settings;
 
 namespace VirtShell.Harness.Reports;
@@ -20,7 +21,7 @@ internal static class HtmlReport
         using var writer = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true) { NewLine = "\n" };
         string title = result.Items.Select(i => i.Item.SuiteName).Distinct().Count() == 1 ? result.Items[0].Item.SuiteName : "VirtShell run";
         writer.WriteLine("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-        writer.WriteLine("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">");
+        writer.WriteLine("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">");
         writer.WriteLine($"<title>{E(title)}</title><style>{HtmlStyle.Css}</style></head><body>");
         WriteSummary(writer, result, title);
         foreach (IGrouping<(string, string), ItemResult> test in result.Items.GroupBy(i => (i.Item.SuiteFile, i.Item.TestName)).Where(g => g.Count() > 1))
@@ -156,10 +157,32 @@ internal static class HtmlReport
                 writer.Write($"<pre>{E(Cut(output, 4000))}</pre>");
             }
 
+            if (step.Screen is { } screen)
+            {
+                WriteScreen(writer, screen);
+            }
+
             writer.WriteLine("</li>");
         }
 
         writer.WriteLine("</ol>");
+    }
+
+    // Text to read and to search, a picture to look at.
+    private static void WriteScreen(TextWriter writer, ScreenSnapshot screen)
+    {
+        writer.Write($"<figure class=\"screen\"><figcaption>{E(screen.ToString())}</figcaption>");
+        if (screen.Picture is { } picture)
+        {
+            writer.Write($"<img alt=\"screen\" src=\"data:image/png;base64,{Convert.ToBase64String(picture.ToPng())}\">");
+        }
+
+        if (screen.Text.Length > 0)
+        {
+            writer.Write($"<details><summary>Text</summary><pre>{E(screen.Text)}</pre></details>");
+        }
+
+        writer.Write("</figure>");
     }
 
     private static void WriteAssertions(TextWriter writer, ItemResult item)

@@ -25,6 +25,7 @@ internal static class HtmlStyle
         .assertions small{display:block;color:var(--soft);overflow-wrap:anywhere}.metrics th{font-weight:500;text-align:left;padding:3px 18px 3px 0;color:var(--soft)}.metrics td{padding:3px 12px 3px 0;font-variant-numeric:tabular-nums}.delta{position:relative;display:inline-block;width:70px;height:8px;margin-right:8px;background:linear-gradient(var(--soft),var(--soft)) center/1px 100% no-repeat var(--bg)}.delta i{position:absolute;top:0;height:100%;background:var(--error)}
         dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:3px 18px;margin:0;font-size:13px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere;font-family:var(--mono)}
         .crash{border-left:3px solid var(--failed);padding-left:14px}.crash mark{background:var(--failed-bg);color:inherit}.serial{margin-top:16px}details summary{cursor:pointer}.serial pre{background:var(--log);color:var(--log-ink)}.quiet,footer{color:var(--soft);font-size:13px}footer{margin-top:40px}
+        .screen{margin:6px 0}.screen img{max-width:100%;border:1px solid var(--soft);border-radius:4px;image-rendering:pixelated}.screen figcaption{color:var(--soft);font-size:13px}
         @media print{body{background:#fff}.item{break-inside:avoid}nav{display:none}}
         """;
 

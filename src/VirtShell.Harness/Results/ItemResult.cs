@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using VirtShell.Host;
+using VirtShell.Machine.Display;
 
 namespace VirtShell.Harness;
 
@@ -91,6 +92,9 @@ public sealed record StepResult
 
     /// <summary>For <c>run</c>: the command's exit status; else null.</summary>
     public int? ExitStatus { get; init; }
+
+    /// <summary>What the screen showed at the step's end: of <c>screenshot</c>, and of a step that failed on a machine with a display; else null.</summary>
+    public ScreenSnapshot? Screen { get; init; }
 }
 
 /// <summary>What one assertion came to.</summary>

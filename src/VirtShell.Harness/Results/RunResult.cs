@@ -18,7 +18,7 @@ public sealed record RunResult
     /// <summary>Whether the run was cut short from outside (Ctrl+C).</summary>
     public bool Cancelled { get; init; }
 
-    /// <summary>Baseline files that were written.</summary>
+    /// <summary>Files of baselines and of pictures of screens that were written.</summary>
     public IReadOnlyList<string> UpdatedBaselines { get; init; } = [];
 
     public int Passed => Count(Outcome.Passed);

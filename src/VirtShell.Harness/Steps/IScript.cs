@@ -1,7 +1,9 @@
 using System.Collections.Generic;
+using System.Runtime.InteropServices;
 using VirtShell.Harness.Console;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Steps;
 
@@ -20,7 +22,7 @@ internal interface IScript
 }
 
 /// <summary>One serial port, as the script knows it.</summary>
-internal sealed class PortState(Outlet outlet)
+internal sealed class PortState(Outlet outlet) : IStateful
 {
     public Outlet Outlet { get; } = outlet;
 
@@ -46,4 +48,20 @@ internal sealed class PortState(Outlet outlet)
 
     /// <summary>Number of the first byte that came after the last input: an older prompt is stale.</summary>
     public long PromptFloor { get; set; }
+
+    public void Describe(StateVisitor visitor)
+    {
+        byte[] pauses = MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(Pauses)).ToArray();
+        if (visitor.Bytes("pauses", ref pauses, int.MaxValue))
+        {
+            Pauses.Clear();
+            Pauses.AddRange(MemoryMarshal.Cast<byte, long>(pauses));
+        }
+
+        LastByteAt = visitor.Value("last-byte-at", LastByteAt);
+        IsInUse = visitor.Value("in-use", IsInUse);
+        Cursor = visitor.Value("cursor", Cursor);
+        PromptFloor = visitor.Value("prompt-floor", PromptFloor);
+        visitor.Part("text", Text);
+    }
 }

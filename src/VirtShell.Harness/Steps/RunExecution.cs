@@ -1,10 +1,12 @@
 using System;
 using System.Globalization;
 using System.Linq;
+using System.Runtime.InteropServices;
 using VirtShell.Harness.Console;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Steps;
 
@@ -33,6 +35,7 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     private long outputStart;
     private long outputPosition;
     private string? head;
+    [NotState("Known when the step is done.")]
     private bool isCut;
 
     private enum Phase
@@ -85,12 +88,40 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         }
     }
 
+    public override void Describe(StateVisitor visitor)
+    {
+        int part = (int)phase;
+        visitor.Value("phase", ref part, 0, (int)Phase.End);
+        phase = (Phase)part;
+        visitor.Value("deadline", ref deadline);
+        visitor.Value("quiet-at", ref quietAt);
+        visitor.Value("changed-at", ref changedAt);
+        visitor.Value("user-seen", ref userSeen);
+        visitor.Value("output-start", ref outputStart, min: 0);
+        visitor.Value("output-position", ref outputPosition, min: 0);
+
+        // As UTF-16: half of a character may be at its end.
+        byte[] kept = MemoryMarshal.AsBytes(head.AsSpan()).ToArray();
+        if (visitor.Bytes("head", ref kept, HeadLength * sizeof(char)))
+        {
+            head = kept.Length == 0 ? null : new string(MemoryMarshal.Cast<byte, char>(kept));
+        }
+
+        if (phase != Phase.Prompt)
+        {
+            matcher = visitor.IsLoading ? new ConsoleMatcher(State.Text, phase == Phase.Begin ? BeginPattern : EndPattern, 0) : matcher;
+            visitor.Part("matcher", matcher!);
+        }
+    }
+
     protected override string AfterPanic(string panic) => panic.Contains("Attempted to kill init", StringComparison.Ordinal)
         ? ". The shell is the guest's first process and the command ended it; put the command in parentheses, and only the subshell ends."
         : ".";
 
     /// <summary>Whether it names a word that ends a shell; enough for a hint.</summary>
     private bool EndsItsShell => spec.Command.Split([' ', '\t', '\n', ';', '&', '|'], StringSplitOptions.RemoveEmptyEntries).Any(w => w is "exit" or "exec" or "logout");
+
+    private TextPattern BeginPattern => TextPattern.FromText(command.BeginMarker);
 
     /// <summary>The end marker with its status; a regular expression, because the status' length is open.</summary>
     private TextPattern EndPattern => TextPattern.FromRegex($"{command.EndMarker}[0-9]+:");
@@ -174,7 +205,7 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         long from = State.Text.ByteCount;
         deadline = Script.Control.GuestTime + limit;
         Script.SetStepAlarm(deadline);
-        matcher = new ConsoleMatcher(State.Text, TextPattern.FromText(command.BeginMarker), from);
+        matcher = new ConsoleMatcher(State.Text, BeginPattern, from);
         Script.Send(Port, command.Typed);
     }
 

@@ -1,11 +1,14 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Text;
 using VirtShell.Harness.Console;
+using VirtShell.Harness.Execution;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
 using VirtShell.Settings;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Steps;
 
@@ -27,12 +30,20 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     /// <summary>Of a longer line only the end is looked at for what must not appear; printk's longest is 1,024 characters.</summary>
     private const int LongestForbiddenLine = 16 * 1024;
 
+    private const string WaitingForEnd = "waiting for the guest to end";
+    private const int LongestText = 64 << 20;
+
+    [NotState("The suite says it.")]
     private readonly TestSpec test;
     private readonly string salt;
+    [NotState("The suite says it.")]
     private readonly IReadOnlyList<TextPattern> never;
+    [NotState("The suite says it.")]
+    private readonly ScreenReferences references;
     private readonly Dictionary<Outlet, PortState> ports = [];
     private readonly List<StepResult> results = [];
     private readonly List<ForbiddenLine> forbidden = [];
+    [NotState("Given with each call.")]
     private IGuestControl control = null!;
     private StepExecution? current;
     private int index;
@@ -43,14 +54,20 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private long aftermathAlarm = long.MaxValue;
     private long quietAlarm = long.MaxValue;
     private long armed = long.MaxValue;
+    [NotState("Within a call.")]
     private bool advancing;
+    [NotState("A run that ends is not saved.")]
     private bool turnedOff;
+    [NotState("What this process wants.")]
     private volatile bool abandoned;
+    [NotState("Follows from the step.")]
     private volatile string activity = "starting";
+    [NotState("Follows from the step.")]
     private volatile int stepsDone;
 
-    public ScriptDriver(TestSpec test, string salt, IReadOnlyList<TextPattern> never)
+    public ScriptDriver(TestSpec test, string salt, IReadOnlyList<TextPattern> never, ScreenReferences? references = null)
     {
+        this.references = references ?? ScreenReferences.None;
         this.test = test;
         this.salt = salt;
         this.never = never;
@@ -61,9 +78,11 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     public IReadOnlyList<ForbiddenLine> Forbidden => forbidden;
 
     /// <summary>Whether the run reached its limit of guest time.</summary>
+    [NotState("A run that ends is not saved.")]
     public bool TimedOut { get; private set; }
 
     /// <summary>Whether the run reached its limit of serial output.</summary>
+    [NotState("A run that ends is not saved.")]
     public bool SerialLimitReached { get; private set; }
 
     /// <summary>What it is doing, for progress displays; from any thread.</summary>
@@ -75,7 +94,10 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     public IGuestControl Control => control;
 
     /// <summary>A regular expression of the suite that took too long, which ended the run; else null.</summary>
+    [NotState("A run that ends is not saved.")]
     public PatternTimeoutException? Mistake { get; private set; }
+
+    public string Kind => "script";
 
     /// <summary>The run is being turned off from outside, on any thread: nothing that the guest still sends is looked at.</summary>
     public void Abandon() => abandoned = true;
@@ -97,6 +119,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnSerial(IGuestControl control1, Outlet port, byte value)
     {
+        control = control1;
         if (turnedOff || abandoned)
         {
             return;
@@ -114,6 +137,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnAlarm(IGuestControl control1)
     {
+        control = control1;
         if (turnedOff || abandoned)
         {
             return;
@@ -131,6 +155,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnEnd(IGuestControl control1, VmEndKind end)
     {
+        control = control1;
         try
         {
             TakeEnd(end);
@@ -141,6 +166,55 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         }
 
         activity = "judging";
+    }
+
+    /// <summary>Where the script has got to: what came on each port, what the steps so far came to, and what the present one knows.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        Same(visitor, "test", salt);
+        Same(visitor, "steps", string.Join('\n', test.Steps.Select(static step => step.Description)));
+        Same(visitor, "never", string.Join('\n', never));
+        visitor.Value("index", ref index, 0, test.Steps.Count);
+        visitor.Value("started-at", ref startedAt);
+        visitor.Value("start-instructions", ref startInstructions);
+        visitor.Value("step-alarm", ref stepAlarm);
+        visitor.Value("overall-alarm", ref overallAlarm);
+        visitor.Value("aftermath-alarm", ref aftermathAlarm);
+        visitor.Value("quiet-alarm", ref quietAlarm);
+        visitor.Value("armed", ref armed);
+        ScriptRecords.Describe(visitor, results);
+        ScriptRecords.Describe(visitor, forbidden, never);
+        DescribePorts(visitor);
+        if (visitor.Value("in-step", current is not null) && index < test.Steps.Count)
+        {
+            visitor.Part("step", current ??= Create(test.Steps[index]));
+        }
+
+        stepsDone = index;
+        activity = current is null ? WaitingForEnd : Describe(test.Steps[index]);
+    }
+
+    private static void Same(StateVisitor visitor, string name, string here)
+    {
+        string? saved = here;
+        if (visitor.Text(name, ref saved, LongestText) && (saved ?? string.Empty) != here)
+        {
+            throw visitor.Refused($"It was saved of another test, or one with other steps: its {name} {(name == "test" ? $"is '{saved}', not '{here}'" : "differ")}. Run the test anew.");
+        }
+    }
+
+    private void DescribePorts(StateVisitor visitor)
+    {
+        string? names = string.Join(',', ports.Keys.Select(static outlet => outlet.Name).Order(StringComparer.Ordinal));
+        visitor.Text("ports", ref names, byte.MaxValue);
+        foreach (string name in (names ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (Outlet.All.FirstOrDefault(outlet => outlet.Name == name) is { } outlet)
+            {
+                visitor.Part("port-" + name, Port(outlet));
+            }
+        }
     }
 
     private void EndBy(PatternTimeoutException mistake)
@@ -339,10 +413,10 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             }
 
             StepSpec step = test.Steps[index];
-            activity = $"step {index + 1} of {test.Steps.Count}: {step.Description}";
+            activity = Describe(step);
             startedAt = control.GuestTime;
             startInstructions = control.Instructions;
-            current = StepExecution.Create(step, this, test, $"{salt}#{index}");
+            current = Create(step);
             current.Begin();
             if (current is { Outcome: null, LooksInPauses: true })
             {
@@ -362,6 +436,10 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         Arm();
     }
 
+    private string Describe(StepSpec step) => $"step {index + 1} of {test.Steps.Count}: {step.Description}";
+
+    private StepExecution Create(StepSpec step) => StepExecution.Create(step, this, test, $"{salt}#{index}", references, salt);
+
     private Outcome Record(StepExecution step)
     {
         Outcome outcome = step.Outcome ?? Outcome.Failed;
@@ -376,6 +454,9 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             Instructions = control.Instructions - startInstructions,
             Output = step.Output,
             ExitStatus = step.ExitStatus,
+
+            // What went wrong is often to be seen.
+            Screen = step.Screen ?? (outcome == Outcome.Passed ? null : control.CaptureScreen(withPicture: true)),
         });
         index++;
         stepsDone = index;
@@ -388,7 +469,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         bool waits = test.Assert.End.Count > 0 ? Exists(test.Assert.End) : test.Steps.Count == 0 || (test.Steps.Count == 1 && test.Steps[0] is BootSpec);
         if (waits)
         {
-            activity = "waiting for the guest to end";
+            activity = WaitingForEnd;
             return;
         }
 

@@ -1,14 +1,17 @@
 using System;
 using System.Linq;
+using VirtShell.Harness.Execution;
 using VirtShell.Harness.Model;
 using VirtShell.Host;
 using VirtShell.Machine;
+using VirtShell.Machine.Display;
 using VirtShell.Settings;
+using VirtShell.State;
 
 namespace VirtShell.Harness.Steps;
 
 /// <summary>A step in progress: a state machine that is told of output, alarms and the end, all on the VM's thread.</summary>
-internal abstract class StepExecution(IScript script)
+internal abstract class StepExecution(IScript script) : IStateful
 {
     /// <summary>Lines of serial output in a failure's message.</summary>
     private const int TailLines = 12;
@@ -16,18 +19,27 @@ internal abstract class StepExecution(IScript script)
     /// <summary>A panic's own report, with registers and stack, has fewer lines than this.</summary>
     private const int PanicLines = 120;
 
+    private const string DoneIsRecorded = "A step that is done is recorded at once.";
+
     private const string PanicWords = "Kernel panic - not syncing: ";
 
     protected IScript Script { get; } = script;
 
     /// <summary>Null while it is in progress.</summary>
+    [NotState(DoneIsRecorded)]
     public Outcome? Outcome { get; private set; }
 
+    [NotState(DoneIsRecorded)]
     public string Message { get; private set; } = string.Empty;
 
+    [NotState(DoneIsRecorded)]
     public string? Output { get; protected set; }
 
+    [NotState(DoneIsRecorded)]
     public int? ExitStatus { get; protected set; }
+
+    /// <summary>What the screen showed, where the step looked for the report.</summary>
+    public ScreenSnapshot? Screen { get; protected set; }
 
     /// <summary>The serial port that it works on.</summary>
     public virtual Outlet Port => Outlet.Com1;
@@ -53,6 +65,11 @@ internal abstract class StepExecution(IScript script)
 
     /// <summary>The guest's run ended while it was in progress.</summary>
     public virtual void OnEnd(string how) => Fail(PanicLine() is { } panic ? $"The kernel panicked {Waiting}: {panic}{AfterPanic(panic)}" : $"The guest's run ended ({how}) {Waiting}.", withTail: true);
+
+    /// <summary>What it knows beside its specification, in place of <see cref="Begin"/> where a run goes on. The ports are there.</summary>
+    public virtual void Describe(StateVisitor visitor)
+    {
+    }
 
     /// <summary>What to do about a panic, where the step knows; begins with a space.</summary>
     protected virtual string AfterPanic(string panic) => string.Empty;
@@ -97,14 +114,18 @@ internal abstract class StepExecution(IScript script)
             : $"The last it sent{SerialPorts.Suffix(Port)}:\n{string.Join('\n', lines.Select(l => $"    {Printable.Log(l)}"))}";
     }
 
-    public static StepExecution Create(StepSpec step, IScript script, TestSpec test, string salt) => step switch
+    public static StepExecution Create(StepSpec step, IScript script, TestSpec test, string salt, ScreenReferences references, string item) => step switch
     {
         BootSpec => new BootExecution(script),
         ExpectSpec expect => new ExpectExecution(script, expect, expect.Timeout ?? test.Limits.Step),
         SendSpec send => new SendExecution(script, send, test.Limits.Step),
         RunSpec run => new RunExecution(script, run, run.Prompt ?? test.Prompt, run.Timeout ?? test.Limits.Step, salt),
         WaitSpec wait => new WaitExecution(script, wait),
+        MediumSpec medium => new MediumExecution(script, medium),
         StopSpec stop => new StopExecution(script, stop),
+        ScreenExpectSpec screen => new ScreenExpectExecution(script, screen, screen.Timeout ?? test.Limits.Step, references, item),
+        ScreenshotSpec => new ScreenshotExecution(script),
+        TypeSpec or KeySpec or MouseSpec => new InputExecution(script, step, test.Limits.Step),
         _ => throw new ArgumentOutOfRangeException(nameof(step), step.GetType().Name),
     };
 }
@@ -158,6 +179,8 @@ internal sealed class SendExecution(IScript script, SendSpec spec, long limit) :
         }
     }
 
+    public override void Describe(StateVisitor visitor) => visitor.Value("deadline", ref deadline);
+
     private void Type()
     {
         Script.Send(spec.Port, spec.Enter ? spec.Text + "\r" : spec.Text);
@@ -172,6 +195,25 @@ internal sealed class WaitExecution(IScript script, WaitSpec spec) : StepExecuti
     public override void Begin() => Script.SetStepAlarm(Script.Control.GuestTime + spec.Duration);
 
     public override void OnAlarm() => Pass();
+}
+
+/// <summary>The medium changes at once; what the guest makes of it is for the next step to see.</summary>
+internal sealed class MediumExecution(IScript script, MediumSpec spec) : StepExecution(script)
+{
+    protected override string Waiting => "while a medium was changed";
+
+    public override void Begin()
+    {
+        try
+        {
+            Script.Control.ChangeMedium(spec.Drive.Kind, spec.Drive.Index, spec.Source);
+            Pass();
+        }
+        catch (VmException e)
+        {
+            Fail(e.Message, withTail: false);
+        }
+    }
 }
 
 internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limit) : StepExecution(script)
@@ -198,6 +240,12 @@ internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limi
     public override void OnPause() => Look(pausing: true);
 
     public override void OnAlarm() => FailByTimeout(limit);
+
+    public override void Describe(StateVisitor visitor)
+    {
+        matcher = visitor.IsLoading ? new Console.ConsoleMatcher(Script.Port(Port).Text, spec.Pattern, 0) : matcher;
+        visitor.Part("matcher", matcher!);
+    }
 
     private void Look(bool pausing)
     {
@@ -245,6 +293,8 @@ internal sealed class StopExecution(IScript script, StopSpec spec) : StepExecuti
     public override void OnEnd(string how) => Pass(plugPulled
         ? spec.Method == StopMethod.Plug ? "The plug was pulled." : $"The guest did not react to the power button within {Units.FormatDuration(Limit)}, so the plug was pulled."
         : $"The guest's run ended: {how}.");
+
+    public override void Describe(StateVisitor visitor) => visitor.Value("plug-pulled", ref plugPulled);
 
     private void PullPlug()
     {

@@ -49,7 +49,7 @@ public sealed class EngineLockstep
             throw new VmException(VmErrorKind.InvalidDefinition, "Engines are compared under the virtual clock: the host's makes no two runs alike.");
         }
 
-        if (definition.Disks.Any(static disk => disk.Access == DiskAccess.ReadWrite))
+        if (definition.Disks.Any(static disk => disk.Access == DiskAccess.ReadWrite) || definition.Floppies.Any(static drive => drive.Access == DiskAccess.ReadWrite))
         {
             throw new VmException(VmErrorKind.InvalidDefinition, "Engines are compared on two machines at once, which cannot both write one disk image. Take it read-only or under an overlay.");
         }
@@ -100,7 +100,7 @@ public sealed class EngineLockstep
             {
                 good = _chunks.Count;
                 _options.Progress?.Invoke(pair.Interpreter.Instructions);
-                if (pair.Interpreter.Instructions - saved >= CheckpointInterval && _definition.Disks.Count == 0)
+                if (pair.Interpreter.Instructions - saved >= CheckpointInterval && _definition.Disks.Count + _definition.Cds.Count + _definition.Floppies.Count == 0)
                 {
                     // The content of disks is in no saved state: with disks everything is run again from power-on.
                     saved = pair.Interpreter.Instructions;

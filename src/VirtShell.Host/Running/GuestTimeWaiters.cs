@@ -1,10 +1,12 @@
 using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
+using VirtShell.State;
 
 namespace VirtShell.Host.Running;
 
 /// <summary>Those on other threads who wait for a run to reach a guest time.</summary>
+[NotState("They wait in this process, for the run that they asked. Times of a run that goes on elsewhere are the same.")]
 internal sealed class GuestTimeWaiters
 {
     private readonly object _gate = new();

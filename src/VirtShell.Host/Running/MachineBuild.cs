@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Threading;
@@ -9,32 +8,39 @@ using VirtShell.Guests;
 using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.Machine.Boards;
-using VirtShell.Storage;
+using VirtShell.State;
 using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 
 /// <summary>What a run is made of: boot images in memory and open disks.</summary>
-internal sealed class MachineBuild : IDisposable
+internal sealed class MachineBuild : IStateful, IDisposable
 {
     // The last second that an RTC can show.
     private static readonly DateTime LastTime = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
 
     private readonly VmDefinition _definition;
     private readonly BootImage _boot;
+    private readonly MachineMedia _media;
+    [NotState("A file, as the boot image is.")]
     private ReadOnlyMemory<byte> _videoRom;
     private DateTime _clockStarted;
 
-    private MachineBuild(VmDefinition definition, BootImage boot, IReadOnlyList<GuardedDisk> disks)
+    private MachineBuild(VmDefinition definition, BootImage boot, MachineMedia media)
     {
         _definition = definition;
         _boot = boot;
-        Disks = disks;
+        _media = media;
     }
 
-    public IReadOnlyList<GuardedDisk> Disks { get; }
+    /// <summary>All images that are open: of disks, and in drives.</summary>
+    public IReadOnlyList<GuardedDisk> Disks => _media.Images;
+
+    /// <summary>The disks, and what is in drives.</summary>
+    public MachineMedia Media => _media;
 
     /// <summary>Where the VM's clock last stood, in UTC or what the guest takes for it; null for nowhere. What a guest writes to its RTC does not count.</summary>
+    [NotState("What was before the run, for its first clock.")]
     public DateTime? ClockStood { get; set; }
 
     /// <summary>See <see cref="VmHost.Built"/>.</summary>
@@ -50,7 +56,8 @@ internal sealed class MachineBuild : IDisposable
         {
             if (definition.Firmware is { } firmware)
             {
-                (boot, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+                (RomBoot rom, videoRom) = FirmwareFiles.Prepare(firmware, definition.BaseFolder, resolver, progress, cancellation);
+                boot = rom with { Order = BootOrderKind.Read(definition.BootOrder) };
             }
             else
             {
@@ -63,21 +70,7 @@ internal sealed class MachineBuild : IDisposable
         }
 
         cancellation.ThrowIfCancellationRequested();
-        List<GuardedDisk> disks = [];
-        try
-        {
-            foreach (VmDisk disk in definition.Disks)
-            {
-                disks.Add(OpenDisk(disk, definition, resolver, progress, cancellation));
-            }
-        }
-        catch
-        {
-            disks.ForEach(disk => disk.Dispose());
-            throw;
-        }
-
-        return new MachineBuild(definition, boot, disks) { _videoRom = videoRom };
+        return new MachineBuild(definition, boot, MachineMedia.Open(definition, resolver, progress, cancellation)) { _videoRom = videoRom };
     }
 
     /// <summary>Bytes of all disks together.</summary>
@@ -90,7 +83,46 @@ internal sealed class MachineBuild : IDisposable
         try
         {
             _clockStarted = _definition.RtcStart.Resolve(DateTimeOffset.UtcNow, ClockStood);
-            Pc machine = new(new MachineConfiguration
+            return Make(engine, static configuration => new Pc(configuration));
+        }
+        catch (MachineBootException e)
+        {
+            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel ?? _definition.Firmware ?? "What is on its drives"}' cannot be booted: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Builds a machine that has not been switched on, for its state to be loaded.</summary>
+    /// <exception cref="VmException">The host is out of memory.</exception>
+    public Pc Blank(EngineKind engine) => Make(engine, Pc.Blank);
+
+    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
+    public void NoteClock(long guestTime)
+    {
+        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
+        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
+        ClockStood = ClockStood is { } before && before > now ? before : now;
+    }
+
+    /// <summary>Where the machine's clock started, and the disks beside the machine: which they are, and what the guest did with them.</summary>
+    public void Describe(StateVisitor visitor)
+    {
+        ArgumentNullException.ThrowIfNull(visitor);
+        long started = visitor.Value("clock-started", _clockStarted.Ticks);
+        if (visitor.IsLoading)
+        {
+            _clockStarted = started >= 0 && started <= DateTime.MaxValue.Ticks ? new DateTime(started, DateTimeKind.Utc) : throw visitor.Damaged($"'{visitor.Path}/clock-started' is no time.");
+        }
+
+        _media.Describe(visitor);
+    }
+
+    public void Dispose() => _media.Dispose();
+
+    private Pc Make(EngineKind engine, Func<MachineConfiguration, Pc> make)
+    {
+        try
+        {
+            Pc machine = make(new MachineConfiguration
             {
                 MemoryBytes = _definition.MemoryBytes,
                 CpuModel = _definition.CpuModel,
@@ -101,38 +133,17 @@ internal sealed class MachineBuild : IDisposable
                 Parts = PartSettings.Parse(MachineModel.Pc, _definition.Parts),
                 Boot = _boot,
                 VideoRom = _videoRom,
-                Disks = [.. Disks.Select((disk, index) => new DiskAttachment(disk, DiskName(index)))],
+                Disks = _media.Disks,
+                Drives = _media.MakeDrives(),
             });
             Built?.Invoke(machine);
             return machine;
-        }
-        catch (MachineBootException e)
-        {
-            throw new VmException(VmErrorKind.ImageInvalid, $"'{_definition.Guest ?? _definition.Kernel ?? _definition.Firmware}' cannot be booted: {e.Message}", e);
         }
         catch (OutOfMemoryException e)
         {
             throw new VmException(VmErrorKind.OutOfResources, $"VM '{_definition.Name}' cannot have {_definition.MemoryBytes >> 20} MiB of memory: the host gives no more. Stop other VMs, or give this one less.", e);
         }
     }
-
-    /// <summary>A machine from <see cref="PowerOn"/> has come to this guest time, in nanoseconds.</summary>
-    public void NoteClock(long guestTime)
-    {
-        TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
-        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
-        ClockStood = ClockStood is { } before && before > now ? before : now;
-    }
-
-    public void Dispose()
-    {
-        foreach (GuardedDisk disk in Disks)
-        {
-            disk.Dispose();
-        }
-    }
-
-    private static string DiskName(int index) => string.Create(CultureInfo.InvariantCulture, $"disk{index}");
 
     private static BootImage PrepareBoot(VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
     {
@@ -145,7 +156,9 @@ internal sealed class MachineBuild : IDisposable
 
         if (definition.Kernel is not { } source)
         {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a kernel, a bundled guest or a firmware image.");
+            return definition.HasDrives()
+                ? new BiosBoot(BootOrderKind.Read(definition.BootOrder))
+                : throw new VmException(VmErrorKind.InvalidDefinition, $"VM '{definition.Name}' has nothing to boot. Give it a disk, a CD or a floppy that boots, a kernel, a bundled guest or a firmware image.");
         }
 
         progress?.Report($"Resolving kernel {source}");
@@ -233,41 +246,5 @@ internal sealed class MachineBuild : IDisposable
 
         int hash = source.IndexOf('#', StringComparison.Ordinal);
         return hash < 0 ? source : source[..hash];
-    }
-
-    private static GuardedDisk OpenDisk(VmDisk disk, VmDefinition definition, ImageResolver resolver, IProgress<string>? progress, CancellationToken cancellation)
-    {
-        bool isFetched = disk.Source.StartsWith("apt:", StringComparison.Ordinal) || disk.Source.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
-        if (isFetched && disk.Access == DiskAccess.ReadWrite)
-        {
-            throw new VmException(VmErrorKind.InvalidDefinition, $"The disk '{disk.Source}' is a shared download and cannot be written. Use it read-only or under an overlay.");
-        }
-
-        try
-        {
-            // A path is not given to the resolver, which would read the whole image to hash it.
-            string path = isFetched
-                ? resolver.Resolve(disk.Source, definition.BaseFolder, null, progress, cancellation).Path
-                : Path.GetFullPath(Path.Combine(definition.BaseFolder, disk.Source));
-            IBlockDevice device = disk.Access switch
-            {
-                DiskAccess.ReadWrite => RawImage.Open(path, readOnly: false),
-                DiskAccess.ReadOnly => RawImage.Open(path, readOnly: true),
-                _ => new MemoryOverlay(RawImage.Open(path, readOnly: true), ownsBase: true, limit: disk.OverlayLimit, spillFolder: Path.Combine(resolver.CacheFolder, "overlays")),
-            };
-            return new GuardedDisk(device, disk.Source);
-        }
-        catch (ImageException e)
-        {
-            throw new VmException(VmErrorKind.ImageNotFound, e.Message, e);
-        }
-        catch (StorageException e)
-        {
-            throw new VmException(VmErrorKind.StorageFailed, e.Message, e);
-        }
-        catch (ArgumentException e)
-        {
-            throw new VmException(VmErrorKind.StorageFailed, string.Create(CultureInfo.InvariantCulture, $"The disk image's path '{disk.Source}' is not a path: {e.Message}"), e);
-        }
     }
 }

@@ -1,11 +1,12 @@
 using System;
 using System.Text;
 using System.Text.RegularExpressions;
+using VirtShell.State;
 
 namespace VirtShell.Host.Running;
 
 /// <summary>Looks through one serial port's lines for a kernel panic, byte by byte and without allocating.</summary>
-internal sealed partial class PanicWatch
+internal sealed partial class PanicWatch : IStateful
 {
     // A longer line is no panic message: printk's own limit is 1,024 characters with the prefix.
     private const int LongestLine = 1024;
@@ -35,6 +36,23 @@ internal sealed partial class PanicWatch
         int count = _count;
         _count = 0;
         return count > 0 && Check(_line.AsSpan(0, count).TrimEnd((byte)'\r'));
+    }
+
+    public void Reset()
+    {
+        _count = 0;
+        Message = null;
+        IsComplete = false;
+    }
+
+    public void Describe(StateVisitor visitor)
+    {
+        string? message = Message;
+        visitor.Array<byte>("line", _line);
+        visitor.Value("count", ref _count, 0, LongestLine);
+        visitor.Text("message", ref message, LongestLine * 2);
+        Message = message;
+        IsComplete = visitor.Value("complete", IsComplete);
     }
 
     private bool Check(ReadOnlySpan<byte> bytes)

@@ -5,6 +5,7 @@ using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
 using VirtShell.Machine.Dma;
+using VirtShell.Machine.Drives;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Pci;
@@ -35,7 +36,7 @@ internal sealed class Board
         Clock = clock;
         Signals = signals;
         A20 = new A20Gate(signals.SetA20);
-        Interrupts = new InterruptRouter(signals);
+        Interrupts = new InterruptRouter(signals.Processors);
         for (int i = 0; i < _dma.Length; i++)
         {
             _dma[i] = new DmaChannel(i);
@@ -43,7 +44,11 @@ internal sealed class Board
 
         Rows = configuration.Model.Plan(configuration.Parts, configuration);
         configuration.Parts.CheckDisks(configuration.Model, configuration.Disks.Count);
-        configuration.Parts.CheckDrives(configuration);
+        foreach (Drive drive in configuration.Drives)
+        {
+            configuration.Parts.CheckDrives(drive.Bus);
+        }
+
         ControllerCount = Rows.Count(row => row.Layer < PartLayer.Devices);
         MemoryMap.Apply(memory);
         foreach (PartRow row in Rows)
@@ -118,6 +123,13 @@ internal sealed class Board
         return Configuration.Parts.ValueOf(row, row.Options.First(o => o.Name == option)) != 0;
     }
 
+    /// <summary>The value of a part's option.</summary>
+    public long Value(string part, string option)
+    {
+        PartRow row = Configuration.Model.Find(part)!;
+        return Configuration.Parts.ValueOf(row, row.Options.First(o => o.Name == option));
+    }
+
     /// <summary>What takes input at an outlet; null where the machine has none.</summary>
     public IOutletInput? Input(Outlet outlet) => _inputs.GetValueOrDefault(outlet);
 
@@ -166,7 +178,13 @@ internal sealed class Board
                 return;
             }
 
-            IReadOnlyList<PciDevice> functions = row.Functions!(context);
+            if (row.Functions is null)
+            {
+                // Options alone, of what is no device.
+                return;
+            }
+
+            IReadOnlyList<PciDevice> functions = row.Functions(context);
             for (int i = 0; i < functions.Count; i++)
             {
                 Pci.Attach(context.Pci.Slot + i, context.Pci.Function, functions[i]);

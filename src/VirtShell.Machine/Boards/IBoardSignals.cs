@@ -1,11 +1,15 @@
+using System.Collections.Generic;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine.Boards;
 
-/// <summary>What a board tells those around it: the processor, and whoever runs the machine.</summary>
-internal interface IBoardSignals : IProcessorPins
+/// <summary>What a board tells those around it: the processors, and whoever runs the machine.</summary>
+internal interface IBoardSignals
 {
+    /// <summary>The processors' inputs, by their numbers; one at least.</summary>
+    IReadOnlyList<IProcessorPins> Processors { get; }
+
     /// <summary>Whether addresses above 1 MiB are told apart (the A20 line).</summary>
     void SetA20(bool isOpen);
 

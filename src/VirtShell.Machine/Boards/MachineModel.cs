@@ -28,9 +28,10 @@ public sealed class MachineModel
                 throw new PartException($"Part '{row.Name}' needs '{late}', which does not stand before it in the machine '{name}'.");
             }
 
-            if (row.Device is null == row.Functions is null)
+            bool isOptionsAlone = row.Device is null && row.Functions is null && row.Claims.Count == 0;
+            if (row.Device is null == row.Functions is null && !isOptionsAlone)
             {
-                throw new PartException($"Part '{row.Name}' is either a device or functions of the PCI bus.");
+                throw new PartException($"Part '{row.Name}' is either a device or functions of the PCI bus, or has options alone.");
             }
         }
     }

@@ -38,6 +38,9 @@ public sealed class PartOption
 
     public static PartOption Switch(string name, string meaning, bool isOn = false) => new(name, meaning, isSwitch: true, isOn ? 1 : 0, 0, 1);
 
+    /// <summary>A switch whose default, -1, is neither: the machine decides.</summary>
+    public static PartOption AutoSwitch(string name, string meaning) => new(name, meaning, isSwitch: true, -1, 0, 1);
+
     public static PartOption Number(string name, string meaning, long standard, long least, long most) => new(name, meaning, isSwitch: false, standard, least, most);
 
     /// <summary>Reads a value as people write it.</summary>

@@ -57,17 +57,16 @@ public sealed class PartSettings
         }
     }
 
-    /// <summary>Checks that a machine with these settings has what its drives are on.</summary>
-    /// <exception cref="PartException">It has not.</exception>
-    internal void CheckDrives(MachineConfiguration configuration)
+    /// <summary>The part that drives of a bus are on.</summary>
+    public static string PartOf(DriveBus bus) => bus == DriveBus.Ide ? PcModel.IdePart : PcModel.FloppyPart;
+
+    /// <summary>Checks that nobody left out what drives of a bus are on.</summary>
+    /// <exception cref="PartException">Somebody has.</exception>
+    public void CheckDrives(DriveBus bus)
     {
-        foreach (Drive drive in configuration.Drives)
+        if (_presence.TryGetValue(PartOf(bus), out bool isPresent) && !isPresent)
         {
-            string part = drive.Bus == DriveBus.Ide ? PcModel.IdePart : PcModel.FloppyPart;
-            if (configuration.Model.Find(part) is not { } row || !Has(row, configuration))
-            {
-                throw new PartException($"The machine has drives on part '{part}', which is left out. Leave out both, or neither.");
-            }
+            throw new PartException($"The machine has drives on part '{PartOf(bus)}', which is left out. Leave out both, or neither.");
         }
     }
 

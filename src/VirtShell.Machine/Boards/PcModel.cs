@@ -21,6 +21,12 @@ namespace VirtShell.Machine.Boards;
 /// </summary>
 internal static class PcModel
 {
+    /// <summary>The part whose options are the built-in BIOS's.</summary>
+    public const string BiosPart = "bios";
+
+    /// <summary>Its switch for the serial console.</summary>
+    public const string BiosSerial = "serial";
+
     // PCI slots.
     private const int HostBridgeSlot = 0;
     private const int PiixSlot = 1;
@@ -78,8 +84,8 @@ internal static class PcModel
             Layer = PartLayer.Controllers,
             IsEssential = true,
             Claims = [Claim.Memory("registers", LocalApic.DefaultBase, LocalApic.Length)],
-            Madt = [MadtEntry.LocalApic(LocalApic.Id), MadtEntry.LocalApicNmi(lint: 1)],
-            Device = c => c.Interrupts.Connect(new LocalApic(c.Bus, c.Clock, c.Signals, c.Interrupts.UpdateProcessor)),
+            Madt = [MadtEntry.LocalApic(LocalApic.FirstId), MadtEntry.LocalApicNmi(lint: 1)],
+            Device = c => c.Interrupts.Connect(new LocalApicGroup(c.Bus, c.Clock, c.Signals.Processors, c.Interrupts.UpdateProcessor)),
         },
         new("pit", "8254, port B")
         {
@@ -104,7 +110,14 @@ internal static class PcModel
                 Claim.Irq("mouse", KeyboardController.MouseIrq),
             ],
             Isa = [new IsaEntry("KBD", "PNP0303", 0, KeyboardPlace, ["data", "command", "keyboard"]), new IsaEntry("MOU", "PNP0F13", 0, MousePlace, ["mouse"])],
-            Device = c => new KeyboardController(c.Bus, c.Irq("keyboard"), c.Irq("mouse"), c.Board.A20, () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
+            Device = c => new KeyboardController(
+                c.Bus,
+                c.Clock,
+                c.Irq("keyboard"),
+                c.Irq("mouse"),
+                c.Board.A20,
+                () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested)),
+                hasWheel: c.Board.Rows.Any(row => row.Name == DisplayPart)),
         },
         new("system-ports", "ports 92h and CF9h, debug ports")
         {
@@ -153,6 +166,11 @@ internal static class PcModel
             Claims = [Claim.Ports("address", PciBus.ConfigAddress), Claim.Ports("data", PciBus.AfterResetControl, PciBus.CountAfterResetControl)],
             Options = [PartOption.Switch(AssignResources, "Whether functions find addresses and interrupt lines assigned, as after a PC's firmware. Off leaves that to the system.", isOn: true)],
             Device = c => c.Board.Pci = new PciBus(c.Bus, c.Interrupts, c.Interrupts),
+        },
+        new(BiosPart, "built-in BIOS, where a machine starts from its drives")
+        {
+            IsEssential = true,
+            Options = [PartOption.AutoSwitch(BiosSerial, "Whether what the BIOS writes on the screen goes to a terminal at COM1, too, and its keys come from there. Without a word, it does where the machine has no display.")],
         },
         new("i440fx", "host bridge")
         {
@@ -294,7 +312,7 @@ internal static class PcModel
             Options = [PartOption.Switch("nmi", "Whether the end of the second stage is an NMI. Off, the machine is reset.")],
             Functions = c =>
             [
-                new I6300EsbWatchdog(c.Clock, c.IsOn("nmi") ? c.Signals.RaiseNmi : () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
+                new I6300EsbWatchdog(c.Clock, c.IsOn("nmi") ? c.Signals.Processors[0].RaiseNmi : () => c.Signals.RequestExit(new MachineExit(MachineExitKind.ResetRequested))),
             ],
         },
         new("pvpanic", "panic device")

@@ -2,6 +2,7 @@ using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
+using VirtShell.Machine.Display;
 using VirtShell.Machine.Dma;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Timers;
@@ -28,6 +29,12 @@ internal sealed class DirectBoot(BootImage? image) : Firmware
         board.Find<Pit8254>()?.InitializeAsFirmware();
         board.Find<Dma8237Pair>()?.InitializeAsFirmware();
         board.Interrupts.LocalApic.InitializeAsFirmware();
+        FloppyCmos.Write(board);
+        if (board.Find<VgaAdapter>() is { } display)
+        {
+            VgaTextMode.Set(display);
+        }
+
         if (board.IsOn("pci", PcModel.AssignResources))
         {
             board.Pci.AssignResources();

@@ -1,4 +1,5 @@
 using VirtShell.Cpu;
+using VirtShell.Machine.Bios;
 using VirtShell.Machine.Boards;
 
 namespace VirtShell.Machine.Boot;
@@ -9,11 +10,12 @@ namespace VirtShell.Machine.Boot;
 /// </summary>
 internal abstract class Firmware
 {
-    /// <summary>What starts an image; null stands for one that is not known.</summary>
-    public static Firmware For(BootImage? boot) => boot switch
+    /// <summary>What starts a machine's image; none stands for one that is not known.</summary>
+    public static Firmware For(MachineConfiguration configuration) => configuration.Boot switch
     {
+        BiosBoot bios => new BiosFirmware(configuration, bios),
         RomBoot rom => new RomFirmware(rom),
-        _ => new DirectBoot(boot),
+        var boot => new DirectBoot(boot),
     };
 
     /// <summary>Leaves parts as a system finds them, when all are in their power-on state: at power-on, at each reset, and before state is loaded, which may not know all of them.</summary>
@@ -22,4 +24,9 @@ internal abstract class Firmware
     /// <summary>Called at power-on and at each reset, with parts prepared, the processor in its power-on state and RAM cleared.</summary>
     /// <exception cref="MachineBootException">There is nothing that can be started.</exception>
     public abstract void Start(Board board, Vcpu cpu);
+
+    /// <summary>Called once, when the machine is built: for firmware that the processor calls while systems run.</summary>
+    public virtual void Connect(Board board, Vcpu cpu)
+    {
+    }
 }

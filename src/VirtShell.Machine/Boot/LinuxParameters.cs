@@ -13,6 +13,11 @@ internal sealed class LinuxParameters
     private const int LargestE820Count = 128;
 
     private const int ExtMemK = 0x002;
+    private const int VideoMode = 0x006;
+    private const int VideoColumns = 0x007;
+    private const int VideoLines = 0x00E;
+    private const int VideoIsVga = 0x00F;
+    private const int VideoPoints = 0x010;
     private const int OldCommandLineMagic = 0x020;
     private const int OldCommandLineOffset = 0x022;
     private const int AcpiRsdpAddr = 0x070;
@@ -52,6 +57,15 @@ internal sealed class LinuxParameters
         uint above1M = memory.LowRamBytes > MemoryMap.HighMemory ? (uint)((memory.LowRamBytes - MemoryMap.HighMemory) >> 10) : 0;
         Put(AltMemK, above1M);
         Put16(ExtMemK, (ushort)Math.Min(above1M, ushort.MaxValue));
+        if (MemoryMap.Screen(memory) is { } screen)
+        {
+            _bytes[VideoMode] = screen.Mode;
+            _bytes[VideoColumns] = screen.Columns;
+            _bytes[VideoLines] = screen.Rows;
+            _bytes[VideoIsVga] = 1;
+            _bytes[VideoPoints] = screen.CharacterHeight;
+        }
+
         IReadOnlyList<MemoryRange> ranges = MemoryMap.Ranges(memory);
         int count = Math.Min(ranges.Count, LargestE820Count);
         _bytes[E820Entries] = (byte)count;

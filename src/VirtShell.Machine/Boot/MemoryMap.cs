@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boards;
+using VirtShell.Machine.Display;
 using VirtShell.Machine.Interrupts;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Serial;
@@ -34,9 +35,19 @@ internal static class MemoryMap
 
     // BIOS data: ports of the serial lines, and the equipment word.
     private const ulong SerialPorts = 0x400;
+    private const ulong Equipment = 0x410;
     private const int EquipmentSerialShift = 9;
+    private const int EquipmentColorText = 2 << 4;
     private const int EquipmentMouse = 1 << 2;
     private const int EquipmentCoprocessor = 1 << 1;
+
+    // BIOS data of the screen.
+    private const ulong VideoMode = 0x449;
+    private const ulong VideoColumns = 0x44A;
+    private const ulong VideoPageBytes = 0x44C;
+    private const ulong VideoPort = 0x463;
+    private const ulong VideoLastRow = 0x484;
+    private const ulong VideoCharacterHeight = 0x485;
 
     private const ulong FourGiB = 0x1_0000_0000;
 
@@ -74,6 +85,11 @@ internal static class MemoryMap
         memory.MapRam(FirmwareStart, HighMemory - FirmwareStart);
     }
 
+    /// <summary>What the BIOS data area says of a screen; null where there is none.</summary>
+    public static (byte Mode, byte Columns, byte Rows, byte CharacterHeight)? Screen(PhysicalMemory memory) =>
+        (memory.ReadUInt16(Equipment) & EquipmentColorText) == 0 ? null
+        : ((byte)memory.ReadUInt16(VideoMode), (byte)memory.ReadUInt16(VideoColumns), (byte)(memory.ReadUInt16(VideoLastRow) + 1), (byte)memory.ReadUInt16(VideoCharacterHeight));
+
     /// <summary>Fills the BIOS data area with what systems read from it: serial ports, EBDA segment, equipment, base memory.</summary>
     public static void WriteBiosData(Board board)
     {
@@ -84,9 +100,20 @@ internal static class MemoryMap
             memory.WriteUInt16(SerialPorts + (2 * (ulong)serialPorts++), uart.Port);
         }
 
+        bool hasScreen = board.Find<VgaAdapter>() is not null;
+        if (hasScreen)
+        {
+            memory.Write(VideoMode, [VgaTextMode.Number]);
+            memory.WriteUInt16(VideoColumns, VgaTextMode.Columns);
+            memory.WriteUInt16(VideoPageBytes, 0x1000);
+            memory.WriteUInt16(VideoPort, VgaAdapter.ColorPorts);
+            memory.Write(VideoLastRow, [VgaTextMode.Rows - 1]);
+            memory.WriteUInt16(VideoCharacterHeight, VgaTextMode.CharacterHeight);
+        }
+
         bool hasMouse = board.Find<KeyboardController>() is not null;
         memory.WriteUInt16(0x40E, (ushort)(ExtendedBiosData >> 4));
-        memory.WriteUInt16(0x410, (ushort)((serialPorts << EquipmentSerialShift) | (hasMouse ? EquipmentMouse : 0) | EquipmentCoprocessor));
+        memory.WriteUInt16(Equipment, (ushort)((serialPorts << EquipmentSerialShift) | (hasScreen ? EquipmentColorText : 0) | (hasMouse ? EquipmentMouse : 0) | EquipmentCoprocessor));
         memory.WriteUInt16(0x413, (ushort)(ExtendedBiosData >> 10));
         memory.Write(ExtendedBiosData, [1]);
     }

@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 
 namespace VirtShell.Machine.Display;
 
@@ -31,6 +32,7 @@ internal static class DispiRenderer
         return new ScreenPicture(width, height, rgb);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Convert(int bits, ReadOnlySpan<byte> content, ReadOnlySpan<uint> colors, VgaRegisters registers, Span<uint> line)
     {
         switch (bits)

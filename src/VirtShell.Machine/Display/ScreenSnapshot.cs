@@ -32,12 +32,6 @@ public readonly record struct TextCell(byte Code, byte Attribute)
     public int Background => Attribute >> 4;
 }
 
-/// <summary>A picture: three bytes (red, green, blue) for each dot, line by line from the top.</summary>
-/// <param name="Width">Dots of a line.</param>
-/// <param name="Height">Lines.</param>
-/// <param name="Rgb">The dots.</param>
-public sealed record ScreenPicture(int Width, int Height, byte[] Rgb);
-
 /// <summary>What a screen showed at one moment. Nothing of it changes afterwards.</summary>
 public sealed class ScreenSnapshot
 {

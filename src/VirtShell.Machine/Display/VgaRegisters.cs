@@ -187,7 +187,7 @@ internal sealed class VgaRegisters : IStateful
         switch (port)
         {
             case 0x3C0:
-                return _attributeTakesData ? (byte)0 : _attributeIndex;
+                return _attributeIndex;
             case 0x3C1:
                 return (_attributeIndex & 0x1F) < AttributeCount ? _attributes[_attributeIndex & 0x1F] : (byte)0;
             case 0x3C2:

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 
 namespace VirtShell.Machine.Display;
 
@@ -110,6 +111,7 @@ internal sealed class VgaRenderer
     }
 
     /// <summary>Spreads colours into bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void ToRgb(ReadOnlySpan<uint> colors, Span<byte> rgb)
     {
         for (int i = 0; i < colors.Length; i++)
@@ -125,7 +127,8 @@ internal sealed class VgaRenderer
 
     private int CursorAddress => (((_registers.Crt[0xE] << 8) | _registers.Crt[0xF]) + ((_registers.Crt[0xB] >> 5) & 3)) & 0xFFFF;
 
-    // One character more than a line, for panning.
+    // One character more than a line, for panning. Optimized at once: a picture is many lines, and often the only one.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void DrawText(int counter, int row, Span<uint> line)
     {
         ReadOnlySpan<byte> crt = _registers.Crt;
@@ -134,6 +137,7 @@ internal sealed class VgaRenderer
         int width = _geometry.CellWidth;
         int scale = _geometry.DotScale;
         bool inCursor = HasCursor && row >= (crt[0xA] & 0x1F) && row <= (crt[0xB] & 0x1F);
+        int cursor = inCursor ? CursorAddress : -1;
         int at = 0;
         for (int column = 0; column <= _geometry.Columns; column++)
         {
@@ -149,7 +153,7 @@ internal sealed class VgaRenderer
             }
 
             int nine = (mode & LineGraphics) != 0 && (code & 0xE0) == 0xC0 ? bits & 1 : 0;
-            if (inCursor && (here & 0xFFFF) == CursorAddress)
+            if ((here & 0xFFFF) == cursor)
             {
                 bits = 0xFF;
                 nine = 1;
@@ -169,6 +173,7 @@ internal sealed class VgaRenderer
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void DrawPixels(int counter, int row, Span<uint> line)
     {
         int scale = _geometry.DotScale;

@@ -124,11 +124,13 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
 
     public void WriteMmio(ulong offset, int size, ulong value)
     {
-        CountAccess();
         for (int i = 0; i < size; i++)
         {
             WriteByte((int)offset + i, (byte)(value >> (8 * i)));
         }
+
+        // Behind the write, which a copy must hold.
+        CountAccess();
     }
 
     void IDeviceMemory.Read(ulong offset, Span<byte> destination)
@@ -168,7 +170,7 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
 
         if (_mode.Chain4)
         {
-            return ReadPlane(Planar(address & ~3), address & 3, loadsLatches: _mode.Plain == PlainLayout.None);
+            return ReadPlane(Planar(Chained(address)), address & 3, loadsLatches: _mode.Plain == PlainLayout.None);
         }
 
         int at = Planar(_mode.DropsLowBit ? address & ~1 : address);
@@ -215,7 +217,7 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
         if (_mode.Chain4)
         {
             mask &= 1 << (address & 3);
-            at = Planar(address & ~3);
+            at = Planar(Chained(address));
         }
         else
         {
@@ -238,6 +240,9 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
         uint spread = (uint)((bits & 1) | ((bits & 2) << 7) | ((bits & 4) << 14) | ((bits & 8) << 21));
         return unchecked(spread * 0xFF) & EveryPlane;
     }
+
+    // The two bits that choose the plane give way to the highest two, as they do on the CRT controller's side.
+    private static int Chained(int address) => (address & 0xFFFC) | ((address >> 14) & 3);
 
     // Banks of a linear mode's planar kind go beyond 64 KiB of a plane, to the end of memory.
     private int Planar(int address)
@@ -264,7 +269,7 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
             Span<uint> words = MemoryMarshal.Cast<byte, uint>(window);
             for (int i = 0; i < words.Length; i++)
             {
-                words[i] = _planes.ReadPlanes(i * 4);
+                words[i] = _planes.ReadPlanes(Chained(i * 4));
             }
         }
         else
@@ -286,7 +291,7 @@ internal sealed unsafe class VgaWindow : IMmioHandler, IDeviceMemory
             ReadOnlySpan<uint> words = MemoryMarshal.Cast<byte, uint>(window);
             for (int i = 0; i < words.Length; i++)
             {
-                _planes.WritePlanes(i * 4, words[i]);
+                _planes.WritePlanes(Chained(i * 4), words[i]);
             }
 
             return;

@@ -208,7 +208,15 @@ internal sealed unsafe class VideoMemory : IMmioHandler, IMovedRange, IDeviceMem
     }
 
     /// <summary>Content alone, last in the section of the display.</summary>
-    public void Describe(StateVisitor visitor) => visitor.Blocks("at-", new Chunks(this), hexadecimal: true);
+    public void Describe(StateVisitor visitor)
+    {
+        if (visitor.IsLoading && !visitor.IsAbsent)
+        {
+            Clear();
+        }
+
+        visitor.Blocks("at-", new Chunks(this), hexadecimal: true);
+    }
 
     /// <summary>Has the next access to the planes in the linear view come by the bus.</summary>
     public void UnmapPlanes()

@@ -71,6 +71,9 @@ public sealed class Drive
     /// <summary>What the drive can read: its medium, unless the tray is out.</summary>
     public IBlockDevice? Loaded => IsOpen ? null : Medium;
 
+    /// <summary>How often a medium was put in or taken out since the machine was built.</summary>
+    public int Changes { get; private set; }
+
     /// <summary>Called when another medium is in the drive, or none. The controller sets it.</summary>
     public Action? MediumChanged { get; set; }
 
@@ -85,6 +88,7 @@ public sealed class Drive
 
         Medium = medium;
         IsOpen = false;
+        Changes++;
         MediumChanged?.Invoke();
     }
 }

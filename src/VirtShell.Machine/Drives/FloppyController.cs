@@ -37,11 +37,10 @@ internal sealed partial class FloppyController : IDevice, IPortHandler
     private const byte Floating = 0xFF;
     private const byte ChangeLine = 0x80;
 
-    // CONFIGURE: implied seek, FIFO off, polling off, threshold; and what a reset gives them.
+    // CONFIGURE: implied seek (bit 6), FIFO off (5), polling off (4), threshold (3:0); and what a reset gives them.
     private const byte ImpliedSeek = 0x40;
     private const byte DefaultConfiguration = 0x20;
-    private const byte UnlockedConfiguration = 0x2F;
-    private const byte PollingOff = 0x10;
+    private const byte LockedConfiguration = 0x2F;
     private const byte ConfigurationMask = 0x7F;
     private const byte PerpendicularMode = 0x03;
     private const byte NonDmaMode = 0x01;
@@ -336,12 +335,9 @@ internal sealed partial class FloppyController : IDevice, IPortHandler
             place.StopSeeking();
         }
 
-        // LOCK keeps what CONFIGURE set of the FIFO.
-        if (!_locked)
-        {
-            _configuration = (byte)((_configuration & ~UnlockedConfiguration) | DefaultConfiguration);
-            _precompensation = 0;
-        }
+        // LOCK keeps what CONFIGURE set of the FIFO and the precompensation; implied seek and polling are as after power-on.
+        _configuration = _locked ? (byte)(_configuration & LockedConfiguration) : DefaultConfiguration;
+        _precompensation = _locked ? _precompensation : (byte)0;
 
         _perpendicular &= unchecked((byte)~PerpendicularMode);
         _dma.SetRequest(false);
@@ -353,15 +349,12 @@ internal sealed partial class FloppyController : IDevice, IPortHandler
 
     private void EndReset() => _clock.ScheduleAfter(_timer, SectorNanoseconds);
 
-    // The controller polls its drives, finds that all have changed, and tells of each.
+    // A reset has switched polling on: the controller looks at its drives, finds that all have changed, and tells of each.
     private void ResetEnded()
     {
         BeginCommand();
-        if ((_configuration & PollingOff) == 0)
-        {
-            _polled = AllPlaces;
-            SetInterrupt(true);
-        }
+        _polled = AllPlaces;
+        SetInterrupt(true);
     }
 
     private void SeekEnded(int number)

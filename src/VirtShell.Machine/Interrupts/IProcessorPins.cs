@@ -1,6 +1,6 @@
 namespace VirtShell.Machine.Interrupts;
 
-/// <summary>The processor's inputs that interrupt controllers drive.</summary>
+/// <summary>A processor's inputs that interrupt controllers drive.</summary>
 public interface IProcessorPins
 {
     /// <summary>Level of INTR.</summary>
@@ -11,4 +11,7 @@ public interface IProcessorPins
 
     /// <summary>An INIT message reached the processor.</summary>
     void RaiseInit();
+
+    /// <summary>A start-up message reached the processor: one that waits for it begins at page <paramref name="vector"/>, another ignores it.</summary>
+    void RaiseStartUp(byte vector);
 }

@@ -1,11 +1,12 @@
 using System;
+using System.Collections.Generic;
 using VirtShell.Machine.Bus;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Interrupts;
 
 /// <summary>
-/// Wires interrupt sources to the controllers and the controllers to the processor. ISA IRQs reach the 8259s and the
+/// Wires interrupt sources to the controllers and the controllers to the processors. ISA IRQs reach the 8259s and the
 /// I/O APIC pin of the same number (IRQ 0 pin 2); PCI pins are swizzled onto four PIRQ lines, which reach I/O APIC pins
 /// 16 to 19 and, as PIRQRC routes them, the 8259s.
 /// </summary>
@@ -26,9 +27,9 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     private const ulong MsiAddress = 0xFEE0_0000;
 
     // Runtime glue.
-    private readonly IProcessorPins _pins;
+    private readonly IReadOnlyList<IProcessorPins> _pins;
     [NotState("Follows from the controllers.")]
-    private bool _requested;
+    private readonly bool[] _requested;
 
     [NotState("The event timer tells as it loads.")]
     private bool _legacyReplaced;
@@ -41,10 +42,12 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     private readonly byte[] _pirqRoutes = new byte[PirqCount];
     private uint _isaIrqs;
 
-    /// <param name="pins">The processor's.</param>
-    public InterruptRouter(IProcessorPins pins)
+    /// <param name="pins">The processors'.</param>
+    public InterruptRouter(IReadOnlyList<IProcessorPins> pins)
     {
+        ArgumentNullException.ThrowIfNull(pins);
         _pins = pins;
+        _requested = new bool[pins.Count];
         Reset();
     }
 
@@ -52,7 +55,10 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
 
     public Pic8259Pair Pic { get; private set; } = null!;
 
-    public LocalApic LocalApic { get; private set; } = null!;
+    public LocalApicGroup LocalApics { get; private set; } = null!;
+
+    /// <summary>The first processor's.</summary>
+    public LocalApic LocalApic => LocalApics[LocalApic.FirstId];
 
     public IoApic IoApic { get; private set; } = null!;
 
@@ -63,11 +69,12 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     public IoApic Connect(IoApic ioApic) => IoApic = ioApic;
 
     /// <inheritdoc cref="Connect(Pic8259Pair)"/>
-    public LocalApic Connect(LocalApic localApic)
+    public LocalApicGroup Connect(LocalApicGroup localApics)
     {
-        LocalApic = localApic;
-        LocalApic.EoiBroadcast = IoApic.EndOfInterrupt;
-        return localApic;
+        ArgumentNullException.ThrowIfNull(localApics);
+        LocalApics = localApics;
+        localApics.EoiBroadcast = IoApic.EndOfInterrupt;
+        return localApics;
     }
 
     /// <summary>Clears sources and routes; the controllers are devices of their own.</summary>
@@ -78,8 +85,11 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         Array.Clear(_isaLevels);
         _legacyReplaced = false;
         _isaIrqs = 0;
-        _requested = false;
-        _pins.SetInterruptRequest(false);
+        Array.Clear(_requested);
+        foreach (IProcessorPins pins in _pins)
+        {
+            pins.SetInterruptRequest(false);
+        }
     }
 
     /// <summary>Gives the line of an ISA IRQ to a device; it is high while any of those asserts it that have it.</summary>
@@ -163,7 +173,7 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
             return;
         }
 
-        LocalApic.Deliver(new ApicMessage(
+        LocalApics.Deliver(new ApicMessage(
             Destination: (uint)(address >> 12) & 0xFF,
             IsLogical: (address & 4) != 0,
             Mode: (ApicDeliveryMode)((data >> 8) & 7),
@@ -171,16 +181,16 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
             IsLevel: (data & 0x8000) != 0));
     }
 
-    /// <summary>The processor's INTA: local APIC first, then the 8259s where they are wired through; -1 where nothing requests.</summary>
-    public int Acknowledge()
+    /// <summary>A processor's INTA: its local APIC first, then the 8259s where they reach it; -1 where nothing requests.</summary>
+    public int Acknowledge(int processor = 0)
     {
-        int vector = LocalApic.Acknowledge();
-        if (vector < 0 && LocalApic.PassesPicInterrupts && Pic.IsRequesting)
+        int vector = LocalApics[processor].Acknowledge();
+        if (vector < 0 && IsPicRequesting(processor))
         {
             vector = Pic.Acknowledge();
         }
 
-        UpdateProcessor();
+        UpdateProcessor(processor);
         return vector;
     }
 
@@ -203,11 +213,14 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         }
     }
 
-    /// <summary>Sets the processor's INTR again from the controllers, after state was loaded.</summary>
+    /// <summary>Sets each processor's INTR again from the controllers, after state was loaded.</summary>
     internal void Resynchronize()
     {
-        _requested = !IsRequesting;
-        UpdateProcessor();
+        for (int i = 0; i < _pins.Count; i++)
+        {
+            _requested[i] = !IsRequesting(i);
+            UpdateProcessor(i);
+        }
     }
 
     private void SetIsaSource(int irq, uint source, bool asserted)
@@ -220,9 +233,12 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
     }
 
     // As PC boards wire it: pin and slot number rotate over the four lines.
-    private static int PirqOf(int slot, int pin) => (slot + pin - 1) & 3;
+    internal static int PirqOf(int slot, int pin) => (slot + pin - 1) & 3;
 
-    private bool IsRequesting => LocalApic.IsRequesting || (LocalApic.PassesPicInterrupts && Pic.IsRequesting);
+    private bool IsRequesting(int processor) => LocalApics[processor].IsRequesting || IsPicRequesting(processor);
+
+    // The 8259s are wired to the first processor alone.
+    private bool IsPicRequesting(int processor) => processor == LocalApic.FirstId && LocalApic.PassesPicInterrupts && Pic.IsRequesting;
 
     private int RouteOf(int pirq)
     {
@@ -258,30 +274,30 @@ public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
         return false;
     }
 
-    /// <summary>Takes the output of the 8259s, which is the local APIC's LINT0.</summary>
+    /// <summary>Takes the output of the 8259s, which is LINT0 of the first local APIC.</summary>
     internal void PicOutputChanged(bool asserted)
     {
-        LocalApic?.SetLint0(asserted);
-        UpdateProcessor();
+        LocalApics?[LocalApic.FirstId].SetLint0(asserted);
+        UpdateProcessor(LocalApic.FirstId);
     }
 
-    /// <summary>Takes messages of I/O APICs to the local APIC.</summary>
-    internal bool Deliver(ApicMessage message) => LocalApic.Deliver(message);
+    /// <summary>Takes messages of I/O APICs to the local APICs.</summary>
+    internal bool Deliver(ApicMessage message) => LocalApics.Deliver(message);
 
-    /// <summary>Looks again at the controllers, whose requests may have changed.</summary>
-    internal void UpdateProcessor()
+    /// <summary>Looks again at a processor's controllers, whose requests may have changed.</summary>
+    internal void UpdateProcessor(int processor)
     {
-        // Controllers come here while they are built, one after another; the local APIC is the last.
-        if (LocalApic is null)
+        // Controllers come here while they are built, one after another; the local APICs are the last.
+        if (LocalApics is null)
         {
             return;
         }
 
-        bool requested = IsRequesting;
-        if (requested != _requested)
+        bool requested = IsRequesting(processor);
+        if (requested != _requested[processor])
         {
-            _requested = requested;
-            _pins.SetInterruptRequest(requested);
+            _requested[processor] = requested;
+            _pins[processor].SetInterruptRequest(requested);
         }
     }
 }

@@ -6,14 +6,16 @@ using VirtShell.State;
 namespace VirtShell.Machine.Interrupts;
 
 /// <summary>
-/// The processor's local APIC (Intel SDM 3A, chapter 11): xAPIC registers by MMIO, x2APIC registers by MSR, priorities,
-/// interprocessor interrupts to itself, and the timer. There is one processor, with APIC ID 0.
+/// A processor's local APIC (Intel SDM 3A, chapter 11): xAPIC registers by MMIO, x2APIC registers by MSR, priorities,
+/// interprocessor interrupts, and the timer. What goes between processors goes through their <see cref="LocalApicGroup"/>.
 /// </summary>
-public sealed partial class LocalApic : IDevice
+public sealed partial class LocalApic : IStateful
 {
     public const ulong DefaultBase = 0xFEE0_0000;
     public const ulong Length = 0x1000;
-    public const byte Id = 0;
+
+    /// <summary>ID of the first processor's, which starts the system; the others follow.</summary>
+    public const byte FirstId = 0;
 
     // IA32_APIC_BASE (11.4.4).
     private const ulong BaseIsBsp = 1 << 8;
@@ -46,14 +48,11 @@ public sealed partial class LocalApic : IDevice
     private static readonly uint[] LvtWritable = [0x700FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF];
 
     // Runtime glue.
-    private readonly IoBus _bus;
+    private readonly LocalApicGroup _group;
     private readonly MachineClock _clock;
     private readonly IProcessorPins _pins;
     private readonly Action _changed;
     private readonly TimerEvent _timer;
-    private readonly MmioWindow _window;
-    [NotState("Follows from the base register.")]
-    private ulong _mappedAt;
 
     // Saved state.
     private readonly uint[] _isr = new uint[8];
@@ -71,25 +70,24 @@ public sealed partial class LocalApic : IDevice
     private uint _esrPending;
     private bool _lint0;
 
-    /// <param name="bus">Where the xAPIC page is claimed.</param>
+    /// <param name="id">The processor's number, which is the APIC ID after a reset.</param>
+    /// <param name="group">Those of all processors, this one among them.</param>
     /// <param name="clock">What the timer counts by.</param>
-    /// <param name="pins">Takes NMI and INIT.</param>
+    /// <param name="pins">The processor's.</param>
     /// <param name="changed">Called when <see cref="IsRequesting"/> or <see cref="PassesPicInterrupts"/> may have changed.</param>
-    public LocalApic(IoBus bus, MachineClock clock, IProcessorPins pins, Action changed)
+    internal LocalApic(byte id, LocalApicGroup group, MachineClock clock, IProcessorPins pins, Action changed)
     {
-        ArgumentNullException.ThrowIfNull(bus);
-        ArgumentNullException.ThrowIfNull(clock);
-        ArgumentNullException.ThrowIfNull(pins);
-        _bus = bus;
+        Id = id;
+        _group = group;
         _clock = clock;
         _pins = pins;
         _changed = changed;
         _timer = new TimerEvent(TimerExpired);
-        _window = new MmioWindow(this);
         Reset();
     }
 
-    public string Name => "lapic";
+    /// <summary>The processor's number.</summary>
+    public byte Id { get; }
 
     /// <summary>Takes the EOI of level-triggered vectors.</summary>
     public Action<byte>? EoiBroadcast { get; set; }
@@ -111,14 +109,12 @@ public sealed partial class LocalApic : IDevice
         }
     }
 
-    private bool IsEnabled => (_base & BaseEnable) != 0;
+    /// <summary>Where the xAPIC page is in its processor's address space; null where there is none.</summary>
+    [NotState("Follows from the base register.")]
+    internal ulong? Window { get; private set; }
 
-    private bool IsX2 => (_base & BaseExtd) != 0;
-
-    private bool IsSoftwareEnabled => (_svr & SvrEnable) != 0;
-
-    // 11.8.3.1: the higher of the task's priority and the class of the interrupt in service.
-    private uint ProcessorPriority
+    /// <summary>11.8.3.1: the higher of the task's priority and the class of the interrupt in service.</summary>
+    internal uint ProcessorPriority
     {
         get
         {
@@ -128,13 +124,25 @@ public sealed partial class LocalApic : IDevice
         }
     }
 
+    internal bool IsEnabled => (_base & BaseEnable) != 0;
+
+    // Only the first processor starts the system.
+    private ulong BspBit => Id == FirstId ? BaseIsBsp : 0;
+
+    private bool IsX2 => (_base & BaseExtd) != 0;
+
+    private bool IsSoftwareEnabled => (_svr & SvrEnable) != 0;
+
     public void Reset()
     {
-        _base = DefaultBase | BaseEnable | BaseIsBsp;
+        _base = DefaultBase | BaseEnable | BspBit;
         _lint0 = false;
         ResetRegisters();
         MapWindow();
     }
+
+    /// <summary>What an INIT leaves: registers as after a reset, but for the base register (11.4.7.3).</summary>
+    internal void ResetByInit() => ResetRegisters();
 
     /// <summary>Enables the APIC with LINT0 as ExtINT and LINT1 as NMI ("virtual wire"), as PC firmware hands it over.</summary>
     public void InitializeAsFirmware()
@@ -169,16 +177,10 @@ public sealed partial class LocalApic : IDevice
         }
     }
 
-    /// <summary>Takes a message where it is addressed to this APIC; false where it is not.</summary>
-    public bool Deliver(ApicMessage message)
-    {
-        if (!IsEnabled || !IsDestination(message.Destination, message.IsLogical, wide: false))
-        {
-            return false;
-        }
-
-        return Take(message.Mode, message.Vector, message.IsLevel);
-    }
+    /// <summary>Whether a message is addressed to this APIC.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="wide">Whether its destination has 32 bits, as from an APIC in x2APIC mode.</param>
+    internal bool IsAddressed(ApicMessage message, bool wide) => IsEnabled && IsDestination(message.Destination, message.IsLogical, wide);
 
     /// <summary>The INTA cycle: gives the vector and puts it in service, or -1.</summary>
     public int Acknowledge()
@@ -266,23 +268,13 @@ public sealed partial class LocalApic : IDevice
 
     private void MapWindow()
     {
-        ulong wanted = IsEnabled && !IsX2 ? _base & BaseAddressBits : 0;
-        if (wanted == _mappedAt)
+        ulong? wanted = IsEnabled && !IsX2 && (_base & BaseAddressBits) is not 0 and ulong at ? at : null;
+        if (wanted != Window)
         {
-            return;
+            ulong? before = Window;
+            Window = wanted;
+            _group.WindowMoved(before, wanted);
         }
-
-        if (_mappedAt != 0)
-        {
-            _bus.UnmapMmio(_mappedAt, Length, _window);
-        }
-
-        if (wanted != 0)
-        {
-            _bus.MapMmio(wanted, Length, _window);
-        }
-
-        _mappedAt = wanted;
     }
 
     // 11.6.2. In x2APIC mode, messages from the I/O APIC and MSI still carry eight bits.
@@ -296,7 +288,7 @@ public sealed partial class LocalApic : IDevice
 
         if (!logical)
         {
-            return destination == (IsX2 ? Id : _id >> 24);
+            return destination == (IsX2 ? Id : (byte)(_id >> 24));
         }
 
         if (IsX2)
@@ -313,7 +305,8 @@ public sealed partial class LocalApic : IDevice
         return ((destination >> 4) == 0xF || (destination >> 4) == (own >> 4)) && (destination & own & 0xF) != 0;
     }
 
-    private bool Take(ApicDeliveryMode mode, byte vector, bool level)
+    /// <summary>Takes what a message asks for; false where this APIC is off for it.</summary>
+    internal bool Take(ApicDeliveryMode mode, byte vector, bool level)
     {
         switch (mode)
         {
@@ -326,8 +319,11 @@ public sealed partial class LocalApic : IDevice
             case ApicDeliveryMode.Init:
                 _pins.RaiseInit();
                 return true;
+            case ApicDeliveryMode.StartUp:
+                _pins.RaiseStartUp(vector);
+                return true;
             default:
-                // SMI, start-up (a running processor ignores it) and ExtINT have no receiver here.
+                // SMI and ExtINT have no receiver here.
                 return true;
         }
     }
@@ -391,19 +387,5 @@ public sealed partial class LocalApic : IDevice
         }
 
         _changed();
-    }
-
-    private sealed class MmioWindow(LocalApic apic) : IMmioHandler
-    {
-        public ulong ReadMmio(ulong offset, int size) => apic.ReadMmio(offset);
-
-        // 11.4.1: registers are written as aligned doublewords; what anything else does is undefined, and nothing here.
-        public void WriteMmio(ulong offset, int size, ulong value)
-        {
-            if (size == 4)
-            {
-                apic.WriteMmio(offset, value);
-            }
-        }
     }
 }

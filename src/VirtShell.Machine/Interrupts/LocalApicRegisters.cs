@@ -40,8 +40,8 @@ public sealed partial class LocalApic
     private const uint IcrLevel = 1 << 15;
     private const int IcrShorthandShift = 18;
 
-    // Cluster 0, agent 0: the ID is 0 (11.12.10.2).
-    private const uint X2LogicalId = 1u << (Id & 0xF);
+    // Cluster and agent follow from the ID (11.12.10.2).
+    private uint X2LogicalId => ((uint)(Id >> 4) << 16) | (1u << (Id & 0xF));
 
     private enum Shorthand : uint
     {
@@ -128,7 +128,7 @@ public sealed partial class LocalApic
         }
     }
 
-    private ulong ReadMmio(ulong offset)
+    internal ulong ReadMmio(ulong offset)
     {
         // Only the first four bytes of each sixteen hold a register.
         if ((offset & 0xC) != 0)
@@ -144,7 +144,7 @@ public sealed partial class LocalApic
         return (ulong)value >> (int)((offset & 3) * 8);
     }
 
-    private void WriteMmio(ulong offset, ulong value)
+    internal void WriteMmio(ulong offset, ulong value)
     {
         if ((offset & 0xF) == 0 && !TryWriteRegister((int)(offset >> 4), (uint)value))
         {
@@ -330,7 +330,7 @@ public sealed partial class LocalApic
         }
 
         bool wasEnabled = IsEnabled;
-        _base = (value & ~BaseIsBsp) | BaseIsBsp;
+        _base = (value & ~BaseIsBsp) | BspBit;
         if (enable != wasEnabled)
         {
             ResetRegisters();
@@ -345,12 +345,6 @@ public sealed partial class LocalApic
     {
         uint command = (uint)_icr;
         ApicDeliveryMode mode = ModeOf(command);
-        bool self = (Shorthand)((command >> IcrShorthandShift) & 3) switch
-        {
-            Shorthand.Self or Shorthand.AllIncludingSelf => true,
-            Shorthand.AllExcludingSelf => false,
-            _ => IsDestination(destination, (command & IcrLogical) != 0, wide),
-        };
         if (mode is ApicDeliveryMode.Fixed or ApicDeliveryMode.LowestPriority && (byte)command < FirstLegalVector)
         {
             RaiseError(EsrSendIllegalVector);
@@ -358,11 +352,25 @@ public sealed partial class LocalApic
         }
 
         // INIT with the level de-asserted only synchronises arbitration IDs of old parts.
-        if (!self || (mode == ApicDeliveryMode.Init && (command & (IcrLevel | IcrAssert)) == IcrLevel))
+        if (mode == ApicDeliveryMode.Init && (command & (IcrLevel | IcrAssert)) == IcrLevel)
         {
             return;
         }
 
-        Take(mode, (byte)command, level: false);
+        switch ((Shorthand)((command >> IcrShorthandShift) & 3))
+        {
+            case Shorthand.Self:
+                Take(mode, (byte)command, level: false);
+                break;
+            case Shorthand.AllIncludingSelf:
+                _group.SendToAll(mode, (byte)command, except: null);
+                break;
+            case Shorthand.AllExcludingSelf:
+                _group.SendToAll(mode, (byte)command, except: this);
+                break;
+            default:
+                _group.Deliver(new ApicMessage(destination, (command & IcrLogical) != 0, mode, (byte)command, IsLevel: false), wide);
+                break;
+        }
     }
 }

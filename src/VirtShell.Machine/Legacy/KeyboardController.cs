@@ -1,5 +1,6 @@
 using System;
 using VirtShell.Machine.Bus;
+using VirtShell.Machine.Input;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Legacy;
@@ -49,6 +50,8 @@ public sealed class KeyboardController : IDevice, IPortHandler
     private const byte ReadTestInputs = 0xE0;
     private const byte PulseFirst = 0xF0;
 
+    private const byte BreakOfSet1 = 0x80;
+
     private const byte OutputNotReset = 0x01;
     private const byte OutputA20 = 0x02;
     private const byte OutputKeyboardFull = 0x10;
@@ -69,19 +72,37 @@ public sealed class KeyboardController : IDevice, IPortHandler
     private readonly Action<bool> _irq12;
     private readonly A20Gate _a20;
     private readonly Action _reset;
+    private readonly MachineClock _clock;
 
     // Saved state.
     private readonly Ps2Keyboard _keyboard = new();
-    private readonly Ps2Mouse _mouse = new();
+    private readonly Ps2Mouse _mouse;
     private readonly byte[] _ram = new byte[32];
+    private readonly TimerEvent _nextKey;
+    private readonly TimerEvent _repeat;
+    private readonly TimerEvent _nextPacket;
+    private long _lastKey = -MachineKeyboard.Pace;
+    private long _lastPacket = -MachineKeyboard.Pace;
     private Source _source;
     private byte _output;
     private byte _waiting;
     private bool _lastWasCommand;
 
-    public KeyboardController(IoBus bus, Action<bool> irq1, Action<bool> irq12, A20Gate a20, Action reset)
+    /// <param name="bus">The bus.</param>
+    /// <param name="clock">Paces keys and packets.</param>
+    /// <param name="irq1">The keyboard's interrupt line.</param>
+    /// <param name="irq12">The mouse's interrupt line.</param>
+    /// <param name="a20">The A20 gate.</param>
+    /// <param name="reset">Resets the machine.</param>
+    /// <param name="hasWheel">Whether the mouse has a wheel and five buttons.</param>
+    public KeyboardController(IoBus bus, MachineClock clock, Action<bool> irq1, Action<bool> irq12, A20Gate a20, Action reset, bool hasWheel)
     {
         ArgumentNullException.ThrowIfNull(bus);
+        _clock = clock;
+        _mouse = new Ps2Mouse(hasWheel);
+        _nextKey = new TimerEvent(TellKey);
+        _repeat = new TimerEvent(RepeatKey);
+        _nextPacket = new TimerEvent(TellMouse);
         _irq1 = irq1;
         _irq12 = irq12;
         _a20 = a20;
@@ -109,8 +130,51 @@ public sealed class KeyboardController : IDevice, IPortHandler
         _source = Source.None;
         _output = _waiting = 0;
         _lastWasCommand = false;
+        _lastKey = _lastPacket = -MachineKeyboard.Pace;
+        _clock.Cancel(_nextKey);
+        _clock.Cancel(_repeat);
+        _clock.Cancel(_nextPacket);
         _a20.FromKeyboardController = true;
         UpdateIrqs();
+    }
+
+    /// <summary>Whether every key was read by the guest.</summary>
+    public bool IsKeyboardIdle => _keyboard.IsIdle && _source != Source.Keyboard;
+
+    /// <summary>Whether every packet of the mouse was read by the guest.</summary>
+    public bool IsMouseIdle => _mouse.IsIdle && _source != Source.Auxiliary;
+
+    /// <summary>The keyboard's lights: bit 0 scroll lock, bit 1 num lock, bit 2 caps lock.</summary>
+    public int Lights => _keyboard.Leds;
+
+    /// <summary>Checks that keys may be queued.</summary>
+    /// <exception cref="InvalidOperationException">So many wait that the guest does not seem to read them.</exception>
+    public void CheckRoom(int keys)
+    {
+        if (_keyboard.Waiting + keys > Ps2Keyboard.MostWaiting)
+        {
+            throw new InvalidOperationException($"{_keyboard.Waiting / 2} keys wait for the guest to read its keyboard. Wait until it does, or restart it.");
+        }
+    }
+
+    /// <summary>Has a key go down or up once all before it were read.</summary>
+    public void QueueKey(PcKey key, bool isDown)
+    {
+        _keyboard.QueueKey(key, isDown);
+        ScheduleInput();
+    }
+
+    /// <summary>Has the mouse move, or its buttons change, once all before was read.</summary>
+    /// <exception cref="InvalidOperationException">So much waits that the guest does not seem to read it.</exception>
+    public void QueueMouse(int x, int y, int wheel, MouseButtons? buttons)
+    {
+        if (_mouse.Waiting >= Ps2Mouse.MostWaiting)
+        {
+            throw new InvalidOperationException($"{_mouse.Waiting} movements wait for the guest to read its mouse. Wait until it does, or restart it.");
+        }
+
+        _mouse.QueueMove(x, y, wheel, (int?)buttons);
+        ScheduleInput();
     }
 
     public uint ReadPort(ushort port, int size)
@@ -130,6 +194,7 @@ public sealed class KeyboardController : IDevice, IPortHandler
         _source = Source.None;
         UpdateIrqs();
         FillOutput();
+        ScheduleInput();
         return value;
     }
 
@@ -149,6 +214,7 @@ public sealed class KeyboardController : IDevice, IPortHandler
         }
 
         FillOutput();
+        ScheduleInput();
     }
 
     public void Describe(StateVisitor visitor)
@@ -164,6 +230,11 @@ public sealed class KeyboardController : IDevice, IPortHandler
         visitor.Value("waiting", ref _waiting);
         visitor.Value("last-was-command", ref _lastWasCommand);
         _a20.FromKeyboardController = visitor.Value("a20", _a20.FromKeyboardController);
+        _nextKey.Describe(visitor, "next-key", _clock);
+        _repeat.Describe(visitor, "repeat", _clock);
+        _nextPacket.Describe(visitor, "next-packet", _clock);
+        visitor.Value("last-key", ref _lastKey, -MachineKeyboard.Pace, long.MaxValue / 2);
+        visitor.Value("last-packet", ref _lastPacket, -MachineKeyboard.Pace, long.MaxValue / 2);
     }
 
     private void Command(byte command)
@@ -274,11 +345,80 @@ public sealed class KeyboardController : IDevice, IPortHandler
 
         if (_keyboard.HasData && (Control & ControlKeyboardOff) == 0)
         {
-            Put(Source.Keyboard, _keyboard.Take());
+            Put(Source.Keyboard, TakeKey());
         }
         else if (_mouse.HasData && (Control & ControlAuxiliaryOff) == 0)
         {
-            Put(Source.Auxiliary, _mouse.Take());
+            Put(Source.Auxiliary, _mouse.Take(out _));
+        }
+    }
+
+    // Keys arrive as set 2 and are read as set 1, where the guest leaves that on: the prefix of a key that goes up becomes a bit of
+    // the byte behind it. Answers pass as they are.
+    private byte TakeKey()
+    {
+        byte value = _keyboard.Take(out bool isReport);
+        if (!isReport || (Control & ControlTranslate) == 0)
+        {
+            return value;
+        }
+
+        bool isBreak = value == ScanCodes.Break && _keyboard.HasData;
+        return isBreak ? (byte)(ScanCodes.Translate(_keyboard.Take(out _)) | BreakOfSet1) : ScanCodes.Translate(value);
+    }
+
+    // The next key or packet, once the guest has taken the one before.
+    private void ScheduleInput()
+    {
+        if (_keyboard.CanTell && !_nextKey.IsScheduled)
+        {
+            _clock.Schedule(_nextKey, Math.Max(_clock.Now, _lastKey + MachineKeyboard.Pace));
+        }
+
+        if (_mouse.CanTell && !_nextPacket.IsScheduled)
+        {
+            _clock.Schedule(_nextPacket, Math.Max(_clock.Now, _lastPacket + _mouse.Period));
+        }
+    }
+
+    private void TellKey()
+    {
+        if (_keyboard.CanTell)
+        {
+            _lastKey = _clock.Now;
+            _keyboard.Tell();
+            if (_keyboard.IsHeld)
+            {
+                _clock.Schedule(_repeat, _clock.Now + _keyboard.RepeatDelay);
+            }
+            else
+            {
+                _clock.Cancel(_repeat);
+            }
+
+            FillOutput();
+            ScheduleInput();
+        }
+    }
+
+    private void RepeatKey()
+    {
+        if (_keyboard.IsHeld)
+        {
+            _keyboard.Repeat();
+            _clock.Schedule(_repeat, _clock.Now + _keyboard.RepeatPeriod);
+            FillOutput();
+        }
+    }
+
+    private void TellMouse()
+    {
+        if (_mouse.CanTell)
+        {
+            _lastPacket = _clock.Now;
+            _mouse.Tell();
+            FillOutput();
+            ScheduleInput();
         }
     }
 

@@ -62,7 +62,7 @@ internal static class MpTable
 
         byte[] processor = new byte[20];
         processor[0] = Processor;
-        processor[1] = LocalApic.Id;
+        processor[1] = LocalApic.FirstId;
         processor[2] = LocalApicVersion;
         processor[3] = Enabled | Bootstrap;
         BinaryPrimitives.WriteUInt32LittleEndian(processor.AsSpan(4), signature);

@@ -111,6 +111,16 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
 
     public string Name => "rtc";
 
+    /// <summary>The time of day that the clock shows, in seconds.</summary>
+    public long SecondsOfDay
+    {
+        get
+        {
+            RtcCalendar time = TimeAt(_clock.Now);
+            return (((time.Hour * 60L) + time.Minute) * 60) + time.Second;
+        }
+    }
+
     private bool IsBinary => (_ram[RegisterB] & BBinary) != 0;
 
     private bool Is24Hours => (_ram[RegisterB] & B24Hours) != 0;

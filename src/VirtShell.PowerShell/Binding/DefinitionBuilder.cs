@@ -17,7 +17,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
 {
     /// <summary>What names files, or takes something else away.</summary>
     private static readonly Setting<VmDefinition>[] s_own =
-        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Firmware, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Modules, VmSettings.Disks];
+        [VmSettings.Name, VmSettings.Guest, VmSettings.Kernel, VmSettings.KernelSha256, VmSettings.Firmware, VmSettings.Initrd, VmSettings.Initramfs, VmSettings.Modules, VmSettings.Disks, VmSettings.Cds, VmSettings.Floppies];
 
     private readonly Dictionary<string, object> _bound = cmdlet.MyInvocation.BoundParameters;
 
@@ -64,6 +64,22 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
             definition = definition with { Disks = [.. disks.Select(d => d with { Source = Source(d.Source) })] };
         }
 
+        if (Given("HardDisk", out VmDisk[]? hardDisks))
+        {
+            IEnumerable<VmDisk> others = definition.Disks.Where(d => d.Interface != DiskInterface.Ide);
+            definition = definition with { Disks = [.. others, .. hardDisks.Select(d => d with { Source = Source(d.Source), Interface = DiskInterface.Ide })] };
+        }
+
+        if (Given("Cd", out VmCdDrive[]? cds))
+        {
+            definition = definition with { Cds = [.. cds.Select(d => d with { Source = d.Source is null ? null : Source(d.Source) })] };
+        }
+
+        if (Given("Floppy", out VmFloppyDrive[]? floppies))
+        {
+            definition = definition with { Floppies = [.. floppies.Select(d => d with { Source = d.Source is null ? null : Source(d.Source) })] };
+        }
+
         foreach (Setting<VmDefinition> setting in VmSettings.Of(FrontEnd.Cmdlets).Where(s => !s_own.Contains(s) && _bound.ContainsKey(s.Parameter)))
         {
             object value = _bound[setting.Parameter];
@@ -95,7 +111,7 @@ internal sealed class DefinitionBuilder(PSCmdlet cmdlet)
     }
 
     /// <summary>A source as the host understands it from any folder; a local file must exist.</summary>
-    private string Source(string source)
+    internal string Source(string source)
     {
         if (source.StartsWith("apt:", StringComparison.OrdinalIgnoreCase) || source.StartsWith("https:", StringComparison.OrdinalIgnoreCase)
             || source.StartsWith("http:", StringComparison.OrdinalIgnoreCase))

@@ -1,7 +1,4 @@
-using System;
-using System.Collections;
-using System.Linq;
-using System.Management.Automation;
+using System.Collections.Generic;
 using VirtShell.Host;
 using VirtShell.Settings;
 
@@ -12,52 +9,43 @@ namespace VirtShell.PowerShell.Binding;
 /// <c>@{ Source = 'root.img'; Access = 'ReadWrite' }</c>, and for an overlay the bytes of changes that it takes
 /// (<c>OverlayLimit = 8GB</c>).
 /// </summary>
-public sealed class DiskTransformationAttribute : ArgumentTransformationAttribute
+public sealed class DiskTransformationAttribute : RecordTransformationAttribute<VmDisk>
 {
-    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
-    {
-        object value = inputData is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : inputData;
-        return value switch
-        {
-            null => Array.Empty<VmDisk>(),
-            VmDisk disk => new[] { disk },
-            string => new[] { One(value) },
-            IDictionary => new[] { One(value) },
-            IEnumerable many => many.Cast<object>().Select(One).ToArray(),
-            _ => new[] { One(value) },
-        };
-    }
+    protected override VmDisk Blank => new(string.Empty);
 
-    private static VmDisk One(object item)
-    {
-        object value = item is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : item;
-        return value switch
-        {
-            VmDisk disk => disk,
-            string path when path.Length > 0 => new VmDisk(path),
-            System.IO.FileSystemInfo file => new VmDisk(file.FullName),
-            IDictionary table => FromTable(table),
-            _ => throw Bad($"'{value}' is no disk."),
-        };
-    }
+    protected override IReadOnlyList<Setting<VmDisk>> Settings => VmDiskSettings.All;
 
-    private static VmDisk FromTable(IDictionary table)
-    {
-        VmDisk disk = new(string.Empty);
-        foreach (DictionaryEntry entry in table)
-        {
-            string key = entry.Key.ToString() ?? string.Empty;
-            string name = key.Equals("Path", StringComparison.OrdinalIgnoreCase) ? VmDiskSettings.Source.Property : key;
-            Setting<VmDisk> setting = VmDiskSettings.All.FirstOrDefault(s => s.Property.Equals(name, StringComparison.OrdinalIgnoreCase))
-                ?? throw Bad($"A disk has no '{key}'; there are {string.Join(", ", VmDiskSettings.All.Select(s => s.Property))}.");
-            var reader = new TableValue<VmDisk>(disk, entry.Value, Bad);
-            setting.Accept(reader);
-            disk = reader.Result;
-        }
+    protected override string What => "a disk";
 
-        return disk.Source.Length == 0 ? throw Bad("A disk needs a Source.") : disk;
-    }
+    protected override string Hint => "Give a path, or a table: @{ Source = 'root.img'; Access = 'ReadWrite' }.";
 
-    private static ArgumentTransformationMetadataException Bad(string message) =>
-        new(message + " Give a path, or a table: @{ Source = 'root.img'; Access = 'ReadWrite' }.");
+    protected override bool IsEmptyAllowed => false;
+}
+
+/// <summary>Lets a CD drive be given as a path, as an empty text, or as a table.</summary>
+public sealed class CdTransformationAttribute : RecordTransformationAttribute<VmCdDrive>
+{
+    protected override VmCdDrive Blank => new();
+
+    protected override IReadOnlyList<Setting<VmCdDrive>> Settings => VmCdSettings.All;
+
+    protected override string What => "a CD drive";
+
+    protected override string Hint => "Give a path, an empty text, or a table: @{ Source = 'install.iso'; Place = 'SecondarySlave' }.";
+
+    protected override bool IsEmptyAllowed => true;
+}
+
+/// <summary>Lets a floppy drive be given as a path, as an empty text, or as a table.</summary>
+public sealed class FloppyTransformationAttribute : RecordTransformationAttribute<VmFloppyDrive>
+{
+    protected override VmFloppyDrive Blank => new();
+
+    protected override IReadOnlyList<Setting<VmFloppyDrive>> Settings => VmFloppySettings.All;
+
+    protected override string What => "a floppy drive";
+
+    protected override string Hint => "Give a path, an empty text, or a table: @{ Source = 'boot.img'; Access = 'ReadWrite' }.";
+
+    protected override bool IsEmptyAllowed => true;
 }

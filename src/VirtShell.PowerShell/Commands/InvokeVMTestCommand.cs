@@ -51,6 +51,9 @@ public sealed class InvokeVMTestCommand : VmCmdlet
     public SwitchParameter UpdateBaseline { get; set; }
 
     [Parameter]
+    public SwitchParameter UpdateReferences { get; set; }
+
+    [Parameter]
     [ValidateRange(0.01, 1000)]
     public double HostTimeScale { get; set; } = 1;
 
@@ -88,6 +91,7 @@ public sealed class InvokeVMTestCommand : VmCmdlet
             Filter = Filter,
             Jobs = Jobs,
             UpdateBaseline = UpdateBaseline,
+            UpdateReferences = UpdateReferences,
             Shard = ParseShard(),
             HostTimeScale = HostTimeScale,
             Engine = MyInvocation.BoundParameters.ContainsKey(nameof(Engine)) ? Engine : null,

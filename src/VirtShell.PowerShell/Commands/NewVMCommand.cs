@@ -65,6 +65,23 @@ public sealed class NewVMCommand : VmCmdlet
     [AllowEmptyCollection]
     public VmDisk[] Disk { get; set; } = [];
 
+    [Parameter]
+    [DiskTransformation]
+    [AllowEmptyCollection]
+    public VmDisk[] HardDisk { get; set; } = [];
+
+    [Parameter]
+    [Alias("Cds", "Dvd")]
+    [CdTransformation]
+    [AllowEmptyCollection]
+    public VmCdDrive[] Cd { get; set; } = [];
+
+    [Parameter]
+    [Alias("Floppies")]
+    [FloppyTransformation]
+    [AllowEmptyCollection]
+    public VmFloppyDrive[] Floppy { get; set; } = [];
+
     [Parameter(ValueFromPipelineByPropertyName = true)]
     [CpuModelTransformation]
     public CpuModel CpuModel { get; set; } = CpuModel.X86_64_V3;
@@ -82,6 +99,10 @@ public sealed class NewVMCommand : VmCmdlet
     [RtcStartTransformation]
     [ArgumentCompleter(typeof(RtcStartCompleter))]
     public RtcStart RtcStart { get; set; }
+
+    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [BootOrderTransformation]
+    public string BootOrder { get; set; } = "floppy,cd,disk";
 
     [Parameter]
     [Alias("Parts")]

@@ -64,6 +64,23 @@ public sealed class SetVMCommand : VmTargetCmdlet
     public VmDisk[] Disk { get; set; } = [];
 
     [Parameter]
+    [DiskTransformation]
+    [AllowEmptyCollection]
+    public VmDisk[] HardDisk { get; set; } = [];
+
+    [Parameter]
+    [Alias("Cds", "Dvd")]
+    [CdTransformation]
+    [AllowEmptyCollection]
+    public VmCdDrive[] Cd { get; set; } = [];
+
+    [Parameter]
+    [Alias("Floppies")]
+    [FloppyTransformation]
+    [AllowEmptyCollection]
+    public VmFloppyDrive[] Floppy { get; set; } = [];
+
+    [Parameter]
     [CpuModelTransformation]
     public CpuModel CpuModel { get; set; }
 
@@ -80,6 +97,10 @@ public sealed class SetVMCommand : VmTargetCmdlet
     [RtcStartTransformation]
     [ArgumentCompleter(typeof(RtcStartCompleter))]
     public RtcStart RtcStart { get; set; }
+
+    [Parameter]
+    [BootOrderTransformation]
+    public string BootOrder { get; set; } = string.Empty;
 
     [Parameter]
     [Alias("Parts")]

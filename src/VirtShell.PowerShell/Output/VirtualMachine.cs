@@ -100,6 +100,12 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public IReadOnlyList<VmDisk> Disks => Vm.Definition.Disks;
 
+    /// <summary>CD drives, and what is in them.</summary>
+    public IReadOnlyList<VmCdDrive> Cds => Vm.Definition.Cds;
+
+    /// <summary>Floppy drives, and what is in them.</summary>
+    public IReadOnlyList<VmFloppyDrive> Floppies => Vm.Definition.Floppies;
+
     public CpuModel CpuModel => Vm.Definition.CpuModel;
 
     public ClockMode Clock => Vm.Definition.Clock;
@@ -111,6 +117,9 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     /// <summary>What the VM's clock shows when it is switched on: utc, localtime, or a date.</summary>
     public RtcStart RtcStart => Vm.Definition.RtcStart;
+
+    /// <summary>Where the BIOS looks for something to boot.</summary>
+    public string BootOrder => Vm.Definition.BootOrder;
 
     /// <summary>Parts of the machine that are left out or set otherwise than usual.</summary>
     public IReadOnlyList<string> Parts => Vm.Definition.Parts;

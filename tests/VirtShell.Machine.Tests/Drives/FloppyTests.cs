@@ -92,10 +92,10 @@ public sealed class FloppyTests
         Assert.Equal([0, 0, 0, 0, 0xDF, 0x02, 0, 0x07, 0x5A, 0x11], Command(0x0E));
         Command(0x94);
         SoftReset();
-        Assert.Equal([0x84, 0x5A, 0x11], Command(0x0E)[7..]);
+        Assert.Equal([0x84, 0x0A, 0x11], Command(0x0E)[7..]);
         Command(0x14);
         SoftReset();
-        Assert.Equal([0x04, 0x70, 0x00], Command(0x0E)[7..]);
+        Assert.Equal([0x04, 0x20, 0x00], Command(0x0E)[7..]);
 
         void SoftReset()
         {
@@ -395,6 +395,25 @@ public sealed class FloppyTests
 
         Assert.Equal((0x40, 0x01), (FloppyFormat.CmosTypes([new Drive(DriveKind.Floppy, DriveBus.Floppy, 0, null, "f")]), FloppyFormat.EquipmentBits([new Drive(DriveKind.Floppy, DriveBus.Floppy, 0, null, "f")])));
         Assert.Equal((0, 0), (FloppyFormat.CmosTypes([]), FloppyFormat.EquipmentBits([])));
+    }
+
+    [Fact]
+    public void Direct_boot_leaves_the_types_of_drives_in_the_cmos()
+    {
+        using Machine machine = new(new MachineConfiguration
+        {
+            MemoryBytes = 4 << 20,
+            Boot = new MultibootBoot(Boot.MultibootImages.Flat(code => code.hlt()), string.Empty),
+            Drives = [new Drive(DriveKind.Floppy, DriveBus.Floppy, 0, null, "a"), new Drive(DriveKind.Floppy, DriveBus.Floppy, 1, new MemoryDisk(new FloppyFormat(80, 2, 15).Bytes), "b")],
+        });
+        byte Cmos(int register)
+        {
+            machine.Bus.WritePort(0x70, 1, (uint)register);
+            return (byte)machine.Bus.ReadPort(0x71, 1);
+        }
+
+        Assert.Equal((0x42, 0x47), (Cmos(0x10), Cmos(0x14)));
+        Assert.Equal(Enumerable.Range(0x10, 0x1E).Sum(register => Cmos(register)), (Cmos(0x2E) << 8) | Cmos(0x2F));
     }
 
     private TestBoard Build(byte[] content, bool isReadOnly = false)

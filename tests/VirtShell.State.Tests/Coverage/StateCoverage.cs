@@ -14,8 +14,8 @@ namespace VirtShell.State.Tests.Coverage;
 /// behind such a field, or of a type that has the attribute, is left alone.
 /// </summary>
 /// <remarks>
-/// References that cannot change, delegates, and collections of parts are wiring, and only followed. A pointer to a structure of
-/// ours is followed as the structure.
+/// References that cannot change, delegates, and collections of parts are wiring, and only followed; so is a primary constructor's
+/// parameter that nothing but the constructor stores. A pointer to a structure of ours is followed as the structure.
 /// </remarks>
 internal sealed class StateCoverage
 {
@@ -47,6 +47,22 @@ internal sealed class StateCoverage
     public static StateCoverage Of(IStateful root) => new(root);
 
     private static bool IsOurs(Type type) => type.Assembly.GetName().Name!.StartsWith("VirtShell", StringComparison.Ordinal);
+
+    private static bool IsFixed(FieldInfo field) => field.IsInitOnly || (field.Name.StartsWith('<') && field.Name.EndsWith(">P", StringComparison.Ordinal) && !IsStored(field));
+
+    // Looks through the code of the type, and of the types in it, for what stores the field or takes its address.
+    private static bool IsStored(FieldInfo field)
+    {
+        const byte LoadAddress = 0x7C;
+        const byte Store = 0x7D;
+        byte[] token = BitConverter.GetBytes(field.MetadataToken);
+        IEnumerable<Type> types = field.DeclaringType!.GetNestedTypes(BindingFlags.Public | BindingFlags.NonPublic).Prepend(field.DeclaringType);
+        return types
+            .SelectMany(static type => type.GetMethods(Fields | BindingFlags.Static))
+            .Select(static method => method.GetMethodBody()?.GetILAsByteArray())
+            .OfType<byte[]>()
+            .Any(code => code.AsSpan().IndexOf([Store, .. token]) >= 0 || code.AsSpan().IndexOf([LoadAddress, .. token]) >= 0);
+    }
 
     private static bool IsMarked(MemberInfo member) => member.IsDefined(typeof(NotStateAttribute), inherit: false);
 
@@ -101,7 +117,7 @@ internal sealed class StateCoverage
 
         if (type.IsValueType || type == typeof(string))
         {
-            if (!field.IsInitOnly && !Shows(Variants(value, type), variant => field.SetValue(target, variant), value))
+            if (!IsFixed(field) && !Shows(Variants(value, type), variant => field.SetValue(target, variant), value))
             {
                 Forget(field);
             }
@@ -123,7 +139,7 @@ internal sealed class StateCoverage
         }
         else
         {
-            if (!field.IsInitOnly && !typeof(IStateful).IsAssignableFrom(type))
+            if (!IsFixed(field) && !typeof(IStateful).IsAssignableFrom(type))
             {
                 Forget(field);
             }
@@ -310,6 +326,7 @@ internal sealed class StateCoverage
     {
         byte x => (object)(byte)(x ^ flip),
         sbyte x => (sbyte)(x ^ flip),
+        char x => (char)(x ^ flip),
         ushort x => (ushort)(x ^ flip),
         short x => (short)(x ^ flip),
         uint x => (uint)(x ^ flip),

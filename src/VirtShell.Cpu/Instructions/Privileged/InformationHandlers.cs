@@ -61,16 +61,22 @@ internal static unsafe class InformationHandlers
         Vcpu cpu = CpuState.Of(s);
         uint number = (uint)s->Gpr[0];
         CpuidLeaf leaf = Cpuid.Read(cpu.Model, number, (uint)s->Gpr[1], s->Xcr0);
+        uint ebx = leaf.Ebx;
         uint ecx = leaf.Ecx;
         uint edx = leaf.Edx;
-        if (number == 1)
+        if (number == Cpuid.FeaturesLeaf)
         {
+            ebx |= (uint)cpu.ApicId << 24;
             ecx |= (s->Cr4 & ControlBits.Cr4Osxsave) != 0 ? Cpuid.OsXsaveBit : 0;
             edx = cpu.MaskApicFeature(edx);
         }
+        else if (number == Cpuid.TopologyLeaf)
+        {
+            edx |= cpu.ApicId;
+        }
 
         s->Gpr[0] = leaf.Eax;
-        s->Gpr[3] = leaf.Ebx;
+        s->Gpr[3] = ebx;
         s->Gpr[1] = ecx;
         s->Gpr[2] = edx;
         return o + 1;

@@ -1,0 +1,213 @@
+using System;
+
+namespace VirtShell.Machine.Input;
+
+/// <summary>What keys send, in each of the three scan code sets, and what the controller makes of set 2 (IBM PS/2 Hardware Interface Technical Reference, Keyboard and Keyboard Controller).</summary>
+internal static class ScanCodes
+{
+    public const byte Extended = 0xE0;
+    public const byte Break = 0xF0;
+
+    /// <summary>Bytes of the longest sequence, the pause key's.</summary>
+    public const int Longest = 8;
+
+    private const byte BreakOfSet1 = 0x80;
+
+    // For each key in the order of PcKey: set 2, whether E0h goes before it there and in set 1, and set 3.
+    private static ReadOnlySpan<byte> Codes =>
+    [
+        0x1C, 0, 0x1C, // A
+        0x32, 0, 0x32, // B
+        0x21, 0, 0x21, // C
+        0x23, 0, 0x23, // D
+        0x24, 0, 0x24, // E
+        0x2B, 0, 0x2B, // F
+        0x34, 0, 0x34, // G
+        0x33, 0, 0x33, // H
+        0x43, 0, 0x43, // I
+        0x3B, 0, 0x3B, // J
+        0x42, 0, 0x42, // K
+        0x4B, 0, 0x4B, // L
+        0x3A, 0, 0x3A, // M
+        0x31, 0, 0x31, // N
+        0x44, 0, 0x44, // O
+        0x4D, 0, 0x4D, // P
+        0x15, 0, 0x15, // Q
+        0x2D, 0, 0x2D, // R
+        0x1B, 0, 0x1B, // S
+        0x2C, 0, 0x2C, // T
+        0x3C, 0, 0x3C, // U
+        0x2A, 0, 0x2A, // V
+        0x1D, 0, 0x1D, // W
+        0x22, 0, 0x22, // X
+        0x35, 0, 0x35, // Y
+        0x1A, 0, 0x1A, // Z
+        0x16, 0, 0x16, // D1
+        0x1E, 0, 0x1E, // D2
+        0x26, 0, 0x26, // D3
+        0x25, 0, 0x25, // D4
+        0x2E, 0, 0x2E, // D5
+        0x36, 0, 0x36, // D6
+        0x3D, 0, 0x3D, // D7
+        0x3E, 0, 0x3E, // D8
+        0x46, 0, 0x46, // D9
+        0x45, 0, 0x45, // D0
+        0x0E, 0, 0x0E, // Grave
+        0x4E, 0, 0x4E, // Minus
+        0x55, 0, 0x55, // Equals
+        0x54, 0, 0x54, // LeftBracket
+        0x5B, 0, 0x5B, // RightBracket
+        0x5D, 0, 0x5C, // Backslash
+        0x4C, 0, 0x4C, // Semicolon
+        0x52, 0, 0x52, // Apostrophe
+        0x41, 0, 0x41, // Comma
+        0x49, 0, 0x49, // Period
+        0x4A, 0, 0x4A, // Slash
+        0x61, 0, 0x13, // Less
+        0x29, 0, 0x29, // Space
+        0x5A, 0, 0x5A, // Enter
+        0x0D, 0, 0x0D, // Tab
+        0x66, 0, 0x66, // Backspace
+        0x76, 0, 0x08, // Escape
+        0x05, 0, 0x07, // F1
+        0x06, 0, 0x0F, // F2
+        0x04, 0, 0x17, // F3
+        0x0C, 0, 0x1F, // F4
+        0x03, 0, 0x27, // F5
+        0x0B, 0, 0x2F, // F6
+        0x83, 0, 0x37, // F7
+        0x0A, 0, 0x3F, // F8
+        0x01, 0, 0x47, // F9
+        0x09, 0, 0x4F, // F10
+        0x78, 0, 0x56, // F11
+        0x07, 0, 0x5E, // F12
+        0x12, 0, 0x12, // LeftShift
+        0x59, 0, 0x59, // RightShift
+        0x14, 0, 0x11, // LeftCtrl
+        0x14, 1, 0x58, // RightCtrl
+        0x11, 0, 0x19, // LeftAlt
+        0x11, 1, 0x39, // RightAlt
+        0x1F, 1, 0x8B, // LeftWin
+        0x27, 1, 0x8C, // RightWin
+        0x2F, 1, 0x8D, // Menu
+        0x58, 0, 0x14, // CapsLock
+        0x77, 0, 0x76, // NumLock
+        0x7E, 0, 0x5F, // ScrollLock
+        0x7C, 1, 0x57, // PrintScreen
+        0x00, 0, 0x62, // Pause
+        0x70, 1, 0x67, // Insert
+        0x71, 1, 0x64, // Delete
+        0x6C, 1, 0x6E, // Home
+        0x69, 1, 0x65, // End
+        0x7D, 1, 0x6F, // PageUp
+        0x7A, 1, 0x6D, // PageDown
+        0x75, 1, 0x63, // Up
+        0x72, 1, 0x60, // Down
+        0x6B, 1, 0x61, // Left
+        0x74, 1, 0x6A, // Right
+        0x4A, 1, 0x77, // KeypadDivide
+        0x7C, 0, 0x7E, // KeypadMultiply
+        0x7B, 0, 0x84, // KeypadSubtract
+        0x79, 0, 0x7C, // KeypadAdd
+        0x5A, 1, 0x79, // KeypadEnter
+        0x71, 0, 0x71, // KeypadDecimal
+        0x70, 0, 0x70, // Keypad0
+        0x69, 0, 0x69, // Keypad1
+        0x72, 0, 0x72, // Keypad2
+        0x7A, 0, 0x7A, // Keypad3
+        0x6B, 0, 0x6B, // Keypad4
+        0x73, 0, 0x73, // Keypad5
+        0x74, 0, 0x74, // Keypad6
+        0x6C, 0, 0x6C, // Keypad7
+        0x75, 0, 0x75, // Keypad8
+        0x7D, 0, 0x7D, // Keypad9
+    ];
+
+    // Set 2 to set 1; codes behind the end stay as they are.
+    private static ReadOnlySpan<byte> Translation =>
+    [
+        0xFF, 0x43, 0x41, 0x3F, 0x3D, 0x3B, 0x3C, 0x58, 0x64, 0x44, 0x42, 0x40, 0x3E, 0x0F, 0x29, 0x59,
+        0x65, 0x38, 0x2A, 0x70, 0x1D, 0x10, 0x02, 0x5A, 0x66, 0x71, 0x2C, 0x1F, 0x1E, 0x11, 0x03, 0x5B,
+        0x67, 0x2E, 0x2D, 0x20, 0x12, 0x05, 0x04, 0x5C, 0x68, 0x39, 0x2F, 0x21, 0x14, 0x13, 0x06, 0x5D,
+        0x69, 0x31, 0x30, 0x23, 0x22, 0x15, 0x07, 0x5E, 0x6A, 0x72, 0x32, 0x24, 0x16, 0x08, 0x09, 0x5F,
+        0x6B, 0x33, 0x25, 0x17, 0x18, 0x0B, 0x0A, 0x60, 0x6C, 0x34, 0x35, 0x26, 0x27, 0x19, 0x0C, 0x61,
+        0x6D, 0x73, 0x28, 0x74, 0x1A, 0x0D, 0x62, 0x6E, 0x3A, 0x36, 0x1C, 0x1B, 0x75, 0x2B, 0x63, 0x76,
+        0x55, 0x56, 0x77, 0x78, 0x79, 0x7A, 0x0E, 0x7B, 0x7C, 0x4F, 0x7D, 0x4B, 0x47, 0x7E, 0x7F, 0x6F,
+        0x52, 0x53, 0x50, 0x4C, 0x4D, 0x48, 0x01, 0x45, 0x57, 0x4E, 0x51, 0x4A, 0x37, 0x49, 0x46, 0x54,
+        0x80, 0x81, 0x82, 0x41, 0x54,
+    ];
+
+    private static ReadOnlySpan<byte> Pause1 => [0xE1, 0x1D, 0x45, 0xE1, 0x9D, 0xC5];
+
+    private static ReadOnlySpan<byte> Pause2 => [0xE1, 0x14, 0x77, 0xE1, 0xF0, 0x14, 0xF0, 0x77];
+
+    private static ReadOnlySpan<byte> PrintScreen1 => [0xE0, 0x2A, 0xE0, 0x37];
+
+    private static ReadOnlySpan<byte> PrintScreen1Break => [0xE0, 0xB7, 0xE0, 0xAA];
+
+    private static ReadOnlySpan<byte> PrintScreen2 => [0xE0, 0x12, 0xE0, 0x7C];
+
+    private static ReadOnlySpan<byte> PrintScreen2Break => [0xE0, 0xF0, 0x7C, 0xE0, 0xF0, 0x12];
+
+    /// <summary>How many keys there are.</summary>
+    public static int KeyCount => Codes.Length / 3;
+
+    /// <summary>The code of a key in set 3, where each has one of its own.</summary>
+    public static byte Set3(PcKey key) => Codes[((int)key * 3) + 2];
+
+    /// <summary>What the controller makes of a byte of set 2, where it translates.</summary>
+    public static byte Translate(byte code) => code < Translation.Length ? Translation[code] : code;
+
+    /// <summary>Writes what a key sends when it goes down or up; gives how many bytes.</summary>
+    public static int Write(PcKey key, bool isDown, int set, Span<byte> codes)
+    {
+        if (set == 3)
+        {
+            int count = 0;
+            if (!isDown)
+            {
+                codes[count++] = Break;
+            }
+
+            codes[count++] = Set3(key);
+            return count;
+        }
+
+        if (key is PcKey.Pause or PcKey.PrintScreen)
+        {
+            ReadOnlySpan<byte> special = (key, isDown, set) switch
+            {
+                (PcKey.Pause, true, 1) => Pause1,
+                (PcKey.Pause, true, _) => Pause2,
+                (PcKey.Pause, false, _) => [],
+                (_, true, 1) => PrintScreen1,
+                (_, true, _) => PrintScreen2,
+                (_, false, 1) => PrintScreen1Break,
+                _ => PrintScreen2Break,
+            };
+            special.CopyTo(codes);
+            return special.Length;
+        }
+
+        byte code = Codes[(int)key * 3];
+        int length = 0;
+        if (Codes[((int)key * 3) + 1] != 0)
+        {
+            codes[length++] = Extended;
+        }
+
+        if (set == 1)
+        {
+            codes[length++] = (byte)(Translate(code) | (isDown ? 0 : BreakOfSet1));
+            return length;
+        }
+
+        if (!isDown)
+        {
+            codes[length++] = Break;
+        }
+
+        codes[length++] = code;
+        return length;
+    }
+}
