@@ -110,7 +110,6 @@ public static class VmSettings
         Title = "module",
         OwnOptions = ["--module"],
         OwnParameter = "Module",
-        OwnOutput = "Module",
         Meaning = "Files that a Multiboot image is given, in order, each a path or apt: source and what follows a space is its command line: apt:linux-image-amd64#boot/vmlinuz-* console=hvc0",
         Remarks = new Dictionary<FrontEnd, string> { [FrontEnd.Console] = "May be repeated." },
     };

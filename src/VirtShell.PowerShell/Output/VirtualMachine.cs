@@ -94,7 +94,7 @@ public sealed class VirtualMachine : IEquatable<VirtualMachine>
 
     public InitramfsDefinition? Initramfs => Vm.Definition.Initramfs;
 
-    public string[] Module => [.. Vm.Definition.Modules];
+    public IReadOnlyList<string> Modules => Vm.Definition.Modules;
 
     public string CommandLine => Vm.Definition.CommandLine;
 

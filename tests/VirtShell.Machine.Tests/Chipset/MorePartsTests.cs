@@ -1,6 +1,4 @@
-using System;
 using System.Linq;
-using VirtShell.Machine.Boards;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Serial;
 using Xunit;
