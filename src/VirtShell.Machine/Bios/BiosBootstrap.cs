@@ -1,6 +1,5 @@
 using System;
 using System.Text;
-using VirtShell.Machine.Boot;
 using VirtShell.Machine.Drives;
 using VirtShell.State;
 

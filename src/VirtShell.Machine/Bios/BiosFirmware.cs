@@ -4,7 +4,6 @@ using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Dma;
-using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Timers;
 using VirtShell.State;
 

@@ -1,6 +1,5 @@
 using System;
 using System.Buffers.Binary;
-using System.Collections.Generic;
 using System.Linq;
 using VirtShell.Machine.Pci;
 using VirtShell.State;

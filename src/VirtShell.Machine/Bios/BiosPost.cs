@@ -2,7 +2,6 @@ using System;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
-using VirtShell.Machine.Drives;
 using VirtShell.Machine.Serial;
 using VirtShell.Machine.Legacy;
 using VirtShell.Machine.Timers;

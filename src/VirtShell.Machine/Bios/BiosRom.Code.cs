@@ -1,5 +1,4 @@
 using System;
-using System.IO;
 using Iced.Intel;
 using static Iced.Intel.AssemblerRegisters;
 

@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Boot;
-using VirtShell.Machine.Timers;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Bios;

@@ -6,7 +6,6 @@ using System.Text;
 using VirtShell.Machine.Acpi;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Legacy;
-using VirtShell.Machine.Pci;
 
 namespace VirtShell.Machine.Bios;
 

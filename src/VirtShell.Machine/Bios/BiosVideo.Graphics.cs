@@ -1,5 +1,4 @@
 using System;
-using VirtShell.Cpu;
 
 namespace VirtShell.Machine.Bios;
 
