@@ -23,7 +23,7 @@ public enum Contestant
 /// <summary>The words for contestants, on the command line and in results.</summary>
 public static class Contestants
 {
-    private static readonly (Contestant Contestant, string Word)[] Words =
+    private static readonly (Contestant Contestant, string Word)[] s_words =
     [
         (Contestant.Native, "native"),
         (Contestant.VirtShell, "virtshell"),
@@ -31,7 +31,7 @@ public static class Contestants
         (Contestant.QemuIcount, "icount"),
     ];
 
-    public static string Word(this Contestant contestant) => Words.First(w => w.Contestant == contestant).Word;
+    public static string Word(this Contestant contestant) => s_words.First(w => w.Contestant == contestant).Word;
 
     /// <summary>The contestants that the words name, in their own order; all where there are none. A word may hold several, with commas.</summary>
     /// <exception cref="BenchException">A word names none.</exception>
@@ -40,12 +40,12 @@ public static class Contestants
         string[] asked = [.. words.SelectMany(w => w.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
         foreach (string word in asked)
         {
-            if (!Words.Any(w => string.Equals(w.Word, word, StringComparison.OrdinalIgnoreCase)))
+            if (!s_words.Any(w => string.Equals(w.Word, word, StringComparison.OrdinalIgnoreCase)))
             {
-                throw new BenchException($"there is no contestant \"{word}\". There are: {string.Join(", ", Words.Select(w => w.Word))}.");
+                throw new BenchException($"there is no contestant \"{word}\". There are: {string.Join(", ", s_words.Select(w => w.Word))}.");
             }
         }
 
-        return [.. Words.Where(w => asked.Length == 0 || asked.Contains(w.Word, StringComparer.OrdinalIgnoreCase)).Select(w => w.Contestant)];
+        return [.. s_words.Where(w => asked.Length == 0 || asked.Contains(w.Word, StringComparer.OrdinalIgnoreCase)).Select(w => w.Contestant)];
     }
 }

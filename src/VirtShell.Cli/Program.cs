@@ -11,7 +11,7 @@ namespace VirtShell.Cli;
 public static class Program
 {
     /// <summary>After Ctrl+C a run is given this long to end its guests in order.</summary>
-    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_terminationTimeout = TimeSpan.FromSeconds(20);
 
     /// <summary>Gives the exit code. What it names loads before anything else, so it names little.</summary>
     public static Task<int> Main(string[] args) => HostLimits.AreEnough() ? RunAsync(args) : Task.FromResult(ExitCodes.CannotRun);
@@ -26,7 +26,7 @@ public static class Program
             return ExitCodes.CannotRun;
         }
 
-        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TerminationTimeout };
+        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_terminationTimeout };
         return await Errors.GuardAsync(() => parsed.InvokeAsync(configuration)).ConfigureAwait(false);
     }
 

@@ -39,31 +39,31 @@ internal enum ModelTraits : uint
 /// <summary>What each <see cref="CpuModel"/> offers: one list of features per model, from which CPUID, the decoder and the writable control bits all follow.</summary>
 internal static class CpuFeatures
 {
-    private static readonly CpuidFeature[] I486 =
+    private static readonly CpuidFeature[] s_i486 =
     [
         CpuidFeature.INTEL8086, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486,
         CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.CPUID, CpuidFeature.PAUSE,
     ];
 
-    private static readonly CpuidFeature[] Pentium3 =
+    private static readonly CpuidFeature[] s_pentium3 =
     [
         CpuidFeature.TSC, CpuidFeature.MSR, CpuidFeature.CX8, CpuidFeature.SEP, CpuidFeature.CMOV, CpuidFeature.MMX,
         CpuidFeature.FXSR, CpuidFeature.SSE, CpuidFeature.RDPMC, CpuidFeature.MULTIBYTENOP,
     ];
 
-    private static readonly CpuidFeature[] Qemu64 =
+    private static readonly CpuidFeature[] s_qemu64 =
     [
         CpuidFeature.SSE2, CpuidFeature.SSE3, CpuidFeature.X64, CpuidFeature.SYSCALL, CpuidFeature.CLFSH,
         CpuidFeature.CMPXCHG16B, CpuidFeature.PREFETCHW, CpuidFeature.RDTSCP,
     ];
 
-    private static readonly CpuidFeature[] V2 =
+    private static readonly CpuidFeature[] s_v2 =
     [
         CpuidFeature.SSSE3, CpuidFeature.SSE4_1, CpuidFeature.SSE4_2, CpuidFeature.POPCNT,
         CpuidFeature.AES, CpuidFeature.PCLMULQDQ, CpuidFeature.XSAVE,
     ];
 
-    private static readonly CpuidFeature[] V3 =
+    private static readonly CpuidFeature[] s_v3 =
     [
         CpuidFeature.AVX, CpuidFeature.AVX2, CpuidFeature.BMI1, CpuidFeature.BMI2, CpuidFeature.FMA, CpuidFeature.F16C,
         CpuidFeature.LZCNT, CpuidFeature.MOVBE, CpuidFeature.FSGSBASE, CpuidFeature.INVPCID, CpuidFeature.RDRAND,
@@ -87,7 +87,7 @@ internal static class CpuFeatures
     private const byte NoModel = byte.MaxValue;
 
     // The first model that has each feature; every later one has it too.
-    private static readonly byte[] FirstModel = BuildFirstModels();
+    private static readonly byte[] s_firstModel = BuildFirstModels();
 
     /// <summary>
     /// Family, model and stepping as in CPUID leaf 1 EAX and in EDX at reset. The last is a Haswell of servers: those of desktops
@@ -102,7 +102,7 @@ internal static class CpuFeatures
         _ => 0x306F2,
     };
 
-    public static bool Has(CpuModel model, CpuidFeature feature) => FirstModel[(int)feature] <= (byte)model;
+    public static bool Has(CpuModel model, CpuidFeature feature) => s_firstModel[(int)feature] <= (byte)model;
 
     public static bool Has(CpuModel model, ModelTraits trait) => (Traits(model) & trait) != 0;
 
@@ -181,7 +181,7 @@ internal static class CpuFeatures
     {
         byte[] first = new byte[byte.MaxValue];
         Array.Fill(first, NoModel);
-        CpuidFeature[][] steps = [I486, Pentium3, Qemu64, V2, V3];
+        CpuidFeature[][] steps = [s_i486, s_pentium3, s_qemu64, s_v2, s_v3];
         for (int model = 0; model < steps.Length; model++)
         {
             foreach (CpuidFeature feature in steps[model])

@@ -10,7 +10,7 @@ public sealed unsafe partial class Vcpu : IStateful
     private const int VectorBytes = 16 * 32;
     private const int X87Words = 16;
 
-    private static readonly string[] SegmentNames = ["es", "cs", "ss", "ds", "fs", "gs", null!, null!, null!, "ldtr", "tr"];
+    private static readonly string[] s_segmentNames = ["es", "cs", "ss", "ds", "fs", "gs", null!, null!, null!, "ldtr", "tr"];
 
     /// <summary>Between runs only. What is loaded goes on as if the processor had been reset and then brought where it was.</summary>
     public void Describe(StateVisitor visitor)
@@ -100,7 +100,7 @@ public sealed unsafe partial class Vcpu : IStateful
     {
         for (int i = 0; i < SegmentIndex.Count; i++)
         {
-            if (SegmentNames[i] is not string name)
+            if (s_segmentNames[i] is not string name)
             {
                 continue;
             }

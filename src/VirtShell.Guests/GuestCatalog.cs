@@ -19,9 +19,9 @@ public static class GuestCatalog
 {
     private const string Resource = "guests.bundle";
 
-    private static readonly Lazy<IReadOnlyList<BundledGuest>> Guests = new(ReadBundle);
+    private static readonly Lazy<IReadOnlyList<BundledGuest>> s_guests = new(ReadBundle);
 
-    public static IReadOnlyList<BundledGuest> All => Guests.Value;
+    public static IReadOnlyList<BundledGuest> All => s_guests.Value;
 
     /// <summary>Finds a guest by name, case-insensitively; null where there is none.</summary>
     public static BundledGuest? Find(string name)

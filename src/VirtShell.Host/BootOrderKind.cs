@@ -8,7 +8,7 @@ using VirtShell.Settings;
 namespace VirtShell.Host;
 
 /// <summary>Kinds of drives in the order in which a VM looks for something to boot on them: words between commas or spaces, each once.</summary>
-public sealed class BootOrderKind : ScalarKind<string>
+internal sealed class BootOrderKind : ScalarKind<string>
 {
     private static readonly (string Word, DriveKind Kind)[] s_words = [("floppy", DriveKind.Floppy), ("cd", DriveKind.Cd), ("disk", DriveKind.HardDisk)];
 

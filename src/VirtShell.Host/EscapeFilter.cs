@@ -26,41 +26,41 @@ public sealed class EscapeFilter : IStateful
         ControlStringEscape,
     }
 
-    private Place place;
-    private int length;
+    private Place _place;
+    private int _length;
 
     /// <summary>Which part of a sequence has come.</summary>
     void IStateful.Describe(StateVisitor visitor)
     {
         ArgumentNullException.ThrowIfNull(visitor);
-        int part = (int)place;
+        int part = (int)_place;
         visitor.Value("place", ref part, 0, (int)Place.ControlStringEscape);
-        visitor.Value("length", ref length, 0, LongestSequence + 1);
-        place = (Place)part;
+        visitor.Value("length", ref _length, 0, LongestSequence + 1);
+        _place = (Place)part;
     }
 
     /// <summary>Whether the character is text to keep.</summary>
     public bool Keep(char c)
     {
-        if (place != Place.Text && ++length > LongestSequence)
+        if (_place != Place.Text && ++_length > LongestSequence)
         {
-            place = Place.Text;
+            _place = Place.Text;
         }
 
-        switch (place)
+        switch (_place)
         {
             case Place.Text:
                 if (c == Escape)
                 {
-                    place = Place.Escape;
-                    length = 0;
+                    _place = Place.Escape;
+                    _length = 0;
                     return false;
                 }
 
                 return c is '\n' or '\t' || (c >= ' ' && c != '\x7f' && (c < '\x80' || c >= '\xa0'));
             case Place.Escape:
                 // ECMA-48 5.3-5.6: "[" opens a control sequence; "]", "P", "X", "^", "_" control strings; 20-2F are intermediate.
-                place = c switch
+                _place = c switch
                 {
                     '[' => Place.ControlSequence,
                     ']' or 'P' or 'X' or '^' or '_' => Place.ControlString,
@@ -72,43 +72,43 @@ public sealed class EscapeFilter : IStateful
             case Place.Intermediate:
                 if (c is < ' ' or > '/')
                 {
-                    place = Place.Text;
+                    _place = Place.Text;
                 }
 
                 return false;
             case Place.ControlSequence:
                 if (c == Escape)
                 {
-                    place = Place.Escape;
+                    _place = Place.Escape;
                     return false;
                 }
 
                 if (c is '\n')
                 {
                     // A sequence cut short by a line end, as when a kernel message breaks in.
-                    place = Place.Text;
+                    _place = Place.Text;
                     return true;
                 }
 
                 if (c is >= '@' and <= '~')
                 {
-                    place = Place.Text;
+                    _place = Place.Text;
                 }
 
                 return false;
             case Place.ControlString:
                 if (c == Bell)
                 {
-                    place = Place.Text;
+                    _place = Place.Text;
                 }
                 else if (c == Escape)
                 {
-                    place = Place.ControlStringEscape;
+                    _place = Place.ControlStringEscape;
                 }
 
                 return false;
             default:
-                place = c == '\\' ? Place.Text : Place.ControlString;
+                _place = c == '\\' ? Place.Text : Place.ControlString;
                 return false;
         }
     }

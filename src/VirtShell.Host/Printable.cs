@@ -222,25 +222,25 @@ public static class Printable
     /// <summary>What a guest sends, piece by piece as it comes, for a log: plain text as of <see cref="Text"/>, with CI commands defused.</summary>
     public sealed class Stream
     {
-        private readonly Decoder decoder = Encoding.UTF8.GetDecoder();
-        private readonly EscapeFilter escapes = new();
-        private readonly CommandFilter commands = new();
+        private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
+        private readonly EscapeFilter _escapes = new();
+        private readonly CommandFilter _commands = new();
 
         /// <summary>The text of the next bytes; a character or a sequence that is not complete yet waits for them.</summary>
         public string Add(ReadOnlySpan<byte> bytes)
         {
-            char[] decoded = new char[decoder.GetCharCount(bytes, flush: false)];
-            int count = decoder.GetChars(bytes, decoded, flush: false);
+            char[] decoded = new char[_decoder.GetCharCount(bytes, flush: false)];
+            int count = _decoder.GetChars(bytes, decoded, flush: false);
             var result = new StringBuilder(count + 4);
             for (int i = 0; i < count; i++)
             {
                 char c = decoded[i];
-                if (!escapes.Keep(c))
+                if (!_escapes.Keep(c))
                 {
                     continue;
                 }
 
-                if (commands.Defuses(c))
+                if (_commands.Defuses(c))
                 {
                     result.Append(' ');
                 }
@@ -255,7 +255,7 @@ public static class Printable
     /// <summary>Sees the place in a CI command where a space takes its meaning away, character by character.</summary>
     private sealed class CommandFilter
     {
-        private State state = State.LineStart;
+        private State _state = State.LineStart;
 
         private enum State
         {
@@ -271,8 +271,8 @@ public static class Printable
         /// <summary>Whether a space belongs before this character.</summary>
         public bool Defuses(char c)
         {
-            State before = state;
-            state = c switch
+            State before = _state;
+            _state = c switch
             {
                 '\n' or '\r' => State.LineStart,
                 '#' => before is State.FirstHash or State.Hashes ? State.Hashes : State.FirstHash,

@@ -12,7 +12,7 @@ public readonly record struct RtcStart
     private const string UtcWord = "utc";
     private const string LocalWord = "localtime";
 
-    private static readonly DateTime First = new(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+    private static readonly DateTime s_first = new(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     private readonly long _ticks;
     private readonly bool _isLocal;
@@ -40,7 +40,7 @@ public readonly record struct RtcStart
     public static RtcStart At(DateTime time)
     {
         DateTime utc = time.Kind == DateTimeKind.Local ? time.ToUniversalTime() : time;
-        return utc >= First
+        return utc >= s_first
             ? new RtcStart(utc.Ticks - (utc.Ticks % TimeSpan.TicksPerSecond), isLocal: false)
             : throw new FormatException($"An RTC starts in 1970 at the earliest, not in {utc.Year}.");
     }
@@ -63,7 +63,7 @@ public readonly record struct RtcStart
 
         string[] formats = ["yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd HH:mmK", "yyyy-MM-dd HH:mm:ssK"];
         bool read = DateTime.TryParseExact(trimmed, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time);
-        if (!read || time < First)
+        if (!read || time < s_first)
         {
             return false;
         }

@@ -4,7 +4,7 @@ using VirtShell.Settings;
 namespace VirtShell.Host;
 
 /// <summary>What an RTC shows when the machine is switched on: a word or a date.</summary>
-public sealed class RtcStartKind : ScalarKind<RtcStart>
+internal sealed class RtcStartKind : ScalarKind<RtcStart>
 {
     public override string Word => "time";
 

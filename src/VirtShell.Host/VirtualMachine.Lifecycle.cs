@@ -144,7 +144,7 @@ public sealed partial class VirtualMachine : IRunOwner
                 // Other processes may have it when this returns, unless it is called where nothing may be waited for.
                 if (run is not { IsOnThisThread: true })
                 {
-                    _host.Writer?.Flush(Id, EnginePatience);
+                    _host.Writer?.Flush(Id, s_enginePatience);
                 }
 
                 return;
@@ -165,9 +165,9 @@ public sealed partial class VirtualMachine : IRunOwner
                 }
             }
 
-            if (!(starting ?? run!.Ended).Wait(EnginePatience))
+            if (!(starting ?? run!.Ended).Wait(s_enginePatience))
             {
-                throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not stop: the engine has not answered for {EnginePatience.TotalSeconds:0} s.");
+                throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not stop: the engine has not answered for {s_enginePatience.TotalSeconds:0} s.");
             }
         }
     }
@@ -246,9 +246,9 @@ public sealed partial class VirtualMachine : IRunOwner
             return;
         }
 
-        if (!command.Done.Wait(EnginePatience))
+        if (!command.Done.Wait(s_enginePatience))
         {
-            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {s_enginePatience.TotalSeconds:0} s. Turn it off.");
         }
 
         // The run ended first: it has no use for them.
@@ -271,9 +271,9 @@ public sealed partial class VirtualMachine : IRunOwner
         }
 
         RunCommand command = run.Post(() => run.SetEngine(engine));
-        if (!run.IsOnThisThread && !command.Done.Wait(EnginePatience))
+        if (!run.IsOnThisThread && !command.Done.Wait(s_enginePatience))
         {
-            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {s_enginePatience.TotalSeconds:0} s. Turn it off.");
         }
     }
 
@@ -425,9 +425,9 @@ public sealed partial class VirtualMachine : IRunOwner
             return;
         }
 
-        if (!command.Done.Wait(EnginePatience))
+        if (!command.Done.Wait(s_enginePatience))
         {
-            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+            throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {s_enginePatience.TotalSeconds:0} s. Turn it off.");
         }
 
         if (!command.Done.GetAwaiter().GetResult())

@@ -92,7 +92,7 @@ public sealed partial class VirtualMachine
     private bool Hold(MachineRun run)
     {
         Task<bool> held = run.Hold();
-        if (held.Wait(EnginePatience))
+        if (held.Wait(s_enginePatience))
         {
             return held.GetAwaiter().GetResult();
         }
@@ -107,6 +107,6 @@ public sealed partial class VirtualMachine
                 }
             },
             TaskScheduler.Default);
-        throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {EnginePatience.TotalSeconds:0} s. Turn it off.");
+        throw new VmException(VmErrorKind.Timeout, $"VM '{Name}' does not answer: the engine has been busy for {s_enginePatience.TotalSeconds:0} s. Turn it off.");
     }
 }

@@ -22,9 +22,9 @@ public sealed partial class VirtualMachine
     /// <exception cref="VmException">The disk does not take it.</exception>
     internal void AwaitTraces()
     {
-        if (_host.Writer is { } writer && !writer.Flush(Id, EnginePatience))
+        if (_host.Writer is { } writer && !writer.Flush(Id, s_enginePatience))
         {
-            throw new VmException(VmErrorKind.Timeout, $"What the last run of VM '{Name}' left is still not written to '{_host.HomeFolder}' after {EnginePatience.TotalSeconds:0} s: its disk does not answer. Mend that, or set {VmHost.HomeVariable} to another folder.");
+            throw new VmException(VmErrorKind.Timeout, $"What the last run of VM '{Name}' left is still not written to '{_host.HomeFolder}' after {s_enginePatience.TotalSeconds:0} s: its disk does not answer. Mend that, or set {VmHost.HomeVariable} to another folder.");
         }
     }
 

@@ -18,8 +18,8 @@ namespace VirtShell.Host;
 public sealed partial class VirtualMachine
 {
     // A quantum takes milliseconds; this long means that the engine is stuck inside one instruction.
-    private static readonly TimeSpan EnginePatience = TimeSpan.FromSeconds(60);
-    private static readonly SerialLog NoLog = MakeEmptyLog();
+    private static readonly TimeSpan s_enginePatience = TimeSpan.FromSeconds(60);
+    private static readonly SerialLog s_noLog = MakeEmptyLog();
 
     private readonly VmHost _host;
     private readonly object _gate = new();
@@ -186,7 +186,7 @@ public sealed partial class VirtualMachine
     }
 
     /// <summary>The output of an outlet in the current or last run; empty where nothing was sent.</summary>
-    public SerialLog GetSerial(Outlet outlet) => Run?.GetSerial(outlet) ?? NoLog;
+    public SerialLog GetSerial(Outlet outlet) => Run?.GetSerial(outlet) ?? s_noLog;
 
     /// <summary>
     /// Replaces the definition; its <see cref="VmDefinition.Id"/> stays. The VM must be off, unless

@@ -81,7 +81,7 @@ public sealed class VmHost : IDisposable
     internal Scheduler Scheduler { get; }
 
     /// <summary>Where tests have a part of a machine fail: called with each one as it is built.</summary>
-    internal Action<VirtShell.Machine.Machine>? Built { get; set; }
+    internal Action<VirtShell.Machine.Pc>? Built { get; set; }
 
     internal ImageResolver Images
     {

@@ -34,9 +34,9 @@ internal sealed class HttpsFetcher(ImageCache cache, HttpClient? client = null, 
     private const int HashLength = 64;
 
     // Time is limited for each piece, since a large file may take hours.
-    private static readonly HttpClient Shared = new() { Timeout = Timeout.InfiniteTimeSpan };
+    private static readonly HttpClient s_shared = new() { Timeout = Timeout.InfiniteTimeSpan };
 
-    private readonly HttpClient _client = client ?? Shared;
+    private readonly HttpClient _client = client ?? s_shared;
     private readonly DownloadLimits _limits = limits ?? DownloadLimits.Default;
 
     public ResolvedFile Fetch(Uri address, string? sha256, IProgress<string>? progress, CancellationToken cancellation)

@@ -31,10 +31,10 @@ public sealed class FrozenMachine : IDisposable
 
     /// <summary>Makes a machine that goes on from here.</summary>
     /// <exception cref="InvalidOperationException">The machine has disks, which two machines must not share.</exception>
-    /// <inheritdoc cref="Machine.FromState(MachineConfiguration, FrozenMachine)" path="/exception"/>
-    public Machine Branch() => _configuration.Disks.Count == 0 && _configuration.Drives.Count == 0
-        ? Machine.FromState(_configuration, this)
-        : throw new InvalidOperationException("The frozen machine has disks. Make each branch with a configuration that gives it disks of its own (Machine.FromState).");
+    /// <inheritdoc cref="Pc.FromState(MachineConfiguration, FrozenMachine)" path="/exception"/>
+    public Pc Branch() => _configuration.Disks.Count == 0 && _configuration.Drives.Count == 0
+        ? Pc.FromState(_configuration, this)
+        : throw new InvalidOperationException("The frozen machine has disks. Make each branch with a configuration that gives it disks of its own (Pc.FromState).");
 
     public void Dispose() => Memory.Dispose();
 }

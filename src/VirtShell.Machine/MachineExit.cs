@@ -1,6 +1,6 @@
 namespace VirtShell.Machine;
 
-/// <summary>Why <see cref="Machine.Run"/> returned.</summary>
+/// <summary>Why <see cref="Pc.Run"/> returned.</summary>
 public enum MachineExitKind
 {
     /// <summary>The instruction limit of this call was reached, or the guest idled through very many events; run again to go on.</summary>
@@ -24,7 +24,7 @@ public enum MachineExitKind
     /// <summary>HLT with interrupts off and no NMI source: nothing can wake the guest.</summary>
     HaltedForever,
 
-    /// <summary><see cref="Machine.RequestStop"/> was called.</summary>
+    /// <summary><see cref="Pc.RequestStop"/> was called.</summary>
     StopRequested,
 
     /// <summary>A processor breakpoint was reached.</summary>

@@ -4,7 +4,7 @@ using System.Collections.Generic;
 namespace VirtShell.State;
 
 /// <summary>Records as they come from the stream, in both formats.</summary>
-public sealed partial class StateLoader
+internal sealed partial class StateLoader
 {
     // The next record of the open section; its content is what the stream gives next. False at the section's end.
     private bool TryHeader(out Header header)

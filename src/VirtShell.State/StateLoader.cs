@@ -11,7 +11,7 @@ namespace VirtShell.State;
 /// Loads state from a stream, which need not be seekable. What comes in the order in which it is asked for is taken from the
 /// stream as it is; what comes earlier is held until it is asked for, or its section ends. Call <see cref="Complete"/> at the end.
 /// </summary>
-public sealed partial class StateLoader : StateVisitor
+internal sealed partial class StateLoader : StateVisitor
 {
     private const long MostHeldBytes = 1L << 30;
     private const int HeldOverhead = 64;

@@ -8,10 +8,10 @@ public static class BlockRange
     /// <summary>Disk sizes are multiples of this many bytes.</summary>
     public const int SectorSize = 512;
 
-    private static readonly byte[] ZeroBytes = new byte[64 << 10];
+    private static readonly byte[] s_zeroBytes = new byte[64 << 10];
 
     /// <summary>64 KiB of zeros.</summary>
-    internal static ReadOnlySpan<byte> Zeros => ZeroBytes;
+    internal static ReadOnlySpan<byte> Zeros => s_zeroBytes;
 
     /// <exception cref="ArgumentOutOfRangeException">The range does not lie in a device of <paramref name="size"/> bytes.</exception>
     public static void Check(long offset, long length, long size)

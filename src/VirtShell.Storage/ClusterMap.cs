@@ -36,7 +36,7 @@ internal sealed class ClusterMap
     private const ulong StoredBits = 0x5555_5555_5555_5555;
 
     // A chunk of zeros; never written to.
-    private static readonly ulong[] AllZero = Filled(ClusterState.Zero);
+    private static readonly ulong[] s_allZero = Filled(ClusterState.Zero);
 
     private readonly long _clusters;
     private readonly Dictionary<long, ulong[]> _chunks = [];
@@ -104,7 +104,7 @@ internal sealed class ClusterMap
     {
         for (long chunk = first / ClustersPerChunk; chunk * ClustersPerChunk < end; chunk++)
         {
-            if (!_chunks.TryGetValue(chunk, out ulong[]? words) || ReferenceEquals(words, AllZero))
+            if (!_chunks.TryGetValue(chunk, out ulong[]? words) || ReferenceEquals(words, s_allZero))
             {
                 continue;
             }
@@ -173,7 +173,7 @@ internal sealed class ClusterMap
     }
 
     /// <summary>Whether a chunk is zeros throughout and said so at little cost.</summary>
-    public bool IsAllZero(long chunk) => _chunks.TryGetValue(chunk, out ulong[]? words) && ReferenceEquals(words, AllZero);
+    public bool IsAllZero(long chunk) => _chunks.TryGetValue(chunk, out ulong[]? words) && ReferenceEquals(words, s_allZero);
 
     private bool IsUniformly(long chunk, ClusterState state) => state == ClusterState.Absent ? !_chunks.ContainsKey(chunk) : IsAllZero(chunk);
 
@@ -205,14 +205,14 @@ internal sealed class ClusterMap
 
     private void Replace(long chunk, ClusterState state)
     {
-        if (_chunks.TryGetValue(chunk, out ulong[]? old) && !ReferenceEquals(old, AllZero))
+        if (_chunks.TryGetValue(chunk, out ulong[]? old) && !ReferenceEquals(old, s_allZero))
         {
             _ownChunks--;
         }
 
         if (state == ClusterState.Zero)
         {
-            _chunks[chunk] = AllZero;
+            _chunks[chunk] = s_allZero;
         }
         else
         {
@@ -223,7 +223,7 @@ internal sealed class ClusterMap
     private ulong[] Own(long chunk)
     {
         bool found = _chunks.TryGetValue(chunk, out ulong[]? words);
-        if (found && !ReferenceEquals(words, AllZero))
+        if (found && !ReferenceEquals(words, s_allZero))
         {
             return words!;
         }

@@ -18,7 +18,7 @@ public static class PrivateFile
     private const int OthersWriteMask = 0x12;
     private const int StickyBit = 0x200;
 
-    private static readonly TimeSpan StaleAfter = TimeSpan.FromHours(1);
+    private static readonly TimeSpan s_staleAfter = TimeSpan.FromHours(1);
 
     /// <summary>What tells this user from others in the name of a folder.</summary>
     public static string UserTag => OperatingSystem.IsLinux() ? HostFile.EffectiveUser().ToString(CultureInfo.InvariantCulture) : Environment.UserName;
@@ -197,7 +197,7 @@ public static class PrivateFile
         ArgumentNullException.ThrowIfNull(file);
         try
         {
-            if (file.LinkTarget is not null || DateTime.UtcNow - file.LastWriteTimeUtc < StaleAfter || FileContent.KindOf(file.FullName) != FileKind.Regular)
+            if (file.LinkTarget is not null || DateTime.UtcNow - file.LastWriteTimeUtc < s_staleAfter || FileContent.KindOf(file.FullName) != FileKind.Regular)
             {
                 return;
             }

@@ -13,7 +13,7 @@ namespace VirtShell.Architecture.Tests;
 public sealed class LayerTests
 {
     /// <summary>What each assembly may refer to among our own.</summary>
-    private static readonly Dictionary<string, string[]> Allowed = new()
+    private static readonly Dictionary<string, string[]> s_allowed = new()
     {
         ["VirtShell.State"] = [],
         ["VirtShell.Settings"] = [],
@@ -31,7 +31,7 @@ public sealed class LayerTests
     };
 
     /// <summary>Of the engine, what people configure and what a run reports; nothing else goes beyond Host.</summary>
-    private static readonly string[] EngineVocabulary =
+    private static readonly string[] s_engineVocabulary =
     [
         "VirtShell.Cpu.CpuModel",
         "VirtShell.Cpu.EngineKind",
@@ -40,7 +40,7 @@ public sealed class LayerTests
         "VirtShell.Machine.Outlet",
     ];
 
-    private static readonly string[] EngineAssemblies = ["VirtShell.Cpu", "VirtShell.Machine"];
+    private static readonly string[] s_engineAssemblies = ["VirtShell.Cpu", "VirtShell.Machine"];
 
     public static TheoryData<string> Projects => [.. ProjectNames()];
 
@@ -51,10 +51,10 @@ public sealed class LayerTests
     [MemberData(nameof(Projects))]
     public void A_project_refers_only_to_what_lies_below(string project)
     {
-        Assert.True(Allowed.ContainsKey(project), $"{project} has no row in the layer table.");
+        Assert.True(s_allowed.ContainsKey(project), $"{project} has no row in the layer table.");
         foreach (var reference in ProjectReferences(project))
         {
-            Assert.True(Allowed[project].Contains(reference), $"{project} must not refer to {reference}.");
+            Assert.True(s_allowed[project].Contains(reference), $"{project} must not refer to {reference}.");
         }
     }
 
@@ -69,7 +69,7 @@ public sealed class LayerTests
             var name = metadata.GetString(metadata.GetAssemblyReference(handle).Name);
             if (name.StartsWith("VirtShell.", StringComparison.Ordinal))
             {
-                Assert.True(Allowed[project].Contains(name), $"{project} must not use {name}.");
+                Assert.True(s_allowed[project].Contains(name), $"{project} must not use {name}.");
             }
         }
     }
@@ -91,10 +91,10 @@ public sealed class LayerTests
             }
 
             var from = metadata.GetString(metadata.GetAssemblyReference((AssemblyReferenceHandle)type.ResolutionScope).Name);
-            if (EngineAssemblies.Contains(from))
+            if (s_engineAssemblies.Contains(from))
             {
                 var name = $"{metadata.GetString(type.Namespace)}.{metadata.GetString(type.Name)}";
-                Assert.True(EngineVocabulary.Contains(name), $"{project} must not use {name}: go through VirtShell.Host.");
+                Assert.True(s_engineVocabulary.Contains(name), $"{project} must not use {name}: go through VirtShell.Host.");
             }
         }
     }
@@ -102,11 +102,11 @@ public sealed class LayerTests
     [Fact]
     public void The_table_has_no_circles()
     {
-        foreach (var (project, below) in Allowed)
+        foreach (var (project, below) in s_allowed)
         {
             foreach (var lower in below)
             {
-                Assert.DoesNotContain(project, Allowed[lower]);
+                Assert.DoesNotContain(project, s_allowed[lower]);
             }
         }
     }

@@ -48,6 +48,25 @@ public sealed partial class StyleTests
         Assert.Empty(wrong);
     }
 
+    // A slice of a partial type (Type.Slice.cs) lies where its subject is, whatever the type's namespace.
+    [Fact]
+    public void A_file_lies_in_the_folder_that_its_namespace_names()
+    {
+        List<string> wrong = [];
+        foreach (var path in Repository.SourceFiles("src").Concat(Repository.SourceFiles("tests")))
+        {
+            var match = Namespace().Match(File.ReadAllText(path));
+            var parts = Repository.Relative(path).Split('/');
+            var expected = string.Join('.', parts[1..^1]);
+            if (match.Success && match.Groups[1].Value != expected && parts[^1].Count(c => c == '.') == 1)
+            {
+                wrong.Add($"{Repository.Relative(path)}: {match.Groups[1].Value}");
+            }
+        }
+
+        Assert.Empty(wrong);
+    }
+
     [Fact]
     public void Package_versions_stand_in_one_place()
     {

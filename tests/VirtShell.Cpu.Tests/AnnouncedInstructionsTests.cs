@@ -11,7 +11,7 @@ namespace VirtShell.Cpu.Tests;
 public sealed class AnnouncedInstructionsTests
 {
     // Codes that are no instructions of their own: assembler directives, WAIT-prefixed pairs, and what must raise #UD.
-    private static readonly HashSet<Code> NotExecuted =
+    private static readonly HashSet<Code> s_notExecuted =
     [
         Code.INVALID, Code.DeclareByte, Code.DeclareWord, Code.DeclareDword, Code.DeclareQword, Code.Zero_bytes,
         Code.Fstenv_m14byte, Code.Fstenv_m28byte, Code.Fstcw_m2byte, Code.Feni, Code.Fdisi, Code.Fclex, Code.Finit, Code.Fsetpm,
@@ -28,7 +28,7 @@ public sealed class AnnouncedInstructionsTests
     public void Every_instruction_of_a_model_has_a_handler(CpuModel model)
     {
         bool[] supported = CpuFeatures.SupportedCodes(model);
-        IEnumerable<Code> missing = Enum.GetValues<Code>().Where(code => supported[(int)code] && !HandlerTable.Has(code) && !NotExecuted.Contains(code));
+        IEnumerable<Code> missing = Enum.GetValues<Code>().Where(code => supported[(int)code] && !HandlerTable.Has(code) && !s_notExecuted.Contains(code));
         Assert.Empty(missing);
     }
 }

@@ -49,7 +49,7 @@ public sealed class FirmwareTests
         using MemoryDisk disk = new((image.Length + 511) & ~511);
         disk.Write(0, image);
         DriveBus bus = kind == DriveKind.Floppy ? DriveBus.Floppy : DriveBus.Ide;
-        using Machine.Machine machine = new(new MachineConfiguration
+        using Machine.Pc machine = new(new MachineConfiguration
         {
             MemoryBytes = 64 << 20,
             Engine = engine,

@@ -15,9 +15,9 @@ public sealed class LimitedHostTests : IDisposable
     private const string Run = "run --guest hello --memory 16M";
     private const string Test = "test smoke.yaml --filter *greeting*";
 
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-e2e-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-e2e-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [SkippableTheory]
     [InlineData("-n", 30, Run, 2, "may open 30 files and needs 128", "ulimit -n")]
@@ -38,7 +38,7 @@ public sealed class LimitedHostTests : IDisposable
             Skip.IfNot(Environment.UserName == "root", "A user of its own, whose threads are counted, needs root.");
             if (!OperatingSystem.IsWindows())
             {
-                File.SetUnixFileMode(folder, (UnixFileMode)511);
+                File.SetUnixFileMode(_folder, (UnixFileMode)511);
             }
 
             Skip.IfNot((await RunAsync("true", "guests", asNobody)).Code == 0, "Another user cannot run the program from where it lies.");
@@ -62,10 +62,10 @@ public sealed class LimitedHostTests : IDisposable
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = folder,
+            WorkingDirectory = _folder,
         };
-        start.Environment["HOME"] = folder;
-        start.Environment["VIRTSHELL_HOME"] = Path.Combine(folder, "home");
+        start.Environment["HOME"] = _folder;
+        start.Environment["VIRTSHELL_HOME"] = Path.Combine(_folder, "home");
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();

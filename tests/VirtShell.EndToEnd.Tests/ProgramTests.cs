@@ -14,14 +14,14 @@ namespace VirtShell.EndToEnd.Tests;
 /// <summary>The console program as a process: what it prints, where, and its exit code.</summary>
 public sealed class ProgramTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-e2e-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-e2e-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public async Task A_good_suite_exits_0_and_writes_reports()
     {
-        string report = Path.Combine(folder, "report");
+        string report = Path.Combine(_folder, "report");
         (int code, string output, string error) = await RunAsync(["test", Write("s.yaml", "suite: s\ntests:\n  - name: t\n    vm: hello\n    assert: {end: poweroff}\n"), "--report", report]);
 
         Assert.True(code == 0, output + error);
@@ -87,7 +87,7 @@ public sealed class ProgramTests : IDisposable
             kernel[0x211] = 1;
         }
 
-        string path = Path.Combine(folder, "bzImage");
+        string path = Path.Combine(_folder, "bzImage");
         await File.WriteAllBytesAsync(path, kernel);
         (int code, string output, string error) = await RunAsync(["run", "--kernel", path]);
 
@@ -111,7 +111,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData(true, "\x1b[31m::error::red\r\n##[warning]x\n")]
     public async Task What_a_guest_prints_is_plain_text_in_a_log_and_a_reset_ends_the_run(bool raw, string expected)
     {
-        string kernel = Path.Combine(folder, "kernel");
+        string kernel = Path.Combine(_folder, "kernel");
         await File.WriteAllBytesAsync(kernel, PrintAndReset("\x1b[31m::error::red\r\n##[warning]x\n"));
         (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, .. raw ? ["--raw"] : Array.Empty<string>()]);
 
@@ -153,10 +153,10 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task An_initramfs_is_built_from_options()
     {
-        string kernel = Path.Combine(folder, "kernel");
+        string kernel = Path.Combine(_folder, "kernel");
         await File.WriteAllBytesAsync(kernel, PrintAndReset("up\r\n"));
-        Directory.CreateDirectory(Path.Combine(folder, "root"));
-        (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, "--initramfs", Path.Combine(folder, "root"), "--initramfs", "text=/init=#!/bin/sh", "--initramfs", "gzip=true"]);
+        Directory.CreateDirectory(Path.Combine(_folder, "root"));
+        (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, "--initramfs", Path.Combine(_folder, "root"), "--initramfs", "text=/init=#!/bin/sh", "--initramfs", "gzip=true"]);
 
         Assert.True(code == 0, output + error);
         Assert.Equal("up\n", output);
@@ -190,7 +190,7 @@ public sealed class ProgramTests : IDisposable
     [InlineData("")]
     public async Task A_Multiboot_kernel_reads_the_name_of_its_file_before_its_command_line(string append)
     {
-        string kernel = Path.Combine(folder, "kernel.elf");
+        string kernel = Path.Combine(_folder, "kernel.elf");
         await File.WriteAllBytesAsync(kernel, PrintCommandLine());
         (int code, string output, string error) = await RunAsync(["run", "--kernel", kernel, "--append", append]);
 
@@ -276,7 +276,7 @@ public sealed class ProgramTests : IDisposable
     public async Task An_engine_can_be_forced_on_a_suite_and_its_counters_held_to_a_baseline()
     {
         string suite = Write("s.yaml", "suite: s\nbaseline: b.json\ntests:\n  - name: t\n    vm: {guest: hello, engine: interpreter}\n    assert: {end: poweroff, metrics: {engine-blocks-decoded: {tolerance: 0%}, engine-tlb-misses: {tolerance: 0%}}}\n");
-        string baseline = Path.Combine(folder, "b.json");
+        string baseline = Path.Combine(_folder, "b.json");
 
         Assert.Equal(0, (await RunAsync(["test", suite, "--update-baseline"])).Code);
         string taken = await File.ReadAllTextAsync(baseline);
@@ -423,7 +423,7 @@ public sealed class ProgramTests : IDisposable
 
     private string Write(string name, string text)
     {
-        string path = Path.Combine(folder, name);
+        string path = Path.Combine(_folder, name);
         File.WriteAllText(path, text);
         return path;
     }

@@ -8,7 +8,6 @@ using VirtShell.Machine;
 using VirtShell.Storage;
 using Xunit;
 using Xunit.Abstractions;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Guests.Tests;
 

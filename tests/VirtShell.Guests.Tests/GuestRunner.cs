@@ -5,7 +5,6 @@ using VirtShell.Cpu;
 using VirtShell.Machine;
 using VirtShell.State;
 using Xunit;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Guests.Tests;
 

@@ -10,7 +10,6 @@ using VirtShell.State;
 using VirtShell.State.Tests.Mutation;
 using VirtShell.Storage;
 using Xunit;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Guests.Tests;
 

@@ -12,7 +12,7 @@ namespace VirtShell.Harness.Tests;
 /// </summary>
 internal static partial class JUnitSchema
 {
-    private static readonly Dictionary<string, (string[] Attributes, string[] Children, bool HasText)> Elements = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, (string[] Attributes, string[] Children, bool HasText)> s_elements = new(StringComparer.Ordinal)
     {
         ["testsuites"] = (["name", "time", "tests", "failures", "errors"], ["testsuite"], false),
         ["testsuite"] = (["name!", "tests!", "failures!", "errors!", "group", "time", "skipped", "timestamp", "hostname", "id", "package", "file", "log", "url"], ["testsuite", "properties", "testcase", "system-out", "system-err"], false),
@@ -31,7 +31,7 @@ internal static partial class JUnitSchema
     private static IEnumerable<string> Check(XElement element)
     {
         string name = element.Name.ToString();
-        if (!Elements.TryGetValue(name, out (string[] Attributes, string[] Children, bool HasText) allowed))
+        if (!s_elements.TryGetValue(name, out (string[] Attributes, string[] Children, bool HasText) allowed))
         {
             yield return $"unknown element {name}";
             yield break;

@@ -13,9 +13,9 @@ namespace VirtShell.Harness.Tests;
 
 public sealed class JudgeTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
     [InlineData("instructions: {max: 1000}", Outcome.Passed)]
@@ -47,7 +47,7 @@ public sealed class JudgeTests : IDisposable
     [InlineData(1111, "10%", Outcome.Passed)]
     public void Baselines(long baseline, string tolerance, Outcome outcome)
     {
-        BaselineFile file = BaselineFile.Load(Path.Combine(folder, "b.json"));
+        BaselineFile file = BaselineFile.Load(Path.Combine(_folder, "b.json"));
         file.Set("s / t", "instructions", baseline);
 
         Judge judge = JudgeOf($"assert: {{metrics: {{instructions: {{tolerance: {tolerance}}}}}}}", file);
@@ -83,7 +83,7 @@ public sealed class JudgeTests : IDisposable
     [Fact]
     public void A_missing_baseline_says_how_to_write_one()
     {
-        Judge judge = JudgeOf("assert: {metrics: {instructions: {tolerance: 0}}}", BaselineFile.Load(Path.Combine(folder, "none.json")));
+        Judge judge = JudgeOf("assert: {metrics: {instructions: {tolerance: 0}}}", BaselineFile.Load(Path.Combine(_folder, "none.json")));
 
         Assert.Equal(Outcome.Failed, judge.Assertions[^1].Outcome);
         Assert.Contains("--update-baseline", judge.Assertions[^1].Message, StringComparison.Ordinal);
@@ -92,7 +92,7 @@ public sealed class JudgeTests : IDisposable
     [Fact]
     public void Baseline_files_come_back_and_are_sorted()
     {
-        string path = Path.Combine(folder, "b.json");
+        string path = Path.Combine(_folder, "b.json");
         BaselineFile file = BaselineFile.Load(path);
         file.Set("z", "instructions", 5);
         file.Set("a", "serial-bytes", 7);
@@ -113,7 +113,7 @@ public sealed class JudgeTests : IDisposable
     [InlineData("{\"version\": 1, \"items\": 5}")]
     public void A_broken_baseline_is_a_clear_error(string text)
     {
-        string path = Path.Combine(folder, "b.json");
+        string path = Path.Combine(_folder, "b.json");
         File.WriteAllText(path, text);
 
         SuiteException error = Assert.Throws<SuiteException>(() => BaselineFile.Load(path));

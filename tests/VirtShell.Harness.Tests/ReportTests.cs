@@ -14,9 +14,9 @@ namespace VirtShell.Harness.Tests;
 
 public sealed class ReportTests : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
     public void JUnit_is_well_formed_for_any_serial_bytes()
@@ -71,10 +71,10 @@ public sealed class ReportTests : IDisposable
     public void All_reports_and_serial_logs_are_written_byte_for_byte()
     {
         byte[] serial = [1, 2, 3, 0, 255];
-        string page = ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, serial)), Path.Combine(folder, "deep", "er"));
+        string page = ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, serial)), Path.Combine(_folder, "deep", "er"));
 
         Assert.True(File.Exists(page));
-        string log = Assert.Single(Directory.GetFiles(Path.Combine(folder, "deep", "er", "serial"), "*.log"));
+        string log = Assert.Single(Directory.GetFiles(Path.Combine(_folder, "deep", "er", "serial"), "*.log"));
         Assert.Equal(serial, File.ReadAllBytes(log));
         Assert.Equal("001-suite-test-0-128m.log", Path.GetFileName(log));
     }
@@ -91,7 +91,7 @@ public sealed class ReportTests : IDisposable
     public void Json_holds_a_bounded_part_of_the_serial_log_and_names_the_file()
     {
         byte[] serial = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("line \U0001F600\n", 100_000)));
-        string target = Path.Combine(folder, "all");
+        string target = Path.Combine(_folder, "all");
         ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, serial)), target);
 
         byte[] json = File.ReadAllBytes(Path.Combine(target, "report.json"));
@@ -106,39 +106,39 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void Logs_of_the_run_before_go_and_nothing_else_does()
     {
-        string serial = Path.Combine(folder, "serial");
-        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [1]), Item(1, Outcome.Passed, [2])), folder);
+        string serial = Path.Combine(_folder, "serial");
+        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [1]), Item(1, Outcome.Passed, [2])), _folder);
         File.WriteAllText(Path.Combine(serial, "004-mine.log"), "mine");
-        File.WriteAllText(Path.Combine(folder, "precious.log"), "mine");
+        File.WriteAllText(Path.Combine(_folder, "precious.log"), "mine");
         File.AppendAllText(Path.Combine(serial, ".virtshell-logs"), "../precious.log\n../../precious.log\n");
 
-        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [3])), folder);
+        ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [3])), _folder);
 
         Assert.Equal(["001-suite-test-0-128m.log", "004-mine.log"], Directory.GetFiles(serial, "*.log").Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        Assert.True(File.Exists(Path.Combine(folder, "precious.log")));
+        Assert.True(File.Exists(Path.Combine(_folder, "precious.log")));
     }
 
     [Fact]
     public void What_cannot_be_written_is_told_and_keeps_nothing_else_from_being_written()
     {
         // A file where the folder of the logs belongs, and a folder where the page belongs.
-        File.WriteAllText(Path.Combine(folder, "serial"), string.Empty);
-        Directory.CreateDirectory(Path.Combine(folder, "report.html", "x"));
+        File.WriteAllText(Path.Combine(_folder, "serial"), string.Empty);
+        Directory.CreateDirectory(Path.Combine(_folder, "report.html", "x"));
 
-        ReportException e = Assert.Throws<ReportException>(() => ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [1])), folder));
+        ReportException e = Assert.Throws<ReportException>(() => ReportFiles.WriteAll(Run(Item(0, Outcome.Passed, [1])), _folder));
 
         Assert.Contains("report.html", e.Message, StringComparison.Ordinal);
-        Assert.Equal(["junit.xml", "report.json", "serial"], Directory.GetFiles(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(["junit.xml", "report.json", "serial"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public void A_folder_that_cannot_take_reports_is_known_before_the_run()
     {
-        File.WriteAllText(Path.Combine(folder, "file"), string.Empty);
+        File.WriteAllText(Path.Combine(_folder, "file"), string.Empty);
 
-        Assert.Throws<ReportException>(() => ReportFiles.Probe(Path.Combine(folder, "file", "below")));
-        ReportFiles.Probe(Path.Combine(folder, "new"));
-        Assert.Empty(Directory.GetFiles(Path.Combine(folder, "new")));
+        Assert.Throws<ReportException>(() => ReportFiles.Probe(Path.Combine(_folder, "file", "below")));
+        ReportFiles.Probe(Path.Combine(_folder, "new"));
+        Assert.Empty(Directory.GetFiles(Path.Combine(_folder, "new")));
     }
 
     [Theory]
@@ -182,7 +182,7 @@ public sealed class ReportTests : IDisposable
 
     private string Write(RunResult run, Action<RunResult, string> write)
     {
-        string path = Path.Combine(folder, "report");
+        string path = Path.Combine(_folder, "report");
         write(run, path);
         return path;
     }

@@ -15,11 +15,11 @@ namespace VirtShell.Harness.Tests;
 /// </summary>
 internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
 {
-    private readonly SortedDictionary<(long Time, int Sequence), Action> events = [];
-    private readonly StringBuilder typed = new();
-    private long alarm = long.MaxValue;
-    private int sequence;
-    private bool ended;
+    private readonly SortedDictionary<(long Time, int Sequence), Action> _events = [];
+    private readonly StringBuilder _typed = new();
+    private long _alarm = long.MaxValue;
+    private int _sequence;
+    private bool _ended;
 
     public long GuestTime { get; private set; }
 
@@ -27,7 +27,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
 
     public VmEndKind End { get; private set; }
 
-    public string Typed => typed.ToString();
+    public string Typed => _typed.ToString();
 
     /// <summary>Media that were changed, as "Cd 0: image".</summary>
     public List<string> Media { get; } = [];
@@ -46,7 +46,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     {
         foreach (byte value in Encoding.UTF8.GetBytes(text))
         {
-            if (ended)
+            if (_ended)
             {
                 return;
             }
@@ -64,20 +64,20 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public VmEndKind Run(long limitMilliseconds = 1_000_000)
     {
         driver.OnStart(this);
-        while (!ended)
+        while (!_ended)
         {
-            long next = events.Count > 0 ? First().Time : long.MaxValue;
-            if (alarm <= next && alarm < limitMilliseconds * 1_000_000)
+            long next = _events.Count > 0 ? First().Time : long.MaxValue;
+            if (_alarm <= next && _alarm < limitMilliseconds * 1_000_000)
             {
-                GuestTime = Math.Max(GuestTime, alarm);
-                alarm = long.MaxValue;
+                GuestTime = Math.Max(GuestTime, _alarm);
+                _alarm = long.MaxValue;
                 driver.OnAlarm(this);
             }
             else if (next != long.MaxValue)
             {
                 (long Time, int Sequence) key = First();
-                Action action = events[key];
-                events.Remove(key);
+                Action action = _events[key];
+                _events.Remove(key);
                 GuestTime = Math.Max(GuestTime, key.Time);
                 action();
             }
@@ -94,7 +94,7 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
     public void SendSerial(Outlet outlet, ReadOnlySpan<byte> bytes)
     {
         string text = Encoding.UTF8.GetString(bytes);
-        typed.Append(text);
+        _typed.Append(text);
         OnTyped?.Invoke(this, text);
     }
 
@@ -118,21 +118,21 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
         OnButton?.Invoke(this);
     }
 
-    public void SetAlarm(long guestTime) => alarm = guestTime;
+    public void SetAlarm(long guestTime) => _alarm = guestTime;
 
-    public void CancelAlarm() => alarm = long.MaxValue;
+    public void CancelAlarm() => _alarm = long.MaxValue;
 
     public void TurnOff(VmEndKind end = VmEndKind.TurnedOff) => Finish(end);
 
     private ScriptedGuest At(long milliseconds, Action action)
     {
-        events[(GuestTime + (milliseconds * 1_000_000), sequence++)] = action;
+        _events[(GuestTime + (milliseconds * 1_000_000), _sequence++)] = action;
         return this;
     }
 
     private (long Time, int Sequence) First()
     {
-        foreach ((long, int) key in events.Keys)
+        foreach ((long, int) key in _events.Keys)
         {
             return key;
         }
@@ -142,9 +142,9 @@ internal sealed class ScriptedGuest(IGuestDriver driver) : IGuestControl
 
     private void Finish(VmEndKind end)
     {
-        if (!ended)
+        if (!_ended)
         {
-            ended = true;
+            _ended = true;
             End = end;
         }
     }

@@ -11,7 +11,7 @@ namespace VirtShell.Harness.Tests;
 /// <summary>Types wrapped commands into real shells and takes the results from between the markers.</summary>
 public sealed class ShellCommandTests
 {
-    private static readonly string[][] Shells = [["/bin/sh"], ["/bin/dash"], ["/bin/bash"], ["/bin/busybox", "sh"], ["/usr/bin/busybox", "sh"]];
+    private static readonly string[][] s_shells = [["/bin/sh"], ["/bin/dash"], ["/bin/bash"], ["/bin/busybox", "sh"], ["/usr/bin/busybox", "sh"]];
 
     public static IEnumerable<object[]> Commands =>
     [
@@ -36,7 +36,7 @@ public sealed class ShellCommandTests
     [MemberData(nameof(Commands))]
     public void Output_and_status_come_through(string command, string? output, int status)
     {
-        string[][] shells = [.. Shells.Where(s => File.Exists(s[0]))];
+        string[][] shells = [.. s_shells.Where(s => File.Exists(s[0]))];
         Skip.If(shells.Length == 0, "There is no POSIX shell here.");
         var wrapped = new ShellCommand(command, "salt");
         foreach (string[] shell in shells)

@@ -15,9 +15,9 @@ public sealed class SuiteChecksTests : IDisposable
 {
     private const string Frame = "suite: s\ntests:\n  - name: t\n";
 
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
     [InlineData(Frame + "    vm: {kernel: no/kernel}\n", "4:18: there is no kernel \"no/kernel\"")]
@@ -43,7 +43,7 @@ public sealed class SuiteChecksTests : IDisposable
     [Fact]
     public void Bytes_that_are_no_UTF_8_have_a_place()
     {
-        string path = Path.Combine(folder, "suite.yaml");
+        string path = Path.Combine(_folder, "suite.yaml");
         File.WriteAllBytes(path, [.. "suite: s\ntests: "u8, .. "gr\u00FCn"u8, 0xFC, .. "\n"u8]);
 
         SuiteException e = Assert.Throws<SuiteException>(() => SuiteLoader.Load(path));
@@ -125,7 +125,7 @@ public sealed class SuiteChecksTests : IDisposable
 
     private SuiteRunOptions Options(string yaml)
     {
-        string path = Path.Combine(folder, "suite.yaml");
+        string path = Path.Combine(_folder, "suite.yaml");
         File.WriteAllText(path, yaml);
         return new SuiteRunOptions { SuiteFiles = [path] };
     }

@@ -14,13 +14,13 @@ public sealed class SuiteMutationTests
 {
     private const long MiB = 1 << 20;
 
-    private static readonly string[] Words = ["null", "~", "{", "}", "[", "]", ": ", "- ", "\n", "&a ", "*a", "<<: *a", "!!int ", "!x ", "|\n", ">", "'", "\"", "? ", "%YAML 9.9\n", "---\n", "...\n", "${{ x }}", "\t", "# "];
+    private static readonly string[] s_words = ["null", "~", "{", "}", "[", "]", ": ", "- ", "\n", "&a ", "*a", "<<: *a", "!!int ", "!x ", "|\n", ">", "'", "\"", "? ", "%YAML 9.9\n", "---\n", "...\n", "${{ x }}", "\t", "# "];
 
     [Fact]
     public void Suites()
     {
         byte[][] goods = [.. Directory.GetFiles(Path.Combine(Repository.Root, "pipelines"), "*.yaml").Select(File.ReadAllBytes)];
-        MutationRun.Check("suites", goods, Words, copy => _ = SuiteLoader.Parse(Encoding.UTF8.GetString(copy), Path.Combine(Repository.Root, "pipelines", "copy.yaml")), 512 * MiB, typeof(SuiteException));
+        MutationRun.Check("suites", goods, s_words, copy => _ = SuiteLoader.Parse(Encoding.UTF8.GetString(copy), Path.Combine(Repository.Root, "pipelines", "copy.yaml")), 512 * MiB, typeof(SuiteException));
     }
 
     [Fact]

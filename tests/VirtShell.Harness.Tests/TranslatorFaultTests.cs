@@ -19,9 +19,9 @@ public sealed class TranslatorFaultTests : IDisposable
 {
     private const ulong Failing = 32 << 20;
 
-    private readonly string folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("virtshell-test-").FullName;
 
-    public void Dispose() => Directory.Delete(folder, recursive: true);
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [SkippableTheory]
     [InlineData("{name: t, vm: {guest: timer, memory: 32M}}", true)]
@@ -32,7 +32,7 @@ public sealed class TranslatorFaultTests : IDisposable
     [InlineData("{name: t, vm: timer}", false)]
     public async Task An_item_with_one_does_not_pass(string test, bool fails)
     {
-        LoadedSuite suite = SuiteLoader.Parse($"suite: s\ntests:\n  - {test}\n", Path.Combine(folder, "s.yaml"));
+        LoadedSuite suite = SuiteLoader.Parse($"suite: s\ntests:\n  - {test}\n", Path.Combine(_folder, "s.yaml"));
         LoadedItem loaded = suite.Items[0];
         var info = new ItemInfo(0, suite.File, suite.Name, loaded.TestName, loaded.Name, loaded.Matrix);
         using var disks = new GeneratedDisks();
@@ -61,10 +61,10 @@ public sealed class TranslatorFaultTests : IDisposable
         Assert.Matches(@"[1-9][0-9]* failed \(engine-translation-failures\).*An injected failure.*please report it", result.Message);
         var run = new RunResult { StartedAt = DateTimeOffset.UnixEpoch, Duration = TimeSpan.Zero, Items = [result] };
         Assert.Equal(2, run.ExitCode);
-        ReportFiles.WriteAll(run, folder);
-        Assert.Contains("engine-translation-failures", XDocument.Load(Path.Combine(folder, "junit.xml")).Descendants("error").Single().Value, StringComparison.Ordinal);
-        Assert.Contains("failed (engine-translation-failures)", File.ReadAllText(Path.Combine(folder, "report.html")), StringComparison.Ordinal);
-        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "report.json")));
+        ReportFiles.WriteAll(run, _folder);
+        Assert.Contains("engine-translation-failures", XDocument.Load(Path.Combine(_folder, "junit.xml")).Descendants("error").Single().Value, StringComparison.Ordinal);
+        Assert.Contains("failed (engine-translation-failures)", File.ReadAllText(Path.Combine(_folder, "report.html")), StringComparison.Ordinal);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_folder, "report.json")));
         JsonElement item = json.RootElement.GetProperty("items")[0];
         Assert.Equal("error", item.GetProperty("outcome").GetString());
         Assert.Contains("engine-translation-failures", item.GetProperty("message").GetString(), StringComparison.Ordinal);

@@ -3,7 +3,6 @@ using System.IO;
 using System.Text;
 using VirtShell.Machine;
 using VirtShell.State;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Tests;
 

@@ -15,7 +15,7 @@ public sealed class HomeMutationTests
 {
     private const long MiB = 1 << 20;
 
-    private static readonly string[] JsonWords = ["null", "true", "[]", "{}", "[null]", "{\"a\":null}", "\"\"", "\"\\ud800\"", "1e400", "-0", "\"x\":", ",", "NaN", "/*", "\"vm\":null", "\"disks\":[null],"];
+    private static readonly string[] s_jsonWords = ["null", "true", "[]", "{}", "[null]", "{\"a\":null}", "\"\"", "\"\\ud800\"", "1e400", "-0", "\"x\":", ",", "NaN", "/*", "\"vm\":null", "\"disks\":[null],"];
 
     [Fact]
     public void Definitions()
@@ -32,7 +32,7 @@ public sealed class HomeMutationTests
             Disks = [new VmDisk("a.img", DiskAccess.ReadOnly), new VmDisk("b.img")],
         });
         byte[] good = File.ReadAllBytes(store.PathOf(id));
-        MutationRun.Check("definitions", [good], JsonWords, Load, 16 * MiB);
+        MutationRun.Check("definitions", [good], s_jsonWords, Load, 16 * MiB);
 
         void Load(byte[] copy)
         {
@@ -50,7 +50,7 @@ public sealed class HomeMutationTests
         DefinitionStore store = new(home.Path);
         Guid id = Guid.NewGuid();
         using RunLock held = RunLock.Take(store, id, "vm");
-        MutationRun.Check("owners", [File.ReadAllBytes(store.OwnerPathOf(id))], JsonWords, Load, 16 * MiB);
+        MutationRun.Check("owners", [File.ReadAllBytes(store.OwnerPathOf(id))], s_jsonWords, Load, 16 * MiB);
 
         void Load(byte[] copy)
         {
@@ -61,7 +61,7 @@ public sealed class HomeMutationTests
 
     [Fact]
     public void Crash_reports() =>
-        MutationRun.Check("crash reports", [Encoding.UTF8.GetBytes(SampleReport.ToJson())], JsonWords, copy => _ = CrashReport.FromJson(Encoding.UTF8.GetString(copy)).ToText(), 16 * MiB, typeof(JsonException));
+        MutationRun.Check("crash reports", [Encoding.UTF8.GetBytes(SampleReport.ToJson())], s_jsonWords, copy => _ = CrashReport.FromJson(Encoding.UTF8.GetString(copy)).ToText(), 16 * MiB, typeof(JsonException));
 
     [Fact]
     public void Kernel_formats()

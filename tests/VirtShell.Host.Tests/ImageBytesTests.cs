@@ -46,7 +46,7 @@ public sealed class ImageBytesTests
 
     /// <summary>Files that do not say how long they are: a pipe's length is 0, and so is what the kernel of the host makes up as it is read.</summary>
     [Fact]
-    public void AFileOfUnknownLengthIsReadToItsEnd()
+    public void A_file_of_unknown_length_is_read_to_its_end()
     {
         string path = OperatingSystem.IsLinux() ? "/proc/version" : Path.GetTempFileName();
         Assert.Equal(File.ReadAllBytes(path), ImageBytes.Read(new ResolvedFile(path, null, path)));

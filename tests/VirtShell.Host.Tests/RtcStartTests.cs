@@ -10,7 +10,7 @@ namespace VirtShell.Host.Tests;
 /// <summary>What a guest sees of its clock at power-on.</summary>
 public sealed class RtcStartTests
 {
-    private static readonly DateTime Later = new(2100, 5, 6, 7, 8, 9, DateTimeKind.Utc);
+    private static readonly DateTime s_later = new(2100, 5, 6, 7, 8, 9, DateTimeKind.Utc);
 
     [Theory]
     [InlineData("2026-01-01", "20260101000000")]
@@ -64,7 +64,7 @@ public sealed class RtcStartTests
         using TemporaryFolder folder = new();
         using (VmHost host = new(folder.File("home")))
         {
-            VirtualMachine vm = Create(host, folder, RtcStart.At(Later));
+            VirtualMachine vm = Create(host, folder, RtcStart.At(s_later));
             Assert.Equal("21000506070809", Run(vm));
             vm.Configure(vm.Definition with { RtcStart = RtcStart.Utc });
             Assert.Equal("21000506070809", Run(vm));
@@ -94,7 +94,7 @@ public sealed class RtcStartTests
     {
         using TemporaryFolder folder = new();
         using VmHost host = new(null);
-        VirtualMachine vm = Create(host, folder, RtcStart.At(Later));
+        VirtualMachine vm = Create(host, folder, RtcStart.At(s_later));
         Run(vm);
         vm.Configure(vm.Definition with { RtcStart = RtcStart.Utc });
         Assert.Equal("21000506070809", Run(vm));

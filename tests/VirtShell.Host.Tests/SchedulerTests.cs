@@ -12,7 +12,7 @@ namespace VirtShell.Host.Tests;
 /// <summary>The scheduler by itself, with work that counts its dispatches.</summary>
 public sealed class SchedulerTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     [Theory]
     [InlineData(1, 1)]
@@ -23,7 +23,7 @@ public sealed class SchedulerTests
         using Scheduler scheduler = Prepared(workers);
         Work[] all = [.. Enumerable.Range(0, count).Select(_ => new Work(50))];
         Array.ForEach(all, work => scheduler.Wake(work.Entry));
-        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        Assert.All(all, work => Assert.True(work.Done.Wait(s_patience)));
         Assert.All(all, work => Assert.Equal(50, work.Dispatches));
         Assert.All(all, work => Assert.False(work.Overlapped));
     }
@@ -76,10 +76,10 @@ public sealed class SchedulerTests
         WaitUntil(() => parked.Dispatches == 1 && parked.Entry.State == EntryState.Parked);
         Work busy = new(200);
         scheduler.Wake(busy.Entry);
-        Assert.True(busy.Done.Wait(Patience));
+        Assert.True(busy.Done.Wait(s_patience));
         Assert.Equal(1, parked.Dispatches);
         scheduler.Wake(parked.Entry);
-        Assert.True(parked.Done.Wait(Patience));
+        Assert.True(parked.Done.Wait(s_patience));
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class SchedulerTests
         Work? work = null;
         work = new Work(100, _ => scheduler.Wake(work!.Entry), static _ => DispatchResult.Park);
         scheduler.Wake(work.Entry);
-        Assert.True(work.Done.Wait(Patience));
+        Assert.True(work.Done.Wait(s_patience));
     }
 
     [Fact]
@@ -109,7 +109,7 @@ public sealed class SchedulerTests
         scheduler.Wake(sleeper.Entry);
         WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
         scheduler.Wake(sleeper.Entry);
-        Assert.True(sleeper.Done.Wait(Patience));
+        Assert.True(sleeper.Done.Wait(s_patience));
     }
 
     [Fact]
@@ -117,12 +117,12 @@ public sealed class SchedulerTests
     {
         using Scheduler scheduler = Prepared(1);
         using ManualResetEventSlim preempted = new();
-        Work hog = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set);
+        Work hog = new(1, _ => Assert.True(preempted.Wait(s_patience)), preempt: preempted.Set);
         Work other = new(1);
         scheduler.Wake(hog.Entry);
         WaitUntil(() => hog.Entry.State == EntryState.Running);
         scheduler.Wake(other.Entry);
-        Assert.True(other.Done.Wait(Patience));
+        Assert.True(other.Done.Wait(s_patience));
     }
 
     [Fact]
@@ -130,9 +130,9 @@ public sealed class SchedulerTests
     {
         using Scheduler scheduler = Prepared(2);
         using ManualResetEventSlim preempted = new();
-        Work work = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set) { FollowsHostClock = true };
+        Work work = new(1, _ => Assert.True(preempted.Wait(s_patience)), preempt: preempted.Set) { FollowsHostClock = true };
         scheduler.Wake(work.Entry);
-        Assert.True(work.Done.Wait(Patience));
+        Assert.True(work.Done.Wait(s_patience));
     }
 
     [Fact]
@@ -144,9 +144,9 @@ public sealed class SchedulerTests
         Work sleeper = new(2, result: static _ => new DispatchResult(DispatchKind.Sleep, Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 20)));
         scheduler.Wake(sleeper.Entry);
         WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
-        Work hog = new(1, _ => Assert.True(preempted.Wait(Patience)), preempt: preempted.Set);
+        Work hog = new(1, _ => Assert.True(preempted.Wait(s_patience)), preempt: preempted.Set);
         scheduler.Wake(hog.Entry);
-        Assert.True(sleeper.Done.Wait(Patience));
+        Assert.True(sleeper.Done.Wait(s_patience));
     }
 
     [Fact]
@@ -156,9 +156,9 @@ public sealed class SchedulerTests
         Work sleeper = new(2, result: static _ => new DispatchResult(DispatchKind.Sleep, Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 20)));
         scheduler.Wake(sleeper.Entry);
         WaitUntil(() => sleeper.Entry.State == EntryState.Sleeping);
-        Work hog = new(1, _ => Assert.True(sleeper.Done.Wait(Patience)));
+        Work hog = new(1, _ => Assert.True(sleeper.Done.Wait(s_patience)));
         scheduler.Wake(hog.Entry);
-        Assert.True(hog.Done.Wait(Patience));
+        Assert.True(hog.Done.Wait(s_patience));
     }
 
     private static Scheduler Prepared(int workers, Func<long>? processorTime = null)
@@ -187,7 +187,7 @@ public sealed class SchedulerTests
         ];
         Array.ForEach(all, work => scheduler.Wake(work.Entry));
         gate.Set();
-        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        Assert.All(all, work => Assert.True(work.Done.Wait(s_patience)));
         return [.. order];
     }
 
@@ -220,7 +220,7 @@ public sealed class SchedulerTests
         }
 
         all.ForEach(work => scheduler.Wake(work.Entry));
-        Assert.All(all, work => Assert.True(work.Done.Wait(Patience)));
+        Assert.All(all, work => Assert.True(work.Done.Wait(s_patience)));
         Assert.Equal(0, early);
         if (asleep >= Due(1))
         {
@@ -231,7 +231,7 @@ public sealed class SchedulerTests
         return true;
     }
 
-    private static void WaitUntil(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, Patience));
+    private static void WaitUntil(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, s_patience));
 
     private sealed class Work : IRunnable
     {

@@ -19,14 +19,14 @@ public sealed class AccessCostTests
     // There is a handful of timers, none of which may come due again at the time at which it has fired.
     private const int MostEventsAtOnce = 64;
 
-    private static ulong _sink;
+    private static ulong s_sink;
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void NoAccessTakesLong(int seed)
+    public void No_access_takes_long(int seed)
     {
-        using Machine machine = Create();
+        using Pc machine = Create();
         Random random = new(seed);
         long limit = Enumerable.Range(0, 5).Min(_ => Calibrate());
         for (int i = 0; i < 60_000; i++)
@@ -54,9 +54,9 @@ public sealed class AccessCostTests
     [InlineData(0x03, 0x60)]
     [InlineData(0x01, 0x60)]
     [InlineData(0x01, 0x7F)]
-    public void AnAlarmThatNeverComesCostsNoMoreThanOneThatDoes(int register, byte value)
+    public void An_alarm_that_never_comes_costs_no_more_than_one_that_does(int register, byte value)
     {
-        using Machine machine = Create();
+        using Pc machine = Create();
         long limit = Enumerable.Range(0, 5).Min(_ => Calibrate());
         void Out(int port, uint written) => machine.Bus.WritePort((ushort)port, 1, written);
         Out(0x70, 0x0B);
@@ -69,9 +69,9 @@ public sealed class AccessCostTests
     [Theory]
     [InlineData(3)]
     [InlineData(4)]
-    public void NoAccessMakesEventsThatNeverEnd(int seed)
+    public void No_access_makes_events_that_never_end(int seed)
     {
-        using Machine machine = Create();
+        using Pc machine = Create();
         Random random = new(seed);
         for (int i = 0; i < 40_000; i++)
         {
@@ -90,7 +90,7 @@ public sealed class AccessCostTests
         }
     }
 
-    private static Machine Create() => new(new MachineConfiguration
+    private static Pc Create() => new(new MachineConfiguration
     {
         MemoryBytes = 4 << 20,
         Boot = new RomBoot(RomImages.Spinning()),
@@ -101,18 +101,18 @@ public sealed class AccessCostTests
     private static long Calibrate()
     {
         long start = Stopwatch.GetTimestamp();
-        ulong x = _sink | 1;
+        ulong x = s_sink | 1;
         for (int i = 0; i < LimitSteps; i++)
         {
             x = (x * 6364136223846793005) + 1442695040888963407;
             x ^= x >> 29;
         }
 
-        _sink = x;
+        s_sink = x;
         return Stopwatch.GetTimestamp() - start;
     }
 
-    private static Access Choose(Machine machine, Random random)
+    private static Access Choose(Pc machine, Random random)
     {
         uint value = random.Next(4) switch { 0 => 0, 1 => uint.MaxValue, 2 => (uint)random.Next(256), _ => (uint)random.NextInt64(1L << 32) };
         int size = 1 << random.Next(3);
@@ -134,13 +134,13 @@ public sealed class AccessCostTests
         }
     }
 
-    private static ulong Port(Machine machine, Random random)
+    private static ulong Port(Pc machine, Random random)
     {
         (ushort first, int count) = machine.Bus.PortRanges().ElementAt(random.Next(machine.Bus.PortRanges().Count()));
         return (ulong)(first + random.Next(count));
     }
 
-    private static ulong Address(Machine machine, Random random)
+    private static ulong Address(Pc machine, Random random)
     {
         (ulong start, ulong length) = machine.Bus.MmioRanges().ElementAt(random.Next(machine.Bus.MmioRanges().Count()));
         return start + ((ulong)random.NextInt64((long)length) & ~3UL);
@@ -156,19 +156,19 @@ public sealed class AccessCostTests
 
     private sealed record Access(Kind Kind, ulong Place, int Size, uint Value)
     {
-        public long Time(Machine machine)
+        public long Time(Pc machine)
         {
             long start = Stopwatch.GetTimestamp();
             switch (Kind)
             {
                 case Kind.In:
-                    _sink += machine.Bus.ReadPort((ushort)Place, Size);
+                    s_sink += machine.Bus.ReadPort((ushort)Place, Size);
                     break;
                 case Kind.Out:
                     machine.Bus.WritePort((ushort)Place, Size, Value);
                     break;
                 case Kind.Read:
-                    _sink += machine.Bus.ReadMmio(Place, Size);
+                    s_sink += machine.Bus.ReadMmio(Place, Size);
                     break;
                 default:
                     machine.Bus.WriteMmio(Place, Size, Value);

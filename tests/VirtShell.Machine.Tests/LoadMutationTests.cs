@@ -22,7 +22,7 @@ public sealed class LoadMutationTests
     public void Linux_kernels()
     {
         byte[] kernel = LinuxLoaderTests.Kernel();
-        using Machine machine = new(new MachineConfiguration { MemoryBytes = 64 << 20, Boot = new LinuxBoot(kernel, new byte[5000], "quiet") });
+        using Pc machine = new(new MachineConfiguration { MemoryBytes = 64 << 20, Boot = new LinuxBoot(kernel, new byte[5000], "quiet") });
         MutationRun.Check("Linux kernels", [kernel], ["HdrS", "\u007fELF"], Load, 16 * MiB, typeof(MachineBootException));
 
         void Load(byte[] copy) => LinuxLoader.Load(new LinuxBoot(copy, new byte[5000], "quiet"), machine.Cpu, CpuModel.X86_64_V3, machine.Memory, MemoryMap.FirmwareStart);
@@ -32,7 +32,7 @@ public sealed class LoadMutationTests
     public void Multiboot_images()
     {
         byte[][] goods = [MultibootImages.Flat(Spin), MultibootImages.Elf(wide: false, Spin), MultibootImages.Elf(wide: true, Spin)];
-        using Machine machine = new(new MachineConfiguration { MemoryBytes = 8 << 20, Boot = new MultibootBoot(goods[0], "") });
+        using Pc machine = new(new MachineConfiguration { MemoryBytes = 8 << 20, Boot = new MultibootBoot(goods[0], "") });
         MutationRun.Check("Multiboot images", goods, ["\u007fELF", "\u0002\u00b0\u00ad\u001b"], copy => MultibootLoader.Load(new MultibootBoot(copy, "a"), machine.Cpu, machine.Memory), 16 * MiB, typeof(MachineBootException));
     }
 
@@ -40,7 +40,7 @@ public sealed class LoadMutationTests
     public void Multiboot_2_images()
     {
         byte[][] goods = [MultibootImages.Second("flat", Spin), MultibootImages.Second("elf32", Spin), MultibootImages.Second("elf64", Spin)];
-        using Machine machine = new(new MachineConfiguration { MemoryBytes = 8 << 20, Boot = new MultibootBoot(goods[0], "") });
+        using Pc machine = new(new MachineConfiguration { MemoryBytes = 8 << 20, Boot = new MultibootBoot(goods[0], "") });
         MutationRun.Check("Multiboot 2 images", goods, ["\u007fELF", "\u00d6\u0050\u0052\u00e8"], copy => Multiboot2Loader.Load(new MultibootBoot(copy, "a"), machine.Cpu, machine.Memory, MemoryMap.FirmwareStart), 16 * MiB, typeof(MachineBootException));
     }
 
@@ -54,7 +54,7 @@ public sealed class LoadMutationTests
             Disks = [new DiskAttachment(new MemoryDisk(4096), "disk")],
             Drives = TestBoard.SomeDrives(),
         };
-        using Machine machine = new(configuration);
+        using Pc machine = new(configuration);
         List<byte[]> goods = [];
         foreach (long at in (long[])[1, 1000, 50_000])
         {

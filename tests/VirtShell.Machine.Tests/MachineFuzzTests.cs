@@ -16,7 +16,7 @@ public sealed class MachineFuzzTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void NoAccessThrowsAndTheMachineCanBeSavedLoadedAndReset(int seed)
+    public void No_access_throws_and_the_machine_can_be_saved_loaded_and_reset(int seed)
     {
         Random random = new(seed);
         MachineConfiguration configuration = new()
@@ -31,7 +31,7 @@ public sealed class MachineFuzzTests
                 }),
                 ""),
         };
-        Machine machine = new(configuration);
+        Pc machine = new(configuration);
         try
         {
             for (int i = 0; i < 40_000; i++)
@@ -48,7 +48,7 @@ public sealed class MachineFuzzTests
                     MemoryStream state = new();
                     machine.Save(state);
                     state.Position = 0;
-                    Machine copy = new(configuration);
+                    Pc copy = new(configuration);
                     copy.Load(state);
                     Assert.Equal(machine.Memory.Hash(), copy.Memory.Hash());
                     Assert.Equal(machine.GuestTime, copy.GuestTime);
@@ -64,7 +64,7 @@ public sealed class MachineFuzzTests
         }
     }
 
-    private static void Touch(Machine machine, Random random)
+    private static void Touch(Pc machine, Random random)
     {
         int size = 1 << random.Next(3);
         uint value = random.Next(4) switch { 0 => 0, 1 => uint.MaxValue, 2 => (uint)random.Next(256), _ => (uint)random.NextInt64(1L << 32) };
@@ -91,14 +91,14 @@ public sealed class MachineFuzzTests
         }
     }
 
-    private static ushort Port(Machine machine, Random random)
+    private static ushort Port(Pc machine, Random random)
     {
         List<(ushort First, int Count)> ranges = [.. machine.Bus.PortRanges()];
         (ushort first, int count) = ranges[random.Next(ranges.Count)];
         return (ushort)(first + random.Next(count));
     }
 
-    private static ulong Address(Machine machine, Random random)
+    private static ulong Address(Pc machine, Random random)
     {
         List<(ulong Start, ulong Length)> ranges = [.. machine.Bus.MmioRanges()];
         (ulong start, ulong length) = ranges[random.Next(ranges.Count)];

@@ -18,9 +18,9 @@ public sealed class MachineRunTests
     private const long Millisecond = 1_000_000;
 
     [Fact]
-    public void TheDebugExitPortEndsTheRunWithItsValue()
+    public void The_debug_exit_port_ends_the_run_with_its_value()
     {
-        using Machine machine = Create(a => Exit(a, 0x1234_5678));
+        using Pc machine = Create(a => Exit(a, 0x1234_5678));
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, 0x1234_5678), machine.Run(1000));
         Assert.Equal(3, machine.Instructions);
     }
@@ -29,9 +29,9 @@ public sealed class MachineRunTests
     [InlineData(0x3F8, 1)]
     [InlineData(0x2F8, 2)]
     [InlineData(0xE9, 200)]
-    public void BytesAreReportedWithTheirPort(int port, int number)
+    public void Bytes_are_reported_with_their_port(int port, int number)
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             a.mov(dx, (ushort)port);
             a.mov(al, (byte)0x78);
@@ -45,9 +45,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void S5SwitchesOffAndTheInstructionBehindItHasNotRun()
+    public void S5_switches_off_and_the_instruction_behind_it_has_not_run()
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             a.mov(dx, 0x604);
             a.mov(eax, 0x2000);
@@ -62,9 +62,9 @@ public sealed class MachineRunTests
     [InlineData(0x64, 0xFE)]
     [InlineData(0x92, 0x03)]
     [InlineData(0xCF9, 0x06)]
-    public void ResetsAreAskedForAndStartTheImageAgain(int port, int value)
+    public void Resets_are_asked_for_and_start_the_image_again(int port, int value)
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             a.mov(ebx, __dword_ptr[0x20_0000]);
             a.mov(__dword_ptr[0x20_0000], 1);
@@ -84,9 +84,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void HaltingWithInterruptsOffIsForEver()
+    public void Halting_with_interrupts_off_is_for_ever()
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             a.cli();
             a.hlt();
@@ -95,17 +95,17 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void AWildExceptionIsATripleFault()
+    public void A_wild_exception_is_a_triple_fault()
     {
-        using Machine machine = Create(a => a.ud2());
+        using Pc machine = Create(a => a.ud2());
         Assert.Equal(MachineExitKind.TripleFault, machine.Run(1000).Kind);
         Assert.Equal(MachineExitKind.TripleFault, machine.Run(1000).Kind);
     }
 
     [Fact]
-    public void HaltSkipsToTheTimerAndTimeIsExact()
+    public void Halt_skips_to_the_timer_and_time_is_exact()
     {
-        using Machine machine = Create(a => Ticker(a, ticks: 100));
+        using Pc machine = Create(a => Ticker(a, ticks: 100));
         MachineExit exit = machine.Run(1_000_000);
         Assert.Equal(MachineExitKind.DebugExit, exit.Kind);
 
@@ -118,10 +118,10 @@ public sealed class MachineRunTests
     [InlineData(1)]
     [InlineData(7)]
     [InlineData(1000)]
-    public void HowARunIsCutIntoQuantaChangesNothing(long quantum)
+    public void How_a_run_is_cut_into_quanta_changes_nothing(long quantum)
     {
-        using Machine whole = Create(a => Ticker(a, ticks: 20, work: 5_000));
-        using Machine cut = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Pc whole = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Pc cut = Create(a => Ticker(a, ticks: 20, work: 5_000));
         whole.Run(long.MaxValue);
         long rounds = 0;
         while (cut.Run(quantum * 97).Kind == MachineExitKind.QuantumSpent)
@@ -136,18 +136,18 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void TheLimitIsExact()
+    public void The_limit_is_exact()
     {
-        using Machine machine = Create(Spin);
+        using Pc machine = Create(Spin);
         Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(12_345).Kind);
         Assert.Equal(12_345, machine.Instructions);
         Assert.Equal(12_345, machine.GuestTime);
     }
 
     [Fact]
-    public void TheAlarmComesAtItsInstruction()
+    public void The_alarm_comes_at_its_instruction()
     {
-        using Machine machine = Create(Spin);
+        using Pc machine = Create(Spin);
         List<long> at = [];
         machine.SetAlarm(5_000, () =>
         {
@@ -163,9 +163,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void AStopIsTakenSoonAndOnce()
+    public void A_stop_is_taken_soon_and_once()
     {
-        using Machine machine = Create(Spin);
+        using Pc machine = Create(Spin);
         machine.SetAlarm(5_000, machine.RequestStop);
         Assert.Equal(MachineExitKind.StopRequested, machine.Run(10_000_000).Kind);
         Assert.Equal(5_000, machine.Instructions);
@@ -174,9 +174,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void AStopIsTakenBetweenEventsThatAreDue()
+    public void A_stop_is_taken_between_events_that_are_due()
     {
-        using Machine machine = Create(Spin);
+        using Pc machine = Create(Spin);
         int fired = 0;
         void Again()
         {
@@ -199,9 +199,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void AnIdleGuestWaitsForInputAndEchoesIt()
+    public void An_idle_guest_waits_for_input_and_echoes_it()
     {
-        using Machine machine = Create(Echo);
+        using Pc machine = Create(Echo);
         StringBuilder seen = new();
         machine.SerialOutput = (_, b) => seen.Append((char)b);
         Assert.Equal(new MachineExit(MachineExitKind.Idle, IdleUntil: long.MaxValue), machine.Run(1_000_000));
@@ -212,9 +212,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void TheHostClockReturnsIdleWithTheNextEvent()
+    public void The_host_clock_returns_idle_with_the_next_event()
     {
-        using Machine machine = Create(a => Ticker(a, ticks: 3), ClockMode.Host);
+        using Pc machine = Create(a => Ticker(a, ticks: 3), ClockMode.Host);
         MachineExit exit;
         int idles = 0;
         while ((exit = machine.Run(1_000_000)).Kind != MachineExitKind.DebugExit)
@@ -230,9 +230,9 @@ public sealed class MachineRunTests
     }
 
     [Fact]
-    public void ThePowerButtonReachesAGuestThatListens()
+    public void The_power_button_reaches_a_guest_that_listens()
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             a.mov(al, 0xF1);
             a.@out(0xB2, al);
@@ -256,11 +256,11 @@ public sealed class MachineRunTests
     [InlineData(3)]
     [InlineData(10_003)]
     [InlineData(77_777)]
-    public void SavedStateContinuesToTheSameEnd(long at)
+    public void Saved_state_continues_to_the_same_end(long at)
     {
-        using Machine whole = Create(a => Ticker(a, ticks: 20, work: 5_000));
-        using Machine first = Create(a => Ticker(a, ticks: 20, work: 5_000));
-        using Machine second = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Pc whole = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Pc first = Create(a => Ticker(a, ticks: 20, work: 5_000));
+        using Pc second = Create(a => Ticker(a, ticks: 20, work: 5_000));
         StringBuilder expected = new();
         StringBuilder seen = new();
         whole.SerialOutput = (_, b) => expected.Append((char)b);
@@ -287,9 +287,9 @@ public sealed class MachineRunTests
     [InlineData(EngineKind.Translator, 0L)]
     [InlineData(EngineKind.Interpreter, 10_000_000_000L)]
     [InlineData(EngineKind.Translator, 10_000_000_000L)]
-    public void TheTimestampCounterIsTwiceTheTime(EngineKind engine, long skipped)
+    public void The_timestamp_counter_is_twice_the_time(EngineKind engine, long skipped)
     {
-        using Machine machine = Create(
+        using Pc machine = Create(
             a =>
             {
                 Label loop = a.CreateLabel();
@@ -328,9 +328,9 @@ public sealed class MachineRunTests
     [InlineData(0, 50_000, 20_000, 0)]
     [InlineData(1_000_000, 10_000, 20_000, 0)]
     [InlineData(int.MaxValue, 0, 20_000, 0)]
-    public void TheDeadlineFollowsTheGuestsCounter(int first, int second, int deadline, int nanoseconds)
+    public void The_deadline_follows_the_guests_counter(int first, int second, int deadline, int nanoseconds)
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             SetUp(a, 0x60, () => Exit(a, 1), pic: false);
             WriteMsr(a, 0x6E0, 0);
@@ -362,7 +362,7 @@ public sealed class MachineRunTests
 
     /// <summary>Saved state of before said nothing of a time-stamp counter that ran at 1 GHz.</summary>
     [Fact]
-    public void StateOfAMachineWhoseCounterRanAtAnotherPaceIsRefused()
+    public void State_of_a_machine_whose_counter_ran_at_another_pace_is_refused()
     {
         MemoryStream state = new();
         StateSaver saver = new(state);
@@ -378,9 +378,9 @@ public sealed class MachineRunTests
     [Theory]
     [InlineData(EngineKind.Interpreter)]
     [InlineData(EngineKind.Translator)]
-    public void AnAccessToAPortTakesAMicrosecond(EngineKind engine)
+    public void An_access_to_a_port_takes_a_microsecond(EngineKind engine)
     {
-        using Machine machine = Create(
+        using Pc machine = Create(
             a =>
             {
                 Label loop = a.CreateLabel();
@@ -409,9 +409,9 @@ public sealed class MachineRunTests
     [Theory]
     [InlineData(EngineKind.Interpreter)]
     [InlineData(EngineKind.Translator)]
-    public void ARepeatedAccessIsCutByEventsAlone(EngineKind engine)
+    public void A_repeated_access_is_cut_by_events_alone(EngineKind engine)
     {
-        using Machine machine = Create(
+        using Pc machine = Create(
             a =>
             {
                 a.mov(esi, 0x10_0000);
@@ -445,7 +445,7 @@ public sealed class MachineRunTests
         a.wrmsr();
     }
 
-    private static Machine Create(Action<Assembler> code, ClockMode clock = ClockMode.Virtual, EngineKind engine = EngineKind.Auto) =>
+    private static Pc Create(Action<Assembler> code, ClockMode clock = ClockMode.Virtual, EngineKind engine = EngineKind.Auto) =>
         new(new MachineConfiguration { MemoryBytes = 8 << 20, Clock = clock, Engine = engine, Boot = new MultibootBoot(MultibootImages.Flat(code), "") });
 
     private static void Exit(Assembler a, int code)

@@ -15,13 +15,13 @@ public sealed class MachineStateTests
     private const long AlarmTime = 7_777_777;
 
     [Fact]
-    public void TheAlarmGoesOnWithTheRun()
+    public void The_alarm_goes_on_with_the_run()
     {
-        using Machine first = Create();
+        using Pc first = Create();
         first.SetAlarm(AlarmTime, static () => { });
         first.Run(1000);
         byte[] state = first.Save();
-        using Machine second = Machine.FromState(Configuration(boots: false), new MemoryStream(state));
+        using Pc second = Pc.FromState(Configuration(boots: false), new MemoryStream(state));
         Assert.Equal(AlarmTime, second.AlarmDue);
         Assert.Equal(state, second.Save());
         List<long> rang = [];
@@ -33,22 +33,22 @@ public sealed class MachineStateTests
     }
 
     [Fact]
-    public void AnAlarmThatWasLoadedAndCallsNothingPasses()
+    public void An_alarm_that_was_loaded_and_calls_nothing_passes()
     {
-        using Machine first = Create();
+        using Pc first = Create();
         first.SetAlarm(AlarmTime, static () => { });
-        using Machine second = Create();
+        using Pc second = Create();
         second.Load(first.Save());
         Assert.Equal(MachineExitKind.QuantumSpent, second.Run(10_000_000).Kind);
         Assert.Null(second.AlarmDue);
     }
 
     [Fact]
-    public void AStatePassesThroughAStreamThatCannotSeek()
+    public void A_state_passes_through_a_stream_that_cannot_seek()
     {
         using MemoryDisk disk = new(1 << 20);
         disk.Write(4096, [1, 2, 3]);
-        using Machine first = Create(disk);
+        using Pc first = Create(disk);
         first.Run(1000);
         using MemoryStream packed = new();
         using (GZipStream pack = new(packed, CompressionLevel.Fastest, leaveOpen: true))
@@ -58,18 +58,18 @@ public sealed class MachineStateTests
 
         packed.Position = 0;
         using MemoryDisk otherDisk = new(1 << 20);
-        using Machine second = Machine.FromState(Configuration(boots: false, otherDisk), new GZipStream(packed, CompressionMode.Decompress));
+        using Pc second = Pc.FromState(Configuration(boots: false, otherDisk), new GZipStream(packed, CompressionMode.Decompress));
         Assert.Equal(first.Save(), second.Save());
     }
 
     /// <summary>A part that was not saved is as after a reset, and what was saved of one that is not there is left out.</summary>
     [Fact]
-    public void PartsThatOnlyOneOfBothHasDoNoHarm()
+    public void Parts_that_only_one_of_both_has_do_no_harm()
     {
         using MemoryDisk disk = new(1 << 20);
         disk.Write(0, [1]);
-        using Machine with = Create(disk);
-        using Machine without = Create();
+        using Pc with = Create(disk);
+        using Pc without = Create();
         byte[] reset = with.Save();
         with.Run(500);
         without.Run(500);
@@ -90,9 +90,9 @@ public sealed class MachineStateTests
     }
 
     [Fact]
-    public void EveryPartIsToldToPeople()
+    public void Every_part_is_told_to_people()
     {
-        using Machine machine = Create();
+        using Pc machine = Create();
         StringWriter writer = new() { NewLine = "\n" };
         machine.WriteStateTo(writer);
         foreach (string name in (string[])["memory", "processor", "clock", "lapic", "pit", "com1", "pci", "run"])
@@ -102,16 +102,16 @@ public sealed class MachineStateTests
     }
 
     [Fact]
-    public void AStateOfSomethingElseIsRefusedByName()
+    public void A_state_of_something_else_is_refused_by_name()
     {
-        using Machine machine = Create();
+        using Pc machine = Create();
         Assert.Contains("'/machine'", Assert.Throws<StateFormatException>(() => machine.Load(new MemoryDisk(4096).Save())).Message, StringComparison.Ordinal);
         Assert.Contains("VSS2", Assert.Throws<StateFormatException>(() => machine.Load(new byte[100])).Message, StringComparison.Ordinal);
         machine.Reset();
         Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(100).Kind);
     }
 
-    private static Machine Create(params IReadOnlyList<MemoryDisk> disks) => new(Configuration(boots: true, disks));
+    private static Pc Create(params IReadOnlyList<MemoryDisk> disks) => new(Configuration(boots: true, disks));
 
     private static MachineConfiguration Configuration(bool boots, params IReadOnlyList<MemoryDisk> disks) => new()
     {

@@ -21,7 +21,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void TheChipsetIsThere()
+    public void The_chipset_is_there()
     {
         Assert.Equal(0x12378086u, _machine.ReadConfig(0, 0, 0x00, 4));
         Assert.Equal(0x06000002u, _machine.ReadConfig(0, 0, 0x08, 4));
@@ -34,7 +34,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void ThePowerFunctionTellsWhereItsBlockIs()
+    public void The_power_function_tells_where_its_block_is()
     {
         using PciTestMachine machine = new();
         List<(ushort, bool)> moves = [];
@@ -49,7 +49,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void RoutesCanBeChangedByByteAndDoubleword()
+    public void Routes_can_be_changed_by_byte_and_doubleword()
     {
         _machine.WriteConfig(1, 0, 0x61, 1, 0x05);
         Assert.Equal(new byte[] { 10, 5, 10, 11 }, _machine.PirqRoutes);
@@ -61,7 +61,7 @@ public sealed class PciBusTests : IDisposable
     [InlineData(2, 0)]
     [InlineData(31, 7)]
     [InlineData(0, 1)]
-    public void AbsentFunctionsReadAllOnes(int slot, int function)
+    public void Absent_functions_read_all_ones(int slot, int function)
     {
         _machine.WriteConfig(slot, function, 0x04, 4, 7);
         Assert.Equal(0xFFFF_FFFFu, _machine.ReadConfig(slot, function, 0, 4));
@@ -70,7 +70,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void TheAddressRegisterTakesDoublewordsOnly()
+    public void The_address_register_takes_doublewords_only()
     {
         _machine.Bus.WritePort(0xCF8, 4, 0x8000_0000);
         Assert.Equal(0x8000_0000u, _machine.Bus.ReadPort(0xCF8, 4));
@@ -88,7 +88,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void DataIsReadByByteWordAndDoubleword()
+    public void Data_is_read_by_byte_word_and_doubleword()
     {
         Assert.Equal(0x5678_1234u, _machine.ReadConfig(Slot, 0, 0, 4));
         Assert.Equal(0x1234u, _machine.ReadConfig(Slot, 0, 0, 2));
@@ -99,7 +99,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void WritesAreHonouredByMask()
+    public void Writes_are_honoured_by_mask()
     {
         for (int offset = 0; offset < 0x40; offset += 4)
         {
@@ -114,7 +114,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void ResourcesAreAssignedAtReset()
+    public void Resources_are_assigned_at_reset()
     {
         uint memory = _machine.ReadConfig(Slot, 0, 0x10, 4);
         uint ports = _machine.ReadConfig(Slot, 0, 0x14, 4);
@@ -129,7 +129,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void BarsSizeMoveAndFollowTheDecodeBits()
+    public void Bars_size_move_and_follow_the_decode_bits()
     {
         uint old = _machine.ReadConfig(Slot, 0, 0x10, 4);
         _machine.WriteConfig(Slot, 0, 4, 2, 0);
@@ -154,7 +154,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void TheInterruptPinFollowsItsLevelAndTheDisableBit()
+    public void The_interrupt_pin_follows_its_level_and_the_disable_bit()
     {
         _function.Drive(true);
         Assert.Contains((Slot, 1), _machine.AssertedPins);
@@ -170,7 +170,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void MsixDeliversMasksAndKeepsPending()
+    public void Msix_delivers_masks_and_keeps_pending()
     {
         uint table = EnableMsix();
         _function.Drive(true);
@@ -204,7 +204,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void MsixNeedsTheBusMasterBit()
+    public void Msix_needs_the_bus_master_bit()
     {
         EnableMsix();
         _machine.WriteConfig(Slot, 0, 4, 2, 3);
@@ -215,7 +215,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void TheCapabilityListEnds()
+    public void The_capability_list_ends()
     {
         Assert.Equal(0x40u, _machine.ReadConfig(Slot, 0, 0x34, 1));
         Assert.Equal(0x11u, _machine.ReadConfig(Slot, 0, 0x40, 1));
@@ -226,7 +226,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void SavesAndLoads()
+    public void Saves_and_loads()
     {
         uint table = EnableMsix();
         _machine.WriteConfig(Slot, 0, 0x10, 4, 0xF200_0000);
@@ -254,7 +254,7 @@ public sealed class PciBusTests : IDisposable
     }
 
     [Fact]
-    public void RandomConfigurationAccessesDoNoHarm()
+    public void Random_configuration_accesses_do_no_harm()
     {
         Random random = new(11);
         for (int i = 0; i < 50_000; i++)
@@ -277,7 +277,7 @@ public sealed class PciBusTests : IDisposable
         }
 
         _machine.PowerOn();
-        ResourcesAreAssignedAtReset();
+        Resources_are_assigned_at_reset();
     }
 
     public void Dispose() => _machine.Dispose();

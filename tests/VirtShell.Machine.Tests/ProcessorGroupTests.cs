@@ -36,7 +36,7 @@ public sealed class ProcessorGroupTests
     [MemberData(nameof(Engines))]
     public void The_second_processor_starts_where_the_first_one_says(EngineKind engine)
     {
-        using Machine machine = Create(engine);
+        using Pc machine = Create(engine);
         Assert.False(machine.Processors[1].IsStarted);
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, ExitCode), Run(machine, long.MaxValue));
         Assert.Equal((uint)Counts, machine.Memory.ReadUInt32(Counter));
@@ -52,13 +52,13 @@ public sealed class ProcessorGroupTests
     [Fact]
     public void A_run_is_the_same_on_both_engines_and_however_it_is_cut()
     {
-        using Machine whole = Create(EngineKind.Interpreter);
+        using Pc whole = Create(EngineKind.Interpreter);
         Run(whole, long.MaxValue);
         byte[] expected = whole.Save();
         Random random = new(7);
         for (int round = 0; round < 6; round++)
         {
-            using Machine machine = Create(round % 2 == 0 ? EngineKind.Translator : EngineKind.Interpreter);
+            using Pc machine = Create(round % 2 == 0 ? EngineKind.Translator : EngineKind.Interpreter);
             MachineExit exit;
             while ((exit = machine.Run(random.Next(1, 4000))).Kind == MachineExitKind.QuantumSpent)
             {
@@ -69,7 +69,7 @@ public sealed class ProcessorGroupTests
             Assert.Equal(whole.Instructions, machine.Instructions);
         }
 
-        using Machine translated = Create(EngineKind.Translator);
+        using Pc translated = Create(EngineKind.Translator);
         Run(translated, long.MaxValue);
         Assert.Equal(expected, translated.Save());
     }
@@ -78,18 +78,18 @@ public sealed class ProcessorGroupTests
     [MemberData(nameof(Engines))]
     public void Saved_and_frozen_anywhere_it_goes_on_to_the_same_end(EngineKind engine)
     {
-        using Machine whole = Create(engine);
+        using Pc whole = Create(engine);
         Run(whole, long.MaxValue);
         byte[] expected = whole.Save();
-        using Machine first = Create(engine);
+        using Pc first = Create(engine);
         for (int i = 0; i < 12 && first.Run(1 + (i * 3)).Kind == MachineExitKind.QuantumSpent; i++)
         {
             using MemoryStream state = new(first.Save());
-            using Machine loaded = Machine.FromState(Configuration(engine), state);
+            using Pc loaded = Pc.FromState(Configuration(engine), state);
             Run(loaded, long.MaxValue);
             Assert.Equal(expected, loaded.Save());
             using FrozenMachine frozen = first.Freeze();
-            using Machine branch = frozen.Branch();
+            using Pc branch = frozen.Branch();
             Run(branch, long.MaxValue);
             Assert.Equal(expected, branch.Save());
         }
@@ -98,7 +98,7 @@ public sealed class ProcessorGroupTests
     [Fact]
     public void An_INIT_stops_the_processor_that_it_names_until_it_is_started_again()
     {
-        using Machine machine = new(Configuration(EngineKind.Auto, static a =>
+        using Pc machine = new(Configuration(EngineKind.Auto, static a =>
         {
             WriteStart(a, 0xEB, 0xFE);
             StartOther(a);
@@ -113,7 +113,7 @@ public sealed class ProcessorGroupTests
         Assert.Equal(MachineExitKind.HaltedForever, Run(machine, long.MaxValue).Kind);
     }
 
-    private static MachineExit Run(Machine machine, long limit)
+    private static MachineExit Run(Pc machine, long limit)
     {
         MachineExit exit;
         while ((exit = machine.Run(limit)).Kind == MachineExitKind.QuantumSpent)
@@ -123,7 +123,7 @@ public sealed class ProcessorGroupTests
         return exit;
     }
 
-    private static Machine Create(EngineKind engine) => new(Configuration(engine));
+    private static Pc Create(EngineKind engine) => new(Configuration(engine));
 
     private static MachineConfiguration Configuration(EngineKind engine) => Configuration(engine, StartAndSleep);
 

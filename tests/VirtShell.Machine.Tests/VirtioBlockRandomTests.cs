@@ -11,7 +11,7 @@ public sealed class VirtioBlockRandomTests : IDisposable
 {
     private const int Slot = 6;
     private const int Sectors = 512;
-    private static readonly uint[] Types = [0, 0, 0, 1, 1, 1, 4, 8, 11, 13, 13, 7];
+    private static readonly uint[] s_types = [0, 0, 0, 1, 1, 1, 4, 8, 11, 13, 13, 7];
     private readonly PciTestMachine _machine = new();
     private readonly byte[] _model = new byte[Sectors * 512];
 
@@ -19,7 +19,7 @@ public sealed class VirtioBlockRandomTests : IDisposable
     [InlineData(1, false)]
     [InlineData(2, false)]
     [InlineData(3, true)]
-    public void BehaveAsTheModel(int seed, bool legacy)
+    public void Behave_as_the_model(int seed, bool legacy)
     {
         Random random = new(seed);
         random.NextBytes(_model);
@@ -44,7 +44,7 @@ public sealed class VirtioBlockRandomTests : IDisposable
 
     private void One(VirtioTestDriver driver, VirtioTestQueue queue, Random random, int number)
     {
-        uint type = Types[random.Next(Types.Length)];
+        uint type = s_types[random.Next(s_types.Length)];
         ulong sector = random.Next(20) == 0 ? (ulong)random.NextInt64() : (ulong)random.Next(Sectors + 4);
         byte[] header = new byte[16];
         BinaryPrimitives.WriteUInt32LittleEndian(header, type);

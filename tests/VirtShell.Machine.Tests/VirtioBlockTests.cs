@@ -33,7 +33,7 @@ public abstract class VirtioBlockTests : IDisposable
     private byte ReadyStatus => (byte)(_legacy ? 0x07 : 0x0F);
 
     [Fact]
-    public void IdentifiesItself()
+    public void Identifies_itself()
     {
         Start(new MemoryDisk(_content));
         Assert.Equal(0x1001_1AF4u, _machine.ReadConfig(Slot, 0, 0, 4));
@@ -54,7 +54,7 @@ public abstract class VirtioBlockTests : IDisposable
     [InlineData(4096, 8, false)]
     [InlineData(65536, 5, true)]
     [InlineData(1536, 3, true)]
-    public void ReadsAndWrites(int segment, int segments, bool indirect)
+    public void Reads_and_writes(int segment, int segments, bool indirect)
     {
         Start(new MemoryDisk(_content));
         TestBuffer[] buffers = new TestBuffer[segments];
@@ -83,7 +83,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void DiscardsAndWritesZeroes()
+    public void Discards_and_writes_zeroes()
     {
         Start(new MemoryDisk(_content));
         Assert.Equal((byte)0, Request(11, 0, new TestBuffer(_driver.Place([.. Range(8, 16, 0), .. Range(100, 1, 0)]), 32, false)));
@@ -111,7 +111,7 @@ public abstract class VirtioBlockTests : IDisposable
     [InlineData(0, 0, 100)]
     [InlineData(1, DiskBytes / 512, 512)]
     [InlineData(1, 0, 511)]
-    public void RequestsOutsideTheDiskFail(uint type, long sector, int length)
+    public void Requests_outside_the_disk_fail(uint type, long sector, int length)
     {
         Start(new MemoryDisk(_content));
         Assert.Equal((byte)1, Request(type, (ulong)sector, new TestBuffer(_driver.Allocate(length), (uint)length, type == 0)));
@@ -120,7 +120,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void UnknownRequestsAreUnsupported()
+    public void Unknown_requests_are_unsupported()
     {
         Start(new MemoryDisk(_content));
         foreach (uint type in (uint[])[2, 3, 5, 9, 99, uint.MaxValue])
@@ -130,7 +130,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void ReadOnlyDisksSaySoAndRefuseWrites()
+    public void Read_only_disks_say_so_and_refuse_writes()
     {
         Start(new ReadOnlyView(new MemoryDisk(_content)));
         Assert.Equal(1UL << 5, _driver.DeviceFeatures & (1UL << 5));
@@ -142,7 +142,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void AFailingImageIsAnIoErrorAndARecordedFault()
+    public void A_failing_image_is_an_io_error_and_a_recorded_fault()
     {
         FaultyDisk disk = new(_content);
         Start(disk);
@@ -157,7 +157,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void WriteThroughFlushesEveryWrite()
+    public void Write_through_flushes_every_write()
     {
         FaultyDisk disk = new(_content);
         Start(disk);
@@ -171,7 +171,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void RequestsCompleteInOrderAfterTheirLatency()
+    public void Requests_complete_in_order_after_their_latency()
     {
         Start(new MemoryDisk(_content));
         ushort[] heads = new ushort[5];
@@ -195,7 +195,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void ADriversResetCancelsWhatIsInFlight()
+    public void A_drivers_reset_cancels_what_is_in_flight()
     {
         Start(new MemoryDisk(_content));
         ulong data = _driver.Allocate(512);
@@ -208,7 +208,7 @@ public abstract class VirtioBlockTests : IDisposable
     }
 
     [Fact]
-    public void WithoutTheBusMasterBitNothingMovesUntilItIsBack()
+    public void Without_the_bus_master_bit_nothing_moves_until_it_is_back()
     {
         Start(new MemoryDisk(_content));
         AddRequest(0, 0, [new TestBuffer(_driver.Allocate(512), 512, true)], false, out _);
@@ -224,7 +224,7 @@ public abstract class VirtioBlockTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void SavedInFlightRequestsCompleteAsIfNothingHappened(bool msix)
+    public void Saved_in_flight_requests_complete_as_if_nothing_happened(bool msix)
     {
         Start(new MemoryDisk(_content), msix: msix);
         byte[] fresh = new byte[8192];

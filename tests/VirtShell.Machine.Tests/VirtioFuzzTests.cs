@@ -20,7 +20,7 @@ public sealed class VirtioFuzzTests
     [InlineData(4, false)]
     [InlineData(5, true)]
     [InlineData(6, true)]
-    public void NothingThrowsOrSpins(int seed, bool legacy)
+    public void Nothing_throws_or_spins(int seed, bool legacy)
     {
         long sent = 0;
         using PciTestMachine machine = new();
@@ -68,7 +68,7 @@ public sealed class VirtioFuzzTests
 
     /// <summary>A used ring laid over the available ring makes each completion look like a new request.</summary>
     [Fact]
-    public void ARingThatFeedsItselfDoesNotSpin()
+    public void A_ring_that_feeds_itself_does_not_spin()
     {
         using PciTestMachine machine = new();
         machine.AttachVirtio(_ => { }, new MemoryDisk(1 << 20));

@@ -23,7 +23,7 @@ public sealed class VirtioLegacyTests : IDisposable
     [InlineData(4, 0x1005, 4, 0x00FF, 32, 1, 64, 0)]
     [InlineData(5, 0x1003, 3, 0x0780, 64, 2, 64, 1u << 2)]
     [InlineData(6, 0x1001, 2, 0x0100, 128, 1, 256, 0x6E46)]
-    public void DevicesAreTransitional(int slot, uint device, uint subsystem, uint kind, uint ports, int queues, uint size, uint features)
+    public void Devices_are_transitional(int slot, uint device, uint subsystem, uint kind, uint ports, int queues, uint size, uint features)
     {
         VirtioTestDriver driver = new(_machine, slot, legacy: true);
         Assert.Equal((device << 16) | 0x1AF4, driver.ReadConfig(0, 4));
@@ -43,7 +43,7 @@ public sealed class VirtioLegacyTests : IDisposable
     }
 
     [Fact]
-    public void RegistersReadBack()
+    public void Registers_read_back()
     {
         VirtioTestDriver driver = new(_machine, 5, legacy: true);
         driver.WriteLegacy(4, 4, uint.MaxValue);
@@ -78,7 +78,7 @@ public sealed class VirtioLegacyTests : IDisposable
 
     /// <summary>Linux before 2.6.34 leaves the bus master bit alone, and reads partitions before it says DRIVER_OK.</summary>
     [Fact]
-    public void QueuesWorkBeforeTheDriverIsReadyAndWithoutTheBusMasterBit()
+    public void Queues_work_before_the_driver_is_ready_and_without_the_bus_master_bit()
     {
         VirtioTestDriver driver = new(_machine, 4, legacy: true);
         driver.WriteConfig(4, 2, 1);
@@ -101,7 +101,7 @@ public sealed class VirtioLegacyTests : IDisposable
 
     /// <summary>A queue that is given up amid its work takes the work along.</summary>
     [Fact]
-    public void AQueueGivenUpStopsItsWork()
+    public void A_queue_given_up_stops_its_work()
     {
         VirtioTestDriver driver = new(_machine, 5, legacy: true);
         driver.Negotiate(0);
@@ -123,7 +123,7 @@ public sealed class VirtioLegacyTests : IDisposable
 
     /// <summary>A driver of 1.x after a legacy one, as a kernel behind a boot loader: it resets, and finds nothing left.</summary>
     [Fact]
-    public void AModernDriverFollowsALegacyOne()
+    public void A_modern_driver_follows_a_legacy_one()
     {
         VirtioTestDriver legacy = new(_machine, 4, legacy: true);
         legacy.Negotiate(legacy.DeviceFeatures);
@@ -146,7 +146,7 @@ public sealed class VirtioLegacyTests : IDisposable
     }
 
     [Fact]
-    public void ARingOutsideRamNeedsAReset()
+    public void A_ring_outside_ram_needs_a_reset()
     {
         VirtioTestDriver driver = new(_machine, 4, legacy: true);
         foreach (uint page in (uint[])[(uint)(PciTestMachine.MemoryBytes / 4096), 0xF_FFFF, uint.MaxValue])

@@ -35,7 +35,7 @@ public sealed class VirtioPieceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Works))]
-    public void IsDoneInBoundedPieces(string work, bool legacy)
+    public void Is_done_in_bounded_pieces(string work, bool legacy)
     {
         using Case one = new(_machine, work, legacy);
         one.Begin();
@@ -57,7 +57,7 @@ public sealed class VirtioPieceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Works))]
-    public void SavedHalfWayItEndsAsIfNothingHappened(string work, bool legacy)
+    public void Saved_half_way_it_ends_as_if_nothing_happened(string work, bool legacy)
     {
         using Case one = new(_machine, work, legacy);
         one.Begin();
@@ -82,7 +82,7 @@ public sealed class VirtioPieceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Works))]
-    public void AResetHalfWayEndsIt(string work, bool legacy)
+    public void A_reset_half_way_ends_it(string work, bool legacy)
     {
         using Case one = new(_machine, work, legacy);
         one.Begin();
@@ -97,7 +97,7 @@ public sealed class VirtioPieceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Works))]
-    public void WithoutTheBusMasterBitItWaits(string work, bool legacy)
+    public void Without_the_bus_master_bit_it_waits(string work, bool legacy)
     {
         using Case one = new(_machine, work, legacy);
         one.Begin();
@@ -114,7 +114,7 @@ public sealed class VirtioPieceTests : IDisposable
     /// <summary>A notification while work is pending changes nothing: the work goes on by itself, at its own pace.</summary>
     [Theory]
     [MemberData(nameof(Works))]
-    public void NotifyingAgainDoesNotHurryIt(string work, bool legacy)
+    public void Notifying_again_does_not_hurry_it(string work, bool legacy)
     {
         using Case one = new(_machine, work, legacy);
         one.Begin();
@@ -150,7 +150,7 @@ public sealed class VirtioPieceTests : IDisposable
     /// <summary>What the guest changes under a request in hand is checked like any other: nothing throws or spins, and a reset heals.</summary>
     [Theory]
     [MemberData(nameof(Changes))]
-    public void ChangedDescriptorsAreCheckedAgain(string work, string change)
+    public void Changed_descriptors_are_checked_again(string work, string change)
     {
         for (int seed = 0; seed < 20; seed++)
         {
@@ -179,7 +179,7 @@ public sealed class VirtioPieceTests : IDisposable
     [InlineData(65_536)]
     [InlineData(65_537 - 1 + 512)]
     [InlineData(1 << 20)]
-    public void PiecesMoveNoCompletion(int bytes)
+    public void Pieces_move_no_completion(int bytes)
     {
         using Case one = new(_machine, "disk read", legacy: false);
         ulong data = one.Driver.Allocate(bytes);
@@ -193,7 +193,7 @@ public sealed class VirtioPieceTests : IDisposable
 
     /// <summary>States from before pieces have no word of them.</summary>
     [Fact]
-    public void OldStatesOfRequestsInFlightLoad()
+    public void Old_states_of_requests_in_flight_load()
     {
         using Case one = new(_machine, "disk read", legacy: false);
         one.Begin();
@@ -212,7 +212,7 @@ public sealed class VirtioPieceTests : IDisposable
     [InlineData(0x1AF4_1001u, true)]
     [InlineData(0x1AF4_1044u, false)]
     [InlineData(0x8086_1042u, false)]
-    public void StatesOfTheOldIdentityLoad(uint id, bool loads)
+    public void States_of_the_old_identity_load(uint id, bool loads)
     {
         using Case one = new(_machine, "disk read", legacy: false);
         byte[] saved = _machine.Save();

@@ -24,9 +24,9 @@ public sealed class VirtioRunTests
 
     /// <summary>The guest spins behind its notification: a stop asked for at the first byte comes within the same piece.</summary>
     [Fact]
-    public void AStopRequestEndsARunAmidTheOutput()
+    public void A_stop_request_ends_a_run_amid_the_output()
     {
-        using Machine machine = Create(Spin);
+        using Pc machine = Create(Spin);
         long sent = 0;
         machine.SerialOutput = (_, _) =>
         {
@@ -49,10 +49,10 @@ public sealed class VirtioRunTests
     [Theory]
     [InlineData(ClockMode.Virtual)]
     [InlineData(ClockMode.Host)]
-    public void AStopRequestEndsARunAmidARequestToADisk(ClockMode clock)
+    public void A_stop_request_ends_a_run_amid_a_request_to_a_disk(ClockMode clock)
     {
         StoppingDisk disk = new(TotalBytes);
-        using Machine machine = Create(Spin, clock, disk);
+        using Pc machine = Create(Spin, clock, disk);
         disk.Accessed = machine.RequestStop;
         VirtioTestDriver driver = Drive(machine, DiskSlot, 0, out VirtioTestQueue queue);
         ulong header = driver.Place(new byte[16]);
@@ -81,9 +81,9 @@ public sealed class VirtioRunTests
     [InlineData("halt", MachineExitKind.HaltedForever)]
     [InlineData("debug exit", MachineExitKind.DebugExit)]
     [InlineData("reset", MachineExitKind.ResetRequested)]
-    public void OutputIsSentBeforeTheEnd(string how, MachineExitKind kind)
+    public void Output_is_sent_before_the_end(string how, MachineExitKind kind)
     {
-        using Machine machine = Create(a =>
+        using Pc machine = Create(a =>
         {
             switch (how)
             {
@@ -116,18 +116,18 @@ public sealed class VirtioRunTests
 
     /// <summary>How a run is cut, by budgets or by saving it to another machine, changes nothing of what is sent and when.</summary>
     [Fact]
-    public void ARunCutAndSavedAmidTheOutputGoesOnTheSame()
+    public void A_run_cut_and_saved_amid_the_output_goes_on_the_same()
     {
-        using Machine whole = Create(Spin);
+        using Pc whole = Create(Spin);
         long sum = 0;
         long instructions = 0;
-        Action<Outlet, byte> Counting(Machine machine) => (_, value) => sum = (sum * 31) + value + machine.GuestTime;
+        Action<Outlet, byte> Counting(Pc machine) => (_, value) => sum = (sum * 31) + value + machine.GuestTime;
         whole.SerialOutput = Counting(whole);
         HandOutput(whole);
         whole.Run(60_000_000);
         (long expected, sum) = (sum, 0);
 
-        Machine machine = Create(Spin);
+        Pc machine = Create(Spin);
         HandOutput(machine);
         for (int i = 0; i < 60; i++)
         {
@@ -151,7 +151,7 @@ public sealed class VirtioRunTests
     }
 
     // The guest: OUT to the port that it finds in memory, with the queue in AX, then what the test wants.
-    private static Machine Create(Action<Assembler> then, ClockMode clock = ClockMode.Virtual, IBlockDevice? disk = null) => new(new MachineConfiguration
+    private static Pc Create(Action<Assembler> then, ClockMode clock = ClockMode.Virtual, IBlockDevice? disk = null) => new(new MachineConfiguration
     {
         MemoryBytes = 8 << 20,
         Clock = clock,
@@ -174,7 +174,7 @@ public sealed class VirtioRunTests
         a.jmp(loop);
     }
 
-    private static VirtioTestDriver Drive(Machine machine, int slot, int index, out VirtioTestQueue queue)
+    private static VirtioTestDriver Drive(Pc machine, int slot, int index, out VirtioTestQueue queue)
     {
         VirtioTestDriver driver = new(machine.Bus, machine.Memory, slot, 0x30_0000, legacy: true);
         driver.Negotiate(0);
@@ -185,7 +185,7 @@ public sealed class VirtioRunTests
         return driver;
     }
 
-    private static void HandOutput(Machine machine)
+    private static void HandOutput(Pc machine)
     {
         VirtioTestDriver driver = Drive(machine, ConsoleSlot, 1, out VirtioTestQueue queue);
         byte[] text = new byte[RequestBytes];

@@ -27,7 +27,7 @@ public sealed class VirtioTransportTests : IDisposable
     }
 
     [Fact]
-    public void DeclaresItsStructures()
+    public void Declares_its_structures()
     {
         VirtioTestDriver rng = new(_machine, RngSlot);
         VirtioTestDriver console = new(_machine, ConsoleSlot);
@@ -48,7 +48,7 @@ public sealed class VirtioTransportTests : IDisposable
     [InlineData(VirtioTestDriver.RingFeatures, false)]
     [InlineData(VirtioFeature.Version1 | (1UL << 34), false)]
     [InlineData(ulong.MaxValue, false)]
-    public void AgreesToFeaturesItOffersWithVersion1(ulong features, bool agrees)
+    public void Agrees_to_features_it_offers_with_version_1(ulong features, bool agrees)
     {
         VirtioTestDriver driver = new(_machine, RngSlot);
         Assert.Equal(VirtioFeature.Version1 | VirtioTestDriver.RingFeatures, driver.DeviceFeatures);
@@ -62,7 +62,7 @@ public sealed class VirtioTransportTests : IDisposable
     }
 
     [Fact]
-    public void RegistersReadBackAtAnySize()
+    public void Registers_read_back_at_any_size()
     {
         VirtioTestDriver driver = new(_machine, ConsoleSlot);
         driver.Write(0x16, 2, 1);
@@ -86,7 +86,7 @@ public sealed class VirtioTransportTests : IDisposable
     }
 
     [Fact]
-    public void TheBarIsReachedThroughConfigurationSpace()
+    public void The_bar_is_reached_through_configuration_space()
     {
         VirtioTestDriver driver = new(_machine, ConsoleSlot);
         int cap = driver.PciAccessCapability;
@@ -111,7 +111,7 @@ public sealed class VirtioTransportTests : IDisposable
     }
 
     [Fact]
-    public void TheRngGivesTheSeedsSequence()
+    public void The_rng_gives_the_seeds_sequence()
     {
         byte[] first = RandomBytes(100);
         Assert.NotEqual(new byte[100], first);
@@ -125,7 +125,7 @@ public sealed class VirtioTransportTests : IDisposable
 
     /// <summary>The first values that other implementations give for SplitMix64 seed 0.</summary>
     [Fact]
-    public void TheGeneratorIsXoshiro256StarStar()
+    public void The_generator_is_xoshiro_256_star_star()
     {
         Xoshiro256 seeded = new(0);
         Assert.Equal(0x99EC5F36CB75F2B4UL, seeded.Next());
@@ -135,7 +135,7 @@ public sealed class VirtioTransportTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void TheConsoleSendsAndReceives(bool legacy)
+    public void The_console_sends_and_receives(bool legacy)
     {
         VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.Negotiate(driver.DeviceFeatures);
@@ -173,7 +173,7 @@ public sealed class VirtioTransportTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void AnAnswerFromWithinTheOutputWaitsForTheRequestInHand(bool legacy)
+    public void An_answer_from_within_the_output_waits_for_the_request_in_hand(bool legacy)
     {
         VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.Negotiate(driver.DeviceFeatures);
@@ -195,7 +195,7 @@ public sealed class VirtioTransportTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void TheConsoleHasAnEmergencyWrite(bool legacy)
+    public void The_console_has_an_emergency_write(bool legacy)
     {
         VirtioTestDriver driver = new(_machine, ConsoleSlot, legacy: legacy);
         driver.WriteDeviceConfig(8, 4, 'X');
@@ -205,7 +205,7 @@ public sealed class VirtioTransportTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void PinInterruptsFollowTheIsr(bool legacy)
+    public void Pin_interrupts_follow_the_isr(bool legacy)
     {
         VirtioTestDriver driver = new(_machine, RngSlot, legacy: legacy);
         driver.Negotiate(driver.RequiredFeatures);
@@ -229,7 +229,7 @@ public sealed class VirtioTransportTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void EventIndexSuppressesInterruptsAndAsksForNotifications(bool legacy)
+    public void Event_index_suppresses_interrupts_and_asks_for_notifications(bool legacy)
     {
         VirtioTestDriver driver = new(_machine, RngSlot, legacy: legacy);
         driver.Negotiate(driver.RequiredFeatures | VirtioTestDriver.RingFeatures);
@@ -276,7 +276,7 @@ public sealed class VirtioTransportTests : IDisposable
 
     [Theory]
     [MemberData(nameof(BrokenRings))]
-    public void ABrokenRingNeedsAReset(string how)
+    public void A_broken_ring_needs_a_reset(string how)
     {
         VirtioTestDriver driver = new(_machine, RngSlot);
         driver.Negotiate(VirtioFeature.Version1 | VirtioTestDriver.RingFeatures);

@@ -12,7 +12,7 @@ namespace VirtShell.Module.Tests;
 [Collection(ModuleCollection.Name)]
 public sealed class ImportTests
 {
-    private static readonly string[] Cmdlets =
+    private static readonly string[] s_cmdlets =
     [
         "Add-VMDvdDrive", "Add-VMFloppyDiskDrive", "Add-VMHardDiskDrive", "Get-VM", "Get-VMCrashReport", "Get-VMDvdDrive",
         "Get-VMFloppyDiskDrive", "Get-VMHardDiskDrive", "Get-VMScreen", "Get-VMSerial", "Invoke-VMTest", "Measure-VM", "New-VM", "Remove-VM",
@@ -25,7 +25,7 @@ public sealed class ImportTests
     public void Exports_exactly_the_cmdlets_of_the_manifest()
     {
         using ModuleHost host = new();
-        Assert.Equal(Cmdlets, host.Ok("(Get-Command -Module VirtShell).Name").Texts.Order());
+        Assert.Equal(s_cmdlets, host.Ok("(Get-Command -Module VirtShell).Name").Texts.Order());
         Assert.Equal(["VirtShell"], host.Ok("Get-Command -Module VirtShell | ForEach-Object ModuleName").Texts.Distinct());
         Assert.Equal("VirtShell", host.Ok("(Get-Command VirtShell\\Get-VM).ModuleName").Texts.Single());
     }

@@ -8,17 +8,17 @@ namespace VirtShell.State.Tests;
 public sealed class StateCoverageOwnTests
 {
     [Fact]
-    public void ForgottenFieldsAreNamed() => Assert.Equal(
+    public void Forgotten_fields_are_named() => Assert.Equal(
         ["Forgetful.<Property>k__BackingField", "Forgetful.Bytes", "Forgetful.Forgotten", "Forgetful.Reference", "Forgetful.Waiting", "Held.Inside"],
         StateCoverage.Of(new Forgetful()).Forgotten);
 
     [Fact]
-    public void ParametersOfConstructorsAreWiringUnlessTheyAreStored() => Assert.Equal(
+    public void Parameters_of_constructors_are_wiring_unless_they_are_stored() => Assert.Equal(
         ["Parameters.<stored>P"],
         StateCoverage.Of(new Parameters(1, 2)).Forgotten);
 
     [Fact]
-    public void WhatIsDescribedOrMarkedIsNot() => Assert.Empty(StateCoverage.Of(Sample.Filled()).Forgotten);
+    public void What_is_described_or_marked_is_not() => Assert.Empty(StateCoverage.Of(Sample.Filled()).Forgotten);
 
     private sealed class Forgetful : IStateful
     {

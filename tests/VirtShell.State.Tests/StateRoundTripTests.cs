@@ -12,7 +12,7 @@ namespace VirtShell.State.Tests;
 public sealed class StateRoundTripTests
 {
     [Fact]
-    public void EveryKindOfFieldComesBack()
+    public void Every_kind_of_field_comes_back()
     {
         Sample sample = Sample.Filled();
         Sample copy = new();
@@ -23,7 +23,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void WhatIsAbsentKeepsItsValueAndWhatIsUnknownIsSkipped()
+    public void What_is_absent_keeps_its_value_and_what_is_unknown_is_skipped()
     {
         byte[] state = Saved(static saver =>
         {
@@ -45,7 +45,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void OrderDoesNotMatter()
+    public void Order_does_not_matter()
     {
         byte[] state = Saved(static saver =>
         {
@@ -71,7 +71,7 @@ public sealed class StateRoundTripTests
     [InlineData("large", 0x1_0000_0000L)]
     [InlineData("number", 0x8000_0000L)]
     [InlineData("flag", 2L)]
-    public void ValuesOutOfRangeAreRefusedByName(string name, long value)
+    public void Values_out_of_range_are_refused_by_name(string name, long value)
     {
         byte[] state = Saved(saver => saver.Value(name, value));
         Assert.Contains($"'/{name}'", Assert.Throws<StateFormatException>(() => new Sample().Load(state)).Message, StringComparison.Ordinal);
@@ -83,14 +83,14 @@ public sealed class StateRoundTripTests
     [InlineData("any", 9)]
     [InlineData("waiting", 5)]
     [InlineData("text", 17)]
-    public void ValuesOfTheWrongLengthAreRefusedByName(string name, int length)
+    public void Values_of_the_wrong_length_are_refused_by_name(string name, int length)
     {
         byte[] state = Saved(saver => saver.Array(name, new byte[length].AsSpan()));
         Assert.Contains($"'/{name}'", Assert.Throws<StateFormatException>(() => new Sample().Load(state)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void ANewerSectionIsRefusedByName()
+    public void A_newer_section_is_refused_by_name()
     {
         byte[] state = Saved(static saver => saver.Section("child", 3).Dispose());
         StateFormatException e = Assert.Throws<StateFormatException>(() => new Sample().Load(state));
@@ -99,14 +99,14 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void ARequiredSectionMustBeThere()
+    public void A_required_section_must_be_there()
     {
         Root root = new(visitor => visitor.Part("child", new Sample.Inner(), isRequired: true));
         Assert.Contains("no section '/child'", Assert.Throws<StateFormatException>(() => root.Load(new Sample.Inner().Save())).Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void OneThingHasOneName()
+    public void One_thing_has_one_name()
     {
         Root root = new(static visitor =>
         {
@@ -118,7 +118,7 @@ public sealed class StateRoundTripTests
 
     /// <summary>Parts that one version has and the other lacks, and those that are loaded last.</summary>
     [Fact]
-    public void PartsComeAndGo()
+    public void Parts_come_and_go()
     {
         List<string> order = [];
         Dictionary<string, long> values = new() { ["a"] = 1, ["b"] = 2, ["c"] = 3, ["d"] = 4 };
@@ -142,7 +142,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void ContentOfAnySizePassesThroughAStreamThatCannotSeek()
+    public void Content_of_any_size_passes_through_a_stream_that_cannot_seek()
     {
         Content content = new(blocks: 40, length: 300_000);
         using MemoryStream packed = new();
@@ -166,7 +166,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void TheFirstFormatIsRead()
+    public void The_first_format_is_read()
     {
         using MemoryStream stream = new();
         FirstFormatWriter writer = new(stream);
@@ -198,7 +198,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void CutShortOrDamagedStreamsAreRefusedNotFollowed()
+    public void Cut_short_or_damaged_streams_are_refused_not_followed()
     {
         byte[] whole = Sample.Filled().Save();
         for (int length = 0; length < whole.Length; length++)
@@ -226,7 +226,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void ALengthIsBelievedAsFarAsBytesFollow()
+    public void A_length_is_believed_as_far_as_bytes_follow()
     {
         byte[] state = Saved(static saver => saver.Array("unknown", new byte[9].AsSpan()));
         int at = state.AsSpan().IndexOf("unknown"u8) + "unknown".Length;
@@ -237,7 +237,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void SectionsNestToABoundedDepth()
+    public void Sections_nest_to_a_bounded_depth()
     {
         using MemoryStream stream = new();
         stream.Write("VSS2"u8);
@@ -250,7 +250,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void NamesHaveABoundedLength()
+    public void Names_have_a_bounded_length()
     {
         StateSaver saver = new(new MemoryStream());
         Assert.Throws<ArgumentException>(() => saver.Value(string.Empty, 1));
@@ -259,7 +259,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void DifferencesNameThePlaceAndBothValues()
+    public void Differences_name_the_place_and_both_values()
     {
         Sample first = Sample.Filled();
         Sample second = Sample.Filled();
@@ -278,7 +278,7 @@ public sealed class StateRoundTripTests
     }
 
     [Fact]
-    public void ATreeIsWrittenForPeople()
+    public void A_tree_is_written_for_people()
     {
         StringWriter writer = new() { NewLine = "\n" };
         StateTree.Of(Sample.Filled()).WriteTo(writer);

@@ -13,7 +13,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     private const long HugeDisk = 100_000_000_000 / 4096 * 4096;
 
     [Fact]
-    public void ChangesAboveTheMemoryLimitGoToAFileWithoutAName()
+    public void Changes_above_the_memory_limit_go_to_a_file_without_a_name()
     {
         using MemoryOverlay overlay = new(new MemoryDisk(HugeDisk), ownsBase: true, memoryLimit: 1 << 20, spillFolder: PathOf("spill"));
         Assert.False(Directory.Exists(PathOf("spill")));
@@ -43,7 +43,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     [InlineData("discard")]
     [InlineData("zeroes, then discard")]
     [InlineData("a zero in each chunk")]
-    public void BookkeepingIsBounded(string what)
+    public void Bookkeeping_is_bounded(string what)
     {
         const long Chunk = ClusterMap.ClustersPerChunk * 4096L;
         using MemoryOverlay overlay = new(new MemoryDisk(HugeDisk), ownsBase: true);
@@ -70,7 +70,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     }
 
     [Fact]
-    public void PiecesOfARangeEndAsTheWholeRange()
+    public void Pieces_of_a_range_end_as_the_whole_range()
     {
         using MemoryOverlay whole = new(new MemoryDisk(HugeDisk), ownsBase: true);
         using MemoryOverlay pieces = new(new MemoryDisk(HugeDisk), ownsBase: true);
@@ -85,7 +85,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     }
 
     [Fact]
-    public void BeyondTheLimitWritesFailAndNothingIsLost()
+    public void Beyond_the_limit_writes_fail_and_nothing_is_lost()
     {
         using MemoryOverlay overlay = new(new MemoryDisk(HugeDisk), ownsBase: true, memoryLimit: 1 << 20, limit: 2 << 20, spillFolder: Folder);
         byte[] content = Pattern(1, 2 << 20);
@@ -102,7 +102,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     }
 
     [Fact]
-    public void WithoutAFolderTheMemoryLimitIsTheLimit()
+    public void Without_a_folder_the_memory_limit_is_the_limit()
     {
         using MemoryOverlay overlay = new(new MemoryDisk(HugeDisk), ownsBase: true, memoryLimit: 1 << 20);
         overlay.Write(0, new byte[1 << 20]);
@@ -112,7 +112,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     }
 
     [SkippableFact]
-    public void AFullHostDiskFailsTheWriteAndKeepsTheRest()
+    public void A_full_host_disk_fails_the_write_and_keeps_the_rest()
     {
         Skip.IfNot(File.Exists("/dev/full"), "needs a device that is always full (/dev/full of Linux)");
         byte[] below = Pattern(3, 64 << 10);
@@ -134,7 +134,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     }
 
     [Fact]
-    public void AFolderThatCannotBeMadeIsNamed()
+    public void A_folder_that_cannot_be_made_is_named()
     {
         File.WriteAllText(PathOf("file"), "no folder");
         using MemoryOverlay overlay = new(new MemoryDisk(1 << 20), ownsBase: true, memoryLimit: 0, spillFolder: PathOf("file"));
@@ -149,7 +149,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     [InlineData((4L << 30) - 4096)]
     [InlineData(4L << 30)]
     [InlineData(90L << 30)]
-    public void SavesAnyAmountOfZeros(long zeros)
+    public void Saves_any_amount_of_zeros(long zeros)
     {
         using MemoryOverlay before = new(new MemoryDisk(HugeDisk), ownsBase: true);
         before.Write(8192, Pattern(2, 40_960));
@@ -169,7 +169,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
 
     /// <summary>A state as the first version wrote it: a list of clusters of zeros, a list of stored ones, their content by 256.</summary>
     [Fact]
-    public void LoadsTheFirstVersion()
+    public void Loads_the_first_version()
     {
         byte[] content = Pattern(9, 300 * 4096);
         using MemoryStream stream = new();
@@ -211,7 +211,7 @@ public sealed class OverlayLimitTests : TemporaryFolder
     [Theory]
     [InlineData("zero-chunks", 8)]
     [InlineData("mixed-chunks", 8 + (ClusterMap.ClustersPerChunk / 8))]
-    public void RefusesDamagedChunks(string field, int record)
+    public void Refuses_damaged_chunks(string field, int record)
     {
         foreach ((int length, long first, long second) in ((int, long, long)[])[(record + 1, 0, 0), (2 * record, 1, 1), (2 * record, 0, 1 << 20), (record, -1, 0)])
         {

@@ -14,7 +14,7 @@ public sealed class OverlayTests : TemporaryFolder
     /// <summary>Every kind of writable disk behaves as a plain array does, over random accesses of odd offsets and lengths.</summary>
     [Theory]
     [MemberData(nameof(Disks))]
-    public void BehavesAsAnArray(string kind)
+    public void Behaves_as_an_array(string kind)
     {
         byte[] model = Pattern(0, Size);
         using IBlockDevice disk = Make(kind, MakeImage("base.img", Size));
@@ -56,7 +56,7 @@ public sealed class OverlayTests : TemporaryFolder
     }
 
     [Fact]
-    public void LeavesItsBaseAlone()
+    public void Leaves_its_base_alone()
     {
         string path = MakeImage("base.img", Size);
         using (MemoryOverlay overlay = new(RawImage.Open(path, readOnly: true), ownsBase: true))
@@ -72,7 +72,7 @@ public sealed class OverlayTests : TemporaryFolder
     }
 
     [Fact]
-    public void DiscardForgetsChangesAndFreesTheirMemory()
+    public void Discard_forgets_changes_and_frees_their_memory()
     {
         using MemoryOverlay overlay = new(new MemoryDisk(Pattern(0, Size)), ownsBase: true, memoryLimit: 1 << 20);
         overlay.Write(0, Pattern(9, 20_000));
@@ -91,7 +91,7 @@ public sealed class OverlayTests : TemporaryFolder
     [InlineData("overlay", "overlay-in-a-file")]
     [InlineData("overlay-spilling", "overlay")]
     [InlineData("overlay-in-a-file", "overlay-spilling")]
-    public void SavesAndLoads(string first, string second)
+    public void Saves_and_loads(string first, string second)
     {
         string path = MakeImage("base.img", (4 << 20) + 512);
         using IStatefulBlockDevice before = MakeStateful(first, path);
@@ -108,7 +108,7 @@ public sealed class OverlayTests : TemporaryFolder
     }
 
     [Fact]
-    public void RefusesDamagedState()
+    public void Refuses_damaged_state()
     {
         using MemoryDisk disk = new(8192);
         disk.Write(0, Pattern(1, 8192));
@@ -132,7 +132,7 @@ public sealed class OverlayTests : TemporaryFolder
     }
 
     [Fact]
-    public void KeepsToItsMemoryLimit()
+    public void Keeps_to_its_memory_limit()
     {
         using MemoryDisk disk = new(1 << 30, memoryLimit: 1 << 20);
         disk.Write(0, new byte[1 << 20]);
@@ -145,7 +145,7 @@ public sealed class OverlayTests : TemporaryFolder
     }
 
     [SkippableFact]
-    public void AVanishedBaseIsAnErrorAndHealsWithIt()
+    public void A_vanished_base_is_an_error_and_heals_with_it()
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "needs a host where an open file can be moved (Linux)");
         string path = MakeImage("base.img", Size);
@@ -163,7 +163,7 @@ public sealed class OverlayTests : TemporaryFolder
     }
 
     [Fact]
-    public void AReadOnlyViewRefusesWrites()
+    public void A_read_only_view_refuses_writes()
     {
         using ReadOnlyView view = new(new MemoryDisk(Pattern(0, 700)), ownsInner: true);
         Assert.True(view.IsReadOnly);

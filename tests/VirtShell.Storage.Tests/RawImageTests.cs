@@ -11,7 +11,7 @@ public sealed class RawImageTests : TemporaryFolder
     [InlineData(512)]
     [InlineData(512 * 3)]
     [InlineData(1 << 20)]
-    public void ReadsAndWritesAnyRange(int length)
+    public void Reads_and_writes_any_range(int length)
     {
         string path = MakeImage("disk.img", length);
         byte[] expected = Pattern(0, length);
@@ -36,7 +36,7 @@ public sealed class RawImageTests : TemporaryFolder
     [InlineData(0, 1025)]
     [InlineData(1024, 1)]
     [InlineData(long.MaxValue, 1)]
-    public void RefusesRangesOutsideTheDisk(long offset, int count)
+    public void Refuses_ranges_outside_the_disk(long offset, int count)
     {
         using RawImage image = RawImage.Open(MakeImage("disk.img", 1024), readOnly: false);
         Assert.Throws<ArgumentOutOfRangeException>(() => image.Read(offset, new byte[count]));
@@ -49,7 +49,7 @@ public sealed class RawImageTests : TemporaryFolder
     [InlineData(0, "is empty")]
     [InlineData(511, "not a multiple of 512")]
     [InlineData(1000, "truncate -s 1024")]
-    public void RefusesOddSizes(int length, string says)
+    public void Refuses_odd_sizes(int length, string says)
     {
         string path = MakeImage("odd.img", length);
         StorageException e = Assert.Throws<StorageException>(() => RawImage.Open(path, readOnly: true));
@@ -59,7 +59,7 @@ public sealed class RawImageTests : TemporaryFolder
     }
 
     [Fact]
-    public void SaysWhatIsWrongWithAPath()
+    public void Says_what_is_wrong_with_a_path()
     {
         Assert.Contains("does not exist", Assert.Throws<StorageException>(() => RawImage.Open(PathOf("none.img"), readOnly: true)).Message);
         Assert.Contains("does not exist", Assert.Throws<StorageException>(() => RawImage.Open(PathOf("no/folder/none.img"), readOnly: false)).Message);
@@ -71,7 +71,7 @@ public sealed class RawImageTests : TemporaryFolder
     }
 
     [Fact]
-    public void OneWriterOrManyReaders()
+    public void One_writer_or_many_readers()
     {
         string path = MakeImage("disk.img", 4096);
         using (RawImage.Open(path, readOnly: false))
@@ -90,7 +90,7 @@ public sealed class RawImageTests : TemporaryFolder
     }
 
     [Fact]
-    public void ReadOnlyRefusesWrites()
+    public void Read_only_refuses_writes()
     {
         using RawImage image = RawImage.Open(MakeImage("disk.img", 4096), readOnly: true);
         Assert.True(image.IsReadOnly);
@@ -104,7 +104,7 @@ public sealed class RawImageTests : TemporaryFolder
     [InlineData("move", "vanished")]
     [InlineData("replace", "replaced")]
     [InlineData("truncate", "cut short from 8192 to 1024")]
-    public void NoticesAnImageThatGoesAwayUnderneath(string how, string says)
+    public void Notices_an_image_that_goes_away_underneath(string how, string says)
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "needs a host where an open file can be deleted and identified (Linux)");
         string path = MakeImage("disk.img", 8192);
@@ -144,7 +144,7 @@ public sealed class RawImageTests : TemporaryFolder
     }
 
     [SkippableFact]
-    public void AFullHostDiskSaysSo()
+    public void A_full_host_disk_says_so()
     {
         string mount = PathOf("full");
         Directory.CreateDirectory(mount);
@@ -163,7 +163,7 @@ public sealed class RawImageTests : TemporaryFolder
     }
 
     [SkippableFact]
-    public void TheHostsDiskFullErrorIsRecognised()
+    public void The_hosts_disk_full_error_is_recognised()
     {
         Skip.IfNot(File.Exists("/dev/full"), "needs /dev/full, a device that is always full (Linux)");
         using Microsoft.Win32.SafeHandles.SafeFileHandle handle = File.OpenHandle("/dev/full", FileMode.Open, FileAccess.Write);
@@ -171,7 +171,7 @@ public sealed class RawImageTests : TemporaryFolder
     }
 
     [Fact]
-    public void CreateRoundsUpAndKeepsWhatExists()
+    public void Create_rounds_up_and_keeps_what_exists()
     {
         string path = PathOf("new.img");
         using (RawImage image = RawImage.Create(path, 1000))

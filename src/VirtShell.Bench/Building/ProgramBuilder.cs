@@ -19,7 +19,7 @@ internal sealed record BuiltPrograms(string Main, string Spawned, string Compile
 internal static class ProgramBuilder
 {
     private const string SpawnedSource = "spawned.c";
-    private static readonly string[] Flags = ["-O2", "-march=x86-64", "-mtune=generic", "-static", "-s", "-Wall", "-Wextra", "-Werror"];
+    private static readonly string[] s_flags = ["-O2", "-march=x86-64", "-mtune=generic", "-static", "-s", "-Wall", "-Wextra", "-Werror"];
 
     /// <exception cref="BenchException">There is no compiler, or it failed.</exception>
     public static BuiltPrograms Build(string cacheFolder, CancellationToken cancellation)
@@ -49,7 +49,7 @@ internal static class ProgramBuilder
     {
         // Built under another name first: what lies under its own is whole, also beside a second process.
         string temporary = $"{result}.{Environment.ProcessId}";
-        (int exitCode, string output) = HostTool.Run(gcc, [.. Flags, "-o", temporary, .. sources.Select(name => Path.Combine(folder, name))], cancellation);
+        (int exitCode, string output) = HostTool.Run(gcc, [.. s_flags, "-o", temporary, .. sources.Select(name => Path.Combine(folder, name))], cancellation);
         if (exitCode != 0)
         {
             string hint = output.Contains("-lc", StringComparison.Ordinal) ? " The static C library is missing (on Debian: apt-get install libc6-dev)." : string.Empty;
@@ -74,7 +74,7 @@ internal static class ProgramBuilder
 
     private static string Fingerprint(string compiler, Dictionary<string, string> sources)
     {
-        string all = compiler + string.Join(' ', Flags) + string.Concat(sources.Select(s => $"\0{s.Key}\0{s.Value}"));
+        string all = compiler + string.Join(' ', s_flags) + string.Concat(sources.Select(s => $"\0{s.Key}\0{s.Value}"));
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(all)))[..16];
     }
 }

@@ -14,9 +14,9 @@ namespace VirtShell.Bench.Loops;
 internal sealed class BochsMachine
 {
     private const string Install = "on Debian: apt-get install bochs bochs-term bochsbios seabios";
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
-    private static readonly string[] Bioses = ["/usr/share/bochs/BIOS-bochs-latest", "/usr/share/bochs/BIOS-bochs-legacy", "/usr/share/seabios/bios.bin"];
-    private static readonly string[] VideoBioses = ["/usr/share/bochs/VGABIOS-lgpl-latest", "/usr/share/vgabios/vgabios.bin", "/usr/share/seabios/vgabios-isavga.bin"];
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
+    private static readonly string[] s_bioses = ["/usr/share/bochs/BIOS-bochs-latest", "/usr/share/bochs/BIOS-bochs-legacy", "/usr/share/seabios/bios.bin"];
+    private static readonly string[] s_videoBioses = ["/usr/share/bochs/VGABIOS-lgpl-latest", "/usr/share/vgabios/vgabios.bin", "/usr/share/seabios/vgabios-isavga.bin"];
     private readonly string _program;
     private readonly string _bios;
     private readonly string _videoBios;
@@ -32,8 +32,8 @@ internal sealed class BochsMachine
     public static BochsMachine Find()
     {
         string program = HostTool.Find("bochs-bin") ?? HostTool.Find("bochs") ?? throw new BenchException($"bochs is not installed ({Install}).");
-        string bios = Bioses.FirstOrDefault(IsThere) ?? throw new BenchException($"Bochs has no BIOS ({Install}).");
-        string video = VideoBioses.FirstOrDefault(IsThere) ?? throw new BenchException($"Bochs has no video BIOS ({Install}).");
+        string bios = s_bioses.FirstOrDefault(IsThere) ?? throw new BenchException($"Bochs has no BIOS ({Install}).");
+        string video = s_videoBioses.FirstOrDefault(IsThere) ?? throw new BenchException($"Bochs has no video BIOS ({Install}).");
         return new BochsMachine(program, bios, video);
     }
 
@@ -72,7 +72,7 @@ internal sealed class BochsMachine
         using Process process = HostTool.Start(_program, ["-q", "-f", configuration], [new KeyValuePair<string, string>("TERM", "dumb")]);
         var reader = new LoopReader(() => ProcessTime.Of(process.Id));
         Task<string> errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        using var deadline = new CancellationTokenSource(Limit);
+        using var deadline = new CancellationTokenSource(s_limit);
         using CancellationTokenRegistration late = deadline.Token.Register(() => HostTool.Kill(process));
         using CancellationTokenRegistration stop = cancellation.Register(() => HostTool.Kill(process));
         var said = new StringBuilder();

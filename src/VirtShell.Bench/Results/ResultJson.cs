@@ -11,12 +11,12 @@ namespace VirtShell.Bench.Results;
 public static class ResultJson
 {
     private const int Version = 1;
-    private static readonly JsonWriterOptions Indented = new() { Indented = true };
+    private static readonly JsonWriterOptions s_indented = new() { Indented = true };
 
     public static void Write(BenchResult result, Stream stream)
     {
         ArgumentNullException.ThrowIfNull(result);
-        using var json = new Utf8JsonWriter(stream, Indented);
+        using var json = new Utf8JsonWriter(stream, s_indented);
         json.WriteStartObject();
         json.WriteNumber("version", Version);
         json.WriteString("began", result.Began);

@@ -9,12 +9,12 @@ namespace VirtShell.Bench.Results;
 /// <summary>The comparison as one table, plain or for Markdown.</summary>
 public static class ResultTable
 {
-    private static readonly string[] Headings =
+    private static readonly string[] s_headings =
     [
         "program", "native ms", "VirtShell ms", "QEMU ms", "-icount ms", "against QEMU", "against -icount", "time of native",
     ];
 
-    private static readonly (BenchGroup Group, string Name)[] Groups =
+    private static readonly (BenchGroup Group, string Name)[] s_groups =
     [
         (BenchGroup.Integer, "integer"),
         (BenchGroup.Memory, "memory"),
@@ -26,8 +26,8 @@ public static class ResultTable
     public static string Format(Summary summary, bool markdown = false)
     {
         ArgumentNullException.ThrowIfNull(summary);
-        List<string[]> rows = [Headings];
-        foreach ((BenchGroup group, string name) in Groups)
+        List<string[]> rows = [s_headings];
+        foreach ((BenchGroup group, string name) in s_groups)
         {
             ResultRow[] own = [.. summary.Programs.Where(r => r.Group == group)];
             rows.AddRange(own.Select(Cells));

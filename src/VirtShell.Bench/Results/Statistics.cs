@@ -16,7 +16,7 @@ public sealed record Measure(double Median, double Least, double Most, int Count
 }
 
 /// <summary>What is computed from samples.</summary>
-public static class Statistics
+internal static class Statistics
 {
     /// <summary>Median and extremes; null where there is nothing. Of an even number the mean of the middle two is the median.</summary>
     public static Measure? Of(IEnumerable<double> values)

@@ -21,7 +21,7 @@ internal sealed class VirtShellContestant(GuestFiles files, EngineKind engine, T
 
     public IReadOnlyList<Sample> Run(int repetition, CancellationToken cancellation)
     {
-        using var machine = new VirtShell.Machine.Machine(new MachineConfiguration
+        using var machine = new VirtShell.Machine.Pc(new MachineConfiguration
         {
             MemoryBytes = (ulong)BenchOptions.MemoryMegabytes << 20,
             Engine = engine,

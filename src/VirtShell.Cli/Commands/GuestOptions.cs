@@ -12,12 +12,12 @@ namespace VirtShell.Cli.Commands;
 /// <summary>The options that describe one guest: one for each setting that the console program has.</summary>
 internal sealed class GuestOptions
 {
-    private readonly List<Entry> entries = [];
+    private readonly List<Entry> _entries = [];
 
     /// <param name="leftOut">Settings that mean nothing to the command.</param>
     public GuestOptions(params Setting<VmDefinition>[] leftOut)
     {
-        var maker = new Maker(entries);
+        var maker = new Maker(_entries);
         foreach (Setting<VmDefinition> setting in VmSettings.Of(FrontEnd.Console).Except(leftOut))
         {
             setting.Accept(maker);
@@ -26,14 +26,14 @@ internal sealed class GuestOptions
 
     private delegate VmDefinition Applier(VmDefinition definition, ParseResult parsed);
 
-    public IEnumerable<Option> All => entries.Select(e => e.Option);
+    public IEnumerable<Option> All => _entries.Select(e => e.Option);
 
     /// <summary>Whether a setting was given.</summary>
-    public bool Gives(ParseResult parsed, Setting<VmDefinition> setting) => entries.Find(e => e.Setting == setting) is { } entry && parsed.GetResult(entry.Option) is not null;
+    public bool Gives(ParseResult parsed, Setting<VmDefinition> setting) => _entries.Find(e => e.Setting == setting) is { } entry && parsed.GetResult(entry.Option) is not null;
 
     /// <summary><paramref name="definition"/> with what was given.</summary>
     /// <exception cref="UsageException">A value is none of its setting.</exception>
-    public VmDefinition Apply(VmDefinition definition, ParseResult parsed) => entries.Aggregate(definition, (d, entry) => entry.Apply(d, parsed));
+    public VmDefinition Apply(VmDefinition definition, ParseResult parsed) => _entries.Aggregate(definition, (d, entry) => entry.Apply(d, parsed));
 
     /// <summary>A disk as an option writes it: the image, then settings behind commas, each a word or NAME=VALUE.</summary>
     internal static VmDisk ReadDisk(string option, string text) => ReadRecord(option, text, VmDiskSettings.All, new VmDisk(text), (disk, image) => disk with { Source = image });
@@ -143,20 +143,20 @@ internal sealed class GuestOptions
     private sealed class RecordReader<TRecord>(string option, IReadOnlyList<Setting<TRecord>> settings, TRecord blank) : ISettingVisitor<TRecord>
         where TRecord : class
     {
-        private TRecord? result;
-        private TRecord disk = blank;
-        private string text = string.Empty;
+        private TRecord? _result;
+        private TRecord _disk = blank;
+        private string _text = string.Empty;
 
         /// <summary>The disk with what <paramref name="part"/> says; null where it says nothing of a disk and belongs to the image's name.</summary>
         public TRecord? TryRead(TRecord before, string part)
         {
-            (disk, text, result) = (before, part, null);
+            (_disk, _text, _result) = (before, part, null);
             foreach (Setting<TRecord> setting in settings)
             {
                 setting.Accept(this);
             }
 
-            return result;
+            return _result;
         }
 
         public void Visit<T>(Setting<TRecord, T> setting)
@@ -167,13 +167,13 @@ internal sealed class GuestOptions
             }
 
             string prefix = setting.Name + "=";
-            if (text.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
+            if (_text.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
             {
-                result = setting.With(disk, Read(scalar, $"{option} {setting.Name}", text[prefix.Length..]));
+                _result = setting.With(_disk, Read(scalar, $"{option} {setting.Name}", _text[prefix.Length..]));
             }
-            else if (scalar is WordKind<T> words && words.TryParse(text, out T value))
+            else if (scalar is WordKind<T> words && words.TryParse(_text, out T value))
             {
-                result = setting.With(disk, value);
+                _result = setting.With(_disk, value);
             }
         }
     }

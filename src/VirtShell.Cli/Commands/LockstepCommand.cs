@@ -18,7 +18,7 @@ internal static class LockstepCommand
     private static readonly TimeSpan s_progressInterval = TimeSpan.FromSeconds(5);
 
     // Both engines run, from one date under the virtual clock, up to the first end.
-    private static readonly GuestOptions Guest = new(
+    private static readonly GuestOptions s_guest = new(
         VmSettings.Engine,
         VmSettings.Clock,
         VmSettings.RtcStart,
@@ -28,18 +28,18 @@ internal static class LockstepCommand
         VmSettings.CrashRestartLimit,
         VmSettings.DetectPanics);
 
-    private static readonly Option<long> Chunk = new("--chunk", "-n") { Description = "Instructions from one comparison to the next.", HelpName = "count", DefaultValueFactory = _ => 100_000 };
-    private static readonly Option<int> MemoryInterval = new("--memory-interval") { Description = "Chunks from one comparison of all memory to the next.", HelpName = "count", DefaultValueFactory = _ => 100 };
-    private static readonly Option<long?> Limit = new("--limit") { Description = "Instructions after which to stop. Default: when the guest ends.", HelpName = "count" };
-    private static readonly Option<bool> Quiet = new("--quiet", "-q") { Description = "Do not show what the guest sends on COM1." };
+    private static readonly Option<long> s_chunk = new("--chunk", "-n") { Description = "Instructions from one comparison to the next.", HelpName = "count", DefaultValueFactory = _ => 100_000 };
+    private static readonly Option<int> s_memoryInterval = new("--memory-interval") { Description = "Chunks from one comparison of all memory to the next.", HelpName = "count", DefaultValueFactory = _ => 100 };
+    private static readonly Option<long?> s_limit = new("--limit") { Description = "Instructions after which to stop. Default: when the guest ends.", HelpName = "count" };
+    private static readonly Option<bool> s_quiet = new("--quiet", "-q") { Description = "Do not show what the guest sends on COM1." };
 
     public static Command Create()
     {
         var command = new Command("lockstep", "Runs one guest on two machines at once, one per engine, and compares processors, memory and serial bytes. The first difference is narrowed down to its instruction.")
         {
-            Chunk, MemoryInterval, Limit, Quiet,
+            s_chunk, s_memoryInterval, s_limit, s_quiet,
         };
-        foreach (Option option in Guest.All)
+        foreach (Option option in s_guest.All)
         {
             command.Add(option);
         }
@@ -50,12 +50,12 @@ internal static class LockstepCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        if (parsed.GetValue(Chunk) < 1 || parsed.GetValue(MemoryInterval) < 1 || parsed.GetValue(Limit) < 1)
+        if (parsed.GetValue(s_chunk) < 1 || parsed.GetValue(s_memoryInterval) < 1 || parsed.GetValue(s_limit) < 1)
         {
             throw new UsageException("--chunk, --memory-interval and --limit are 1 or more.");
         }
 
-        VmDefinition definition = RunCommand.Define(Guest, parsed, interactive: false);
+        VmDefinition definition = RunCommand.Define(s_guest, parsed, interactive: false);
         using var host = new VmHost(homeFolder: null, workers: 1);
         using Stream console = Console.OpenStandardOutput();
         var plain = new Printable.Stream();
@@ -63,11 +63,11 @@ internal static class LockstepCommand
         TimeSpan shown = TimeSpan.Zero;
         var options = new EngineLockstepOptions
         {
-            Chunk = parsed.GetValue(Chunk),
-            MemoryInterval = parsed.GetValue(MemoryInterval),
-            InstructionLimit = parsed.GetValue(Limit) ?? long.MaxValue,
+            Chunk = parsed.GetValue(s_chunk),
+            MemoryInterval = parsed.GetValue(s_memoryInterval),
+            InstructionLimit = parsed.GetValue(s_limit) ?? long.MaxValue,
             Messages = new RunCommand.LineProgress(),
-            SerialOutput = parsed.GetValue(Quiet) ? null : value => console.Write(Encoding.UTF8.GetBytes(plain.Add([value]))),
+            SerialOutput = parsed.GetValue(s_quiet) ? null : value => console.Write(Encoding.UTF8.GetBytes(plain.Add([value]))),
             Progress = instructions =>
             {
                 console.Flush();

@@ -15,9 +15,9 @@ namespace VirtShell.Cli.Commands;
 /// <summary><c>virtshell run</c>: runs one guest with its serial console in the terminal.</summary>
 internal static class RunCommand
 {
-    private static readonly GuestOptions Guest = new();
-    private static readonly Option<bool> Raw = new("--raw") { Description = "Pass terminal sequences and all other bytes through where the output is no terminal, too." };
-    private static readonly Option<bool> Stats = new("--stats") { Description = "Print instructions, times, speed, memory and the engine's counters at the end, on the error stream." };
+    private static readonly GuestOptions s_guest = new();
+    private static readonly Option<bool> s_raw = new("--raw") { Description = "Pass terminal sequences and all other bytes through where the output is no terminal, too." };
+    private static readonly Option<bool> s_stats = new("--stats") { Description = "Print instructions, times, speed, memory and the engine's counters at the end, on the error stream." };
 
     private const int ReadWaitMilliseconds = 200;
 
@@ -25,9 +25,9 @@ internal static class RunCommand
     {
         var command = new Command("run", "Runs one guest with its serial console (COM1) in the terminal. Ctrl+] opens the menu: q quits, p presses the power button, h shows all.")
         {
-            Stats, Raw,
+            s_stats, s_raw,
         };
-        foreach (Option option in Guest.All)
+        foreach (Option option in s_guest.All)
         {
             command.Add(option);
         }
@@ -42,7 +42,7 @@ internal static class RunCommand
 
         // A file's end is known, and so is that of no input at all; a pipe may have someone at its other end who types.
         bool someoneTypes = terminal.IsInteractive || terminal.IsInputOpen;
-        VmDefinition definition = Define(Guest, parsed, someoneTypes);
+        VmDefinition definition = Define(s_guest, parsed, someoneTypes);
         PipedInput? piped = terminal.IsInteractive ? null : new PipedInput();
         using var host = new VmHost(homeFolder: null, workers: 1);
         VirtualMachine vm = host.Create(definition);
@@ -56,7 +56,7 @@ internal static class RunCommand
         await Task.Run(() => vm.Start(piped, progress, cancellation), cancellation).ConfigureAwait(false);
 
         bool left;
-        using (var session = new ConsoleSession(vm, terminal, piped, terminal.IsInteractive || parsed.GetValue(Raw)))
+        using (var session = new ConsoleSession(vm, terminal, piped, terminal.IsInteractive || parsed.GetValue(s_raw)))
         {
             left = await session.RunAsync(cancellation).ConfigureAwait(false);
         }
@@ -66,7 +66,7 @@ internal static class RunCommand
             await Task.Run(vm.TurnOff, CancellationToken.None).ConfigureAwait(false);
         }
 
-        return Conclude(vm, left, parsed.GetValue(Stats), cancellation);
+        return Conclude(vm, left, parsed.GetValue(s_stats), cancellation);
     }
 
     private static void ReadAll(ITerminal terminal, PipedInput piped, CancellationToken cancellation)

@@ -15,26 +15,26 @@ namespace VirtShell.Cli.Commands;
 /// <summary><c>virtshell test</c>: runs suites.</summary>
 internal static class TestCommand
 {
-    private static readonly Argument<string[]> Suites = new("suite") { Description = "Suite files.", Arity = ArgumentArity.OneOrMore };
-    private static readonly Option<string?> Report = new("--report") { Description = "Folder for report.html, report.json, junit.xml and the serial logs.", HelpName = "folder" };
-    private static readonly Option<string?> JUnit = new("--junit") { Description = "JUnit XML file to write.", HelpName = "file" };
-    private static readonly Option<string?> Json = new("--json") { Description = "JSON file to write.", HelpName = "file" };
-    private static readonly Option<string?> Html = new("--html") { Description = "HTML page to write.", HelpName = "file" };
-    private static readonly Option<string?> Filter = new("--filter") { Description = "Run only items whose name holds this text, or matches it where it has * or ?.", HelpName = "pattern" };
-    private static readonly Option<int> Jobs = new("--jobs", "-j") { Description = "Items that run at the same time. Default: one each processor core.", HelpName = "n" };
-    private static readonly Option<bool> UpdateBaseline = new("--update-baseline") { Description = "Write the measured values to the suites' baseline files." };
-    private static readonly Option<bool> UpdateReferences = new("--update-references") { Description = "Store what screens show beside the suites, for screen-expect with a picture." };
-    private static readonly Option<bool> List = new("--list") { Description = "Print the items' names and run nothing." };
-    private static readonly Option<string?> ShardOption = new("--shard") { Description = "Run only this part of the items: 1/4 is the first quarter. Default: JOB_COMPLETION_INDEX and VIRTSHELL_SHARDS, where set.", HelpName = "i/n" };
-    private static readonly Option<double> HostTimeScale = new("--host-time-scale") { Description = "Factor on the host-time safety limits, for very slow hosts.", HelpName = "factor", DefaultValueFactory = _ => 1 };
-    private static readonly Option<string?> Engine = EngineOption.Create("What executes the guests, whatever the suites say");
-    private static readonly Option<bool> Plain = new("--plain") { Description = "Plain lines instead of a live display." };
+    private static readonly Argument<string[]> s_suites = new("suite") { Description = "Suite files.", Arity = ArgumentArity.OneOrMore };
+    private static readonly Option<string?> s_report = new("--report") { Description = "Folder for report.html, report.json, junit.xml and the serial logs.", HelpName = "folder" };
+    private static readonly Option<string?> s_jUnit = new("--junit") { Description = "JUnit XML file to write.", HelpName = "file" };
+    private static readonly Option<string?> s_json = new("--json") { Description = "JSON file to write.", HelpName = "file" };
+    private static readonly Option<string?> s_html = new("--html") { Description = "HTML page to write.", HelpName = "file" };
+    private static readonly Option<string?> s_filter = new("--filter") { Description = "Run only items whose name holds this text, or matches it where it has * or ?.", HelpName = "pattern" };
+    private static readonly Option<int> s_jobs = new("--jobs", "-j") { Description = "Items that run at the same time. Default: one each processor core.", HelpName = "n" };
+    private static readonly Option<bool> s_updateBaseline = new("--update-baseline") { Description = "Write the measured values to the suites' baseline files." };
+    private static readonly Option<bool> s_updateReferences = new("--update-references") { Description = "Store what screens show beside the suites, for screen-expect with a picture." };
+    private static readonly Option<bool> s_list = new("--list") { Description = "Print the items' names and run nothing." };
+    private static readonly Option<string?> s_shardOption = new("--shard") { Description = "Run only this part of the items: 1/4 is the first quarter. Default: JOB_COMPLETION_INDEX and VIRTSHELL_SHARDS, where set.", HelpName = "i/n" };
+    private static readonly Option<double> s_hostTimeScale = new("--host-time-scale") { Description = "Factor on the host-time safety limits, for very slow hosts.", HelpName = "factor", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string?> s_engine = EngineOption.Create("What executes the guests, whatever the suites say");
+    private static readonly Option<bool> s_plain = new("--plain") { Description = "Plain lines instead of a live display." };
 
     public static Command Create()
     {
         var command = new Command("test", "Runs suites of tests. Exit code 0: all passed; 1: some failed; 2: some could not be run.")
         {
-            Suites, Report, JUnit, Json, Html, Filter, Jobs, UpdateBaseline, UpdateReferences, List, ShardOption, HostTimeScale, Engine, Plain,
+            s_suites, s_report, s_jUnit, s_json, s_html, s_filter, s_jobs, s_updateBaseline, s_updateReferences, s_list, s_shardOption, s_hostTimeScale, s_engine, s_plain,
         };
         command.SetAction(RunAsync);
         return command;
@@ -45,15 +45,15 @@ internal static class TestCommand
         var options = new SuiteRunOptions
         {
             SuiteFiles = ReadSuites(parsed),
-            Filter = parsed.GetValue(Filter),
-            Jobs = NotNegative(parsed.GetValue(Jobs), "--jobs"),
-            UpdateBaseline = parsed.GetValue(UpdateBaseline),
-            UpdateReferences = parsed.GetValue(UpdateReferences),
-            Shard = ReadShard(parsed.GetValue(ShardOption)),
-            Engine = EngineOption.Read(parsed.GetValue(Engine)),
-            HostTimeScale = parsed.GetValue(HostTimeScale) is > 0 and var scale ? scale : throw new UsageException("--host-time-scale needs a number above 0."),
+            Filter = parsed.GetValue(s_filter),
+            Jobs = NotNegative(parsed.GetValue(s_jobs), "--jobs"),
+            UpdateBaseline = parsed.GetValue(s_updateBaseline),
+            UpdateReferences = parsed.GetValue(s_updateReferences),
+            Shard = ReadShard(parsed.GetValue(s_shardOption)),
+            Engine = EngineOption.Read(parsed.GetValue(s_engine)),
+            HostTimeScale = parsed.GetValue(s_hostTimeScale) is > 0 and var scale ? scale : throw new UsageException("--host-time-scale needs a number above 0."),
         };
-        if (parsed.GetValue(List))
+        if (parsed.GetValue(s_list))
         {
             foreach (ItemInfo item in SuiteRunner.List(options))
             {
@@ -64,7 +64,7 @@ internal static class TestCommand
         }
 
         ProbeReports(parsed);
-        bool live = !parsed.GetValue(Plain) && LiveProgressDisplay.Suits(AnsiConsole.Console);
+        bool live = !parsed.GetValue(s_plain) && LiveProgressDisplay.Suits(AnsiConsole.Console);
         RunResult result = live
             ? await LiveProgressDisplay.RunAsync(AnsiConsole.Console, observer => SuiteRunner.RunAsync(options, observer, cancellation)).ConfigureAwait(false)
             : await SuiteRunner.RunAsync(options, new PlainDisplay(Console.Out), cancellation).ConfigureAwait(false);
@@ -85,7 +85,7 @@ internal static class TestCommand
     // The parser takes an option that it does not know for a suite's name.
     private static string[] ReadSuites(ParseResult parsed)
     {
-        string[] suites = parsed.GetRequiredValue(Suites);
+        string[] suites = parsed.GetRequiredValue(s_suites);
         if (suites.FirstOrDefault(s => s.Length > 1 && s[0] == '-') is { } option)
         {
             string[] known = [.. parsed.CommandResult.Command.Options.Select(o => o.Name)];
@@ -99,12 +99,12 @@ internal static class TestCommand
     // Before anything runs: an hour of work must not end at a folder that cannot be written.
     private static void ProbeReports(ParseResult parsed)
     {
-        if (parsed.GetValue(Report) is { } folder)
+        if (parsed.GetValue(s_report) is { } folder)
         {
             ReportFiles.Probe(folder);
         }
 
-        foreach (Option<string?> option in new[] { JUnit, Json, Html })
+        foreach (Option<string?> option in new[] { s_jUnit, s_json, s_html })
         {
             if (parsed.GetValue(option) is { } path)
             {
@@ -129,13 +129,13 @@ internal static class TestCommand
             }
         }
 
-        if (parsed.GetValue(Report) is { } folder)
+        if (parsed.GetValue(s_report) is { } folder)
         {
             Attempt(() => written.Add($"report: {ReportFiles.WriteAll(result, folder)}"));
         }
 
         (Option<string?> Option, Action<RunResult, string> Write)[] files =
-            [(JUnit, ReportFiles.WriteJUnit), (Json, ReportFiles.WriteJson), (Html, ReportFiles.WriteHtml)];
+            [(s_jUnit, ReportFiles.WriteJUnit), (s_json, ReportFiles.WriteJson), (s_html, ReportFiles.WriteHtml)];
         foreach ((Option<string?> option, Action<RunResult, string> write) in files)
         {
             if (parsed.GetValue(option) is { } path)

@@ -11,15 +11,15 @@ namespace VirtShell.Cli.Display;
 /// <summary>The running items with bars, the finished ones as lines above them: for a terminal with someone before it.</summary>
 internal sealed class LiveProgressDisplay : IRunObserver
 {
-    private readonly IAnsiConsole console;
-    private readonly ProgressContext context;
-    private readonly Dictionary<int, ProgressTask> running = [];
-    private ProgressTask? whole;
+    private readonly IAnsiConsole _console;
+    private readonly ProgressContext _context;
+    private readonly Dictionary<int, ProgressTask> _running = [];
+    private ProgressTask? _whole;
 
     private LiveProgressDisplay(IAnsiConsole console, ProgressContext context)
     {
-        this.console = console;
-        this.context = context;
+        this._console = console;
+        this._context = context;
     }
 
     /// <summary>Whether the console is a terminal that can redraw, and nobody has said that this is CI.</summary>
@@ -42,20 +42,20 @@ internal sealed class LiveProgressDisplay : IRunObserver
     public void OnRunStarted(IReadOnlyList<ItemInfo> items)
     {
         ArgumentNullException.ThrowIfNull(items);
-        whole = context.AddTask($"[bold]{items.Count} items[/]", maxValue: items.Count);
+        _whole = _context.AddTask($"[bold]{items.Count} items[/]", maxValue: items.Count);
     }
 
     public void OnItemStarted(ItemInfo item)
     {
         ArgumentNullException.ThrowIfNull(item);
-        running[item.Index] = context.AddTask(Describe(item, "starting"), maxValue: 1);
+        _running[item.Index] = _context.AddTask(Describe(item, "starting"), maxValue: 1);
     }
 
     public void OnItemProgress(ItemInfo item, ItemProgress progress)
     {
         ArgumentNullException.ThrowIfNull(item);
         ArgumentNullException.ThrowIfNull(progress);
-        if (running.TryGetValue(item.Index, out ProgressTask? task))
+        if (_running.TryGetValue(item.Index, out ProgressTask? task))
         {
             string speed = progress.Instructions > 0 ? $", {Units.FormatCount(progress.Instructions)} instructions" : string.Empty;
             task.Description = Describe(item, progress.Activity + speed);
@@ -66,13 +66,13 @@ internal sealed class LiveProgressDisplay : IRunObserver
     public void OnItemFinished(ItemResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        if (running.Remove(result.Item.Index, out ProgressTask? task))
+        if (_running.Remove(result.Item.Index, out ProgressTask? task))
         {
             task.Value = 1;
             task.StopTask();
         }
 
-        whole?.Increment(1);
+        _whole?.Increment(1);
         (string sign, string colour) = result.Outcome switch
         {
             Outcome.Passed => ("✓", "green"),
@@ -80,12 +80,12 @@ internal sealed class LiveProgressDisplay : IRunObserver
             Outcome.Error => ("!", "darkorange"),
             _ => ("-", "grey"),
         };
-        console.MarkupLine($"[{colour}]{sign}[/] {Markup.Escape(Printable.Escape(result.Name))} [grey]{Markup.Escape(PlainDisplay.Facts(result))}[/]");
+        _console.MarkupLine($"[{colour}]{sign}[/] {Markup.Escape(Printable.Escape(result.Name))} [grey]{Markup.Escape(PlainDisplay.Facts(result))}[/]");
         if (result.Outcome is Outcome.Failed or Outcome.Error)
         {
             foreach (string line in Printable.Log(result.Message).Split('\n'))
             {
-                console.MarkupLine($"    [{colour}]{Markup.Escape(line)}[/]");
+                _console.MarkupLine($"    [{colour}]{Markup.Escape(line)}[/]");
             }
         }
     }

@@ -17,9 +17,9 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
 
     private const int PollMilliseconds = 50;
 
-    private readonly CancellationTokenSource over = new();
-    private bool menu;
-    private bool left;
+    private readonly CancellationTokenSource _over = new();
+    private bool _menu;
+    private bool _left;
 
     /// <summary>True where the user left while the VM was still running.</summary>
     public async Task<bool> RunAsync(CancellationToken cancellation)
@@ -30,39 +30,39 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
             terminal.EnterRawMode();
         }
 
-        using CancellationTokenRegistration registration = cancellation.Register(over.Cancel);
+        using CancellationTokenRegistration registration = cancellation.Register(_over.Cancel);
         Task output = Task.Run(PumpOutputAsync, CancellationToken.None);
         Task input = Task.Factory.StartNew(PumpInput, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
-            await vm.WaitForEndAsync(over.Token).ConfigureAwait(false);
+            await vm.WaitForEndAsync(_over.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
             // The user left, or the program is asked to end.
         }
 
-        if (!over.IsCancellationRequested)
+        if (!_over.IsCancellationRequested)
         {
             // The log is closed at the end, so the last bytes are all written before we go on.
             await output.ConfigureAwait(false);
             if (terminal.IsInteractive && vm.State == VmState.Crashed && vm.Definition.CrashAction == CrashAction.Pause)
             {
                 Say("the guest crashed, and its machine is kept: Ctrl+] then i shows it, Ctrl+] then q quits");
-                await Task.Delay(Timeout.Infinite, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(Timeout.Infinite, _over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
-        await over.CancelAsync().ConfigureAwait(false);
+        await _over.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(output, input).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         terminal.Restore();
-        return left;
+        return _left;
     }
 
     public void Dispose()
     {
         terminal.Restore();
-        over.Dispose();
+        _over.Dispose();
     }
 
     private async Task PumpOutputAsync()
@@ -70,7 +70,7 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
         SerialLog log = vm.Serial;
         long offset = log.FirstOffset;
         var plain = new Printable.Stream();
-        while (!over.IsCancellationRequested)
+        while (!_over.IsCancellationRequested)
         {
             byte[] bytes = log.GetBytes(offset);
             if (bytes.Length > 0)
@@ -85,14 +85,14 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
                 return;
             }
 
-            await log.WaitForMoreAsync(offset, over.Token).ConfigureAwait(false);
+            await log.WaitForMoreAsync(offset, _over.Token).ConfigureAwait(false);
         }
     }
 
     private void PumpInput()
     {
         byte[] buffer = new byte[256];
-        while (!over.IsCancellationRequested)
+        while (!_over.IsCancellationRequested)
         {
             int count = terminal.Read(buffer, PollMilliseconds);
             if (count < 0)
@@ -123,9 +123,9 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
     {
         while (!keys.IsEmpty)
         {
-            if (menu)
+            if (_menu)
             {
-                menu = false;
+                _menu = false;
                 HandleMenuKey(keys[0]);
                 keys = keys[1..];
                 continue;
@@ -138,7 +138,7 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
                 Send(text);
             }
 
-            menu = escape >= 0;
+            _menu = escape >= 0;
             keys = escape < 0 ? [] : keys[(escape + 1)..];
         }
     }
@@ -148,8 +148,8 @@ internal sealed class ConsoleSession(VirtualMachine vm, ITerminal terminal, Pipe
         switch ((char)key)
         {
             case 'q' or 'x' or 'Q' or 'X':
-                left = true;
-                over.Cancel();
+                _left = true;
+                _over.Cancel();
                 break;
             case 'p':
                 Say("power button");

@@ -23,22 +23,22 @@ internal sealed class PipedInput : IGuestDriver
     /// <summary>Most bytes at once, where no line ends.</summary>
     private const int LongestLine = 1024;
 
-    private readonly ConcurrentQueue<byte[]> arrived = new();
+    private readonly ConcurrentQueue<byte[]> _arrived = new();
     [NotState("Within a call.")]
-    private readonly byte[] line = new byte[LongestLine];
-    private byte[] piece = [];
-    private int taken;
-    private long quietSince;
-    private long interval = Quiet;
-    private volatile bool ended;
+    private readonly byte[] _line = new byte[LongestLine];
+    private byte[] _piece = [];
+    private int _taken;
+    private long _quietSince;
+    private long _interval = Quiet;
+    private volatile bool _ended;
 
     public string Kind => "piped-input";
 
     /// <summary>Takes bytes that have come; on any thread.</summary>
-    public void Add(ReadOnlySpan<byte> bytes) => arrived.Enqueue(bytes.ToArray());
+    public void Add(ReadOnlySpan<byte> bytes) => _arrived.Enqueue(bytes.ToArray());
 
     /// <summary>No more bytes come.</summary>
-    public void End() => ended = true;
+    public void End() => _ended = true;
 
     public void OnStart(IGuestControl control) => control.SetAlarm(control.GuestTime + Quiet);
 
@@ -46,15 +46,15 @@ internal sealed class PipedInput : IGuestDriver
     {
         if (outlet == Outlet.Com1)
         {
-            quietSince = control.GuestTime;
+            _quietSince = control.GuestTime;
         }
     }
 
     public void OnAlarm(IGuestControl control)
     {
         // Asked in this order: what was added before the end is not missed.
-        bool last = ended;
-        if (piece.Length == taken && arrived.IsEmpty)
+        bool last = _ended;
+        if (_piece.Length == _taken && _arrived.IsEmpty)
         {
             if (!last)
             {
@@ -64,7 +64,7 @@ internal sealed class PipedInput : IGuestDriver
             return;
         }
 
-        if (control.GuestTime - quietSince < Quiet)
+        if (control.GuestTime - _quietSince < Quiet)
         {
             Wait(control, Quiet);
             return;
@@ -72,15 +72,15 @@ internal sealed class PipedInput : IGuestDriver
 
         if (!control.IsListening(Outlet.Com1))
         {
-            Wait(control, interval);
-            interval = Math.Min(interval * 2, Longest);
+            Wait(control, _interval);
+            _interval = Math.Min(_interval * 2, Longest);
             return;
         }
 
-        interval = Quiet;
+        _interval = Quiet;
         int count = TakeLine();
-        quietSince = control.GuestTime;
-        control.SendSerial(Outlet.Com1, line.AsSpan(0, count));
+        _quietSince = control.GuestTime;
+        control.SendSerial(Outlet.Com1, _line.AsSpan(0, count));
         Wait(control, Quiet);
     }
 
@@ -91,17 +91,17 @@ internal sealed class PipedInput : IGuestDriver
     public void Describe(StateVisitor visitor)
     {
         ArgumentNullException.ThrowIfNull(visitor);
-        byte[] waiting = [.. piece.AsSpan(taken), .. arrived.SelectMany(static bytes => bytes)];
+        byte[] waiting = [.. _piece.AsSpan(_taken), .. _arrived.SelectMany(static bytes => bytes)];
         if (visitor.Bytes("waiting", ref waiting, Array.MaxLength))
         {
-            arrived.Clear();
-            piece = waiting;
-            taken = 0;
+            _arrived.Clear();
+            _piece = waiting;
+            _taken = 0;
         }
 
-        visitor.Value("quiet-since", ref quietSince);
-        visitor.Value("interval", ref interval, Quiet, Longest);
-        ended = visitor.Value("ended", ended);
+        visitor.Value("quiet-since", ref _quietSince);
+        visitor.Value("interval", ref _interval, Quiet, Longest);
+        _ended = visitor.Value("ended", _ended);
     }
 
     private static void Wait(IGuestControl control, long time) => control.SetAlarm(control.GuestTime + time);
@@ -112,20 +112,20 @@ internal sealed class PipedInput : IGuestDriver
         int count = 0;
         while (count < LongestLine)
         {
-            if (taken == piece.Length)
+            if (_taken == _piece.Length)
             {
-                if (!arrived.TryDequeue(out byte[]? next))
+                if (!_arrived.TryDequeue(out byte[]? next))
                 {
                     break;
                 }
 
-                piece = next;
-                taken = 0;
+                _piece = next;
+                _taken = 0;
                 continue;
             }
 
-            byte value = piece[taken++];
-            line[count++] = value;
+            byte value = _piece[_taken++];
+            _line[count++] = value;
             if (value is (byte)'\r' or (byte)'\n')
             {
                 break;

@@ -27,10 +27,10 @@ internal sealed class UnixTerminal : ITerminal
     /// <summary>unistd.h: SEEK_CUR.</summary>
     private const int SeekCurrent = 1;
 
-    private readonly byte[] saved = new byte[TermiosBytes];
-    private readonly Stream output = Console.OpenStandardOutput();
-    private readonly PosixSignalRegistration[] signals;
-    private bool raw;
+    private readonly byte[] _saved = new byte[TermiosBytes];
+    private readonly Stream _output = Console.OpenStandardOutput();
+    private readonly PosixSignalRegistration[] _signals;
+    private bool _raw;
 
     public UnixTerminal()
     {
@@ -38,7 +38,7 @@ internal sealed class UnixTerminal : ITerminal
 
         // However the process ends, the user's shell gets its terminal back as it was.
         AppDomain.CurrentDomain.ProcessExit += OnProcessExit;
-        signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal)];
+        _signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnSignal)];
     }
 
     public bool IsInteractive { get; }
@@ -47,24 +47,24 @@ internal sealed class UnixTerminal : ITerminal
 
     public void EnterRawMode()
     {
-        if (raw || !IsInteractive || NativeMethods.GetAttributes(StandardInput, saved) != 0)
+        if (_raw || !IsInteractive || NativeMethods.GetAttributes(StandardInput, _saved) != 0)
         {
             return;
         }
 
         // The runtime puts terminals into application mode when it first uses them; guests expect plain cursor keys.
         Write("\x1b[?1l\x1b>"u8);
-        byte[] wanted = (byte[])saved.Clone();
+        byte[] wanted = (byte[])_saved.Clone();
         NativeMethods.MakeRaw(wanted);
-        raw = NativeMethods.SetAttributes(StandardInput, Drain, wanted) == 0;
+        _raw = NativeMethods.SetAttributes(StandardInput, Drain, wanted) == 0;
     }
 
     public void Restore()
     {
-        if (raw)
+        if (_raw)
         {
-            raw = false;
-            _ = NativeMethods.SetAttributes(StandardInput, Drain, saved);
+            _raw = false;
+            _ = NativeMethods.SetAttributes(StandardInput, Drain, _saved);
         }
     }
 
@@ -90,15 +90,15 @@ internal sealed class UnixTerminal : ITerminal
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
-        output.Write(bytes);
-        output.Flush();
+        _output.Write(bytes);
+        _output.Flush();
     }
 
     public void Dispose()
     {
         Restore();
         AppDomain.CurrentDomain.ProcessExit -= OnProcessExit;
-        foreach (PosixSignalRegistration signal in signals)
+        foreach (PosixSignalRegistration signal in _signals)
         {
             signal.Dispose();
         }

@@ -22,13 +22,13 @@ internal sealed class WindowsTerminal : ITerminal
     private const uint EnableVirtualTerminalProcessing = 0x0004;
     private const uint DisableNewlineAutoReturn = 0x0008;
 
-    private readonly Stream input = Console.OpenStandardInput();
-    private readonly Stream output = Console.OpenStandardOutput();
-    private readonly byte[] pending = new byte[4096];
-    private Task<int>? reading;
-    private uint savedInput;
-    private uint savedOutput;
-    private bool raw;
+    private readonly Stream _input = Console.OpenStandardInput();
+    private readonly Stream _output = Console.OpenStandardOutput();
+    private readonly byte[] _pending = new byte[4096];
+    private Task<int>? _reading;
+    private uint _savedInput;
+    private uint _savedOutput;
+    private bool _raw;
 
     public WindowsTerminal()
     {
@@ -38,51 +38,51 @@ internal sealed class WindowsTerminal : ITerminal
 
     public bool IsInteractive { get; }
 
-    public bool IsInputOpen => !Console.IsInputRedirected || !input.CanSeek;
+    public bool IsInputOpen => !Console.IsInputRedirected || !_input.CanSeek;
 
     public void EnterRawMode()
     {
         nint inputHandle = NativeMethods.GetStdHandle(StandardInputHandle);
         nint outputHandle = NativeMethods.GetStdHandle(StandardOutputHandle);
-        if (raw || !IsInteractive || !NativeMethods.GetConsoleMode(inputHandle, out savedInput) || !NativeMethods.GetConsoleMode(outputHandle, out savedOutput))
+        if (_raw || !IsInteractive || !NativeMethods.GetConsoleMode(inputHandle, out _savedInput) || !NativeMethods.GetConsoleMode(outputHandle, out _savedOutput))
         {
             return;
         }
 
-        raw = true;
-        _ = NativeMethods.SetConsoleMode(inputHandle, (savedInput & ~(EnableProcessedInput | EnableLineInput | EnableEchoInput)) | EnableVirtualTerminalInput);
-        _ = NativeMethods.SetConsoleMode(outputHandle, savedOutput | EnableProcessedOutput | EnableVirtualTerminalProcessing | DisableNewlineAutoReturn);
+        _raw = true;
+        _ = NativeMethods.SetConsoleMode(inputHandle, (_savedInput & ~(EnableProcessedInput | EnableLineInput | EnableEchoInput)) | EnableVirtualTerminalInput);
+        _ = NativeMethods.SetConsoleMode(outputHandle, _savedOutput | EnableProcessedOutput | EnableVirtualTerminalProcessing | DisableNewlineAutoReturn);
     }
 
     public void Restore()
     {
-        if (raw)
+        if (_raw)
         {
-            raw = false;
-            _ = NativeMethods.SetConsoleMode(NativeMethods.GetStdHandle(StandardInputHandle), savedInput);
-            _ = NativeMethods.SetConsoleMode(NativeMethods.GetStdHandle(StandardOutputHandle), savedOutput);
+            _raw = false;
+            _ = NativeMethods.SetConsoleMode(NativeMethods.GetStdHandle(StandardInputHandle), _savedInput);
+            _ = NativeMethods.SetConsoleMode(NativeMethods.GetStdHandle(StandardOutputHandle), _savedOutput);
         }
     }
 
     public int Read(Span<byte> buffer, int milliseconds)
     {
         // A console read cannot be given a time limit, so one is left pending in the background.
-        reading ??= Task.Run(() => input.Read(pending, 0, Math.Min(pending.Length, 256)));
-        if (!reading.Wait(milliseconds))
+        _reading ??= Task.Run(() => _input.Read(_pending, 0, Math.Min(_pending.Length, 256)));
+        if (!_reading.Wait(milliseconds))
         {
             return 0;
         }
 
-        int count = reading.Result;
-        reading = null;
-        pending.AsSpan(0, Math.Min(count, buffer.Length)).CopyTo(buffer);
+        int count = _reading.Result;
+        _reading = null;
+        _pending.AsSpan(0, Math.Min(count, buffer.Length)).CopyTo(buffer);
         return count == 0 ? -1 : count;
     }
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
-        output.Write(bytes);
-        output.Flush();
+        _output.Write(bytes);
+        _output.Flush();
     }
 
     public void Dispose()

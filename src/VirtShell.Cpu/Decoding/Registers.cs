@@ -10,9 +10,9 @@ internal static class Registers
     public static readonly ushort Zero = (ushort)Marshal.OffsetOf<CpuState>(nameof(CpuState.Zero));
     public static readonly ushort RipBase = (ushort)Marshal.OffsetOf<CpuState>(nameof(CpuState.RipBase));
     public static readonly int Fpr = (int)Marshal.OffsetOf<CpuState>(nameof(CpuState.Fpr));
-    private static readonly ushort[] Places = Build();
+    private static readonly ushort[] s_places = Build();
 
-    public static ushort Place(Register register) => Places[(int)register];
+    public static ushort Place(Register register) => s_places[(int)register];
 
     private static ushort[] Build()
     {

@@ -5,7 +5,7 @@ namespace VirtShell.Cpu.Diagnostics;
 /// <summary>RFLAGS as people read them.</summary>
 internal static class FlagNames
 {
-    private static readonly (uint Bit, string Name)[] Names =
+    private static readonly (uint Bit, string Name)[] s_names =
     [
         (Flags.Carry, "CF"), (Flags.Parity, "PF"), (Flags.Adjust, "AF"), (Flags.Zero, "ZF"), (Flags.Sign, "SF"), (Flags.Trap, "TF"),
         (Flags.Interrupt, "IF"), (Flags.Direction, "DF"), (Flags.Overflow, "OF"), (Flags.NestedTask, "NT"), (Flags.Resume, "RF"),
@@ -16,7 +16,7 @@ internal static class FlagNames
     public static string Of(uint flags)
     {
         List<string> set = [];
-        foreach ((uint bit, string name) in Names)
+        foreach ((uint bit, string name) in s_names)
         {
             if ((flags & bit) != 0)
             {

@@ -10,11 +10,11 @@ public static unsafe class ProcessorComparison
 {
     private const int VectorBytes = 16 * 32;
 
-    private static readonly string[] GprNames = ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
-    private static readonly string[] SegmentNames = ["ES", "CS", "SS", "DS", "FS", "GS", "FS64", "GS64", "flat", "LDTR", "TR"];
+    private static readonly string[] s_gprNames = ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
+    private static readonly string[] s_segmentNames = ["ES", "CS", "SS", "DS", "FS", "GS", "FS64", "GS64", "flat", "LDTR", "TR"];
 
     /// <summary>Everything architectural from CR0 on, apart from the two arrays that have names of their own and scratch.</summary>
-    private static readonly (string Name, int Size)[] Fields =
+    private static readonly (string Name, int Size)[] s_fields =
     [
         ("Rip", 8), ("Cpl", 4), ("ShadowAt", 8), ("DebugShadowAt", 8), ("Pending", 4), ("CodeSize", 4), ("Virtual8086", 4), ("Halted", 4), ("IsShutdown", 4),
         ("LinearMask", 8), ("StackMask", 8), ("ExecKey", 8),
@@ -24,7 +24,7 @@ public static unsafe class ProcessorComparison
         ("Fcw", 2), ("Fsw", 2), ("FpuValid", 2), ("Fop", 2), ("Fcs", 2), ("Fds", 2), ("Mxcsr", 4), ("Fip", 8), ("Fdp", 8), ("Xcr0", 8), ("XInUse", 8),
     ];
 
-    private static readonly (string Name, int Offset, int Size)[] Places = Array.ConvertAll(Fields, static f => (f.Name.ToUpperInvariant(), OffsetOf(f.Name), f.Size));
+    private static readonly (string Name, int Offset, int Size)[] s_places = Array.ConvertAll(s_fields, static f => (f.Name.ToUpperInvariant(), OffsetOf(f.Name), f.Size));
 
     /// <summary>Whether registers and counts agree; cheap enough for every few instructions. What only a saved state shows (A20, NMI blocking, MTRRs) is left out.</summary>
     public static bool Agree(Vcpu interpreter, Vcpu translator) => !HasDifference(interpreter, translator, null);
@@ -45,11 +45,11 @@ public static unsafe class ProcessorComparison
         Check(list, ref differs, "instructions retired", (ulong)a.InstructionsRetired, (ulong)b.InstructionsRetired);
         for (int i = 0; i < 16; i++)
         {
-            Check(list, ref differs, GprNames[i], x->Gpr[i], y->Gpr[i]);
+            Check(list, ref differs, s_gprNames[i], x->Gpr[i], y->Gpr[i]);
         }
 
         CheckFlags(list, ref differs, a.CurrentFlags(), b.CurrentFlags());
-        foreach ((string name, int offset, int size) in Places)
+        foreach ((string name, int offset, int size) in s_places)
         {
             Check(list, ref differs, name, Read(x, offset, size), Read(y, offset, size));
         }
@@ -101,7 +101,7 @@ public static unsafe class ProcessorComparison
                 continue;
             }
 
-            string name = SegmentNames[i];
+            string name = s_segmentNames[i];
             Check(list, ref differs, $"{name} selector", p->Selector, q->Selector);
             Check(list, ref differs, $"{name} base", p->Base, q->Base);
             Check(list, ref differs, $"{name} limit", p->Limit, q->Limit);

@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace VirtShell.Cpu.Execution;
 
 /// <summary>Exception vectors (SDM Vol. 3A §6.3.1).</summary>
-public static class Vector
+internal static class Vector
 {
     public const int DivideError = 0;
     public const int Debug = 1;
@@ -30,7 +30,7 @@ public static class Vector
 /// Raises guest exceptions from instruction handlers and memory accesses. A handler raises before it changes any
 /// architectural state; the instruction then has not happened.
 /// </summary>
-public static unsafe class Fault
+internal static unsafe class Fault
 {
     /// <summary>#UD.</summary>
     [DoesNotReturn]

@@ -5,7 +5,7 @@ using VirtShell.Cpu.Memory;
 namespace VirtShell.Cpu.Execution;
 
 /// <summary>How handlers say what runs next. Every handler ends with <c>return o + 1</c> or one of these.</summary>
-public static unsafe class Flow
+internal static unsafe class Flow
 {
     /// <summary>RIP of an operation.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

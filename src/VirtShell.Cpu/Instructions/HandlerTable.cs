@@ -27,7 +27,7 @@ internal static unsafe class HandlerTable
 
     private const int Stages = 4;
 
-    private static readonly Lock Gate = new();
+    private static readonly Lock s_gate = new();
 
     // Being entered, by one thread, and as others see it.
     private static nint[][] s_entering = [new nint[CodeProperties.Count], new nint[CodeProperties.Count], new nint[CodeProperties.Count]];
@@ -130,7 +130,7 @@ internal static unsafe class HandlerTable
     /// <summary>The table, a code's handlers in it if there are any. Several processors may get here at once.</summary>
     private static nint[][] Enter(Code code)
     {
-        lock (Gate)
+        lock (s_gate)
         {
             while (s_stage < Stages && !IsIn(s_forms, code))
             {

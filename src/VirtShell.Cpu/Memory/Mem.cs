@@ -11,7 +11,7 @@ namespace VirtShell.Cpu.Memory;
 /// Unsafe code is sound here because a TLB tag matches only whole accesses inside a page of RAM or ROM whose host address
 /// the MMU computed from a checked guest-physical address.
 /// </remarks>
-public static unsafe class Mem
+internal static unsafe class Mem
 {
     internal const int TlbBits = 12;
     internal const int TlbSize = 1 << TlbBits;

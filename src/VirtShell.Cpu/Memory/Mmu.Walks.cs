@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace VirtShell.Cpu.Memory;
 
 /// <content>Page walks: every paging mode, accessed and dirty bits, page faults.</content>
-public sealed unsafe partial class Mmu
+internal sealed unsafe partial class Mmu
 {
     // Page fault error code (SDM Vol. 3A §4.7).
     private const uint ErrorPresent = 1;

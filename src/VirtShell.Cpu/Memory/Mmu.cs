@@ -10,7 +10,7 @@ namespace VirtShell.Cpu.Memory;
 /// Linear to physical: page walks, the soft TLBs and every access that they do not serve. A TLB set is kept for each of a
 /// few PCIDs, so that a switch between them flushes nothing.
 /// </summary>
-public sealed unsafe partial class Mmu : IDisposable
+internal sealed unsafe partial class Mmu : IDisposable
 {
     /// <summary>Privilege views of the data TLB.</summary>
     internal const int UserView = 0;

@@ -13,7 +13,7 @@ internal sealed unsafe class TlbContext : IDisposable
     private const int Views = 3;
 
     /// <summary>Bytes of a view: its entries, and a page that unused ones lead to.</summary>
-    private static readonly ulong ViewBytes = ((ulong)Mem.TlbSize * (ulong)sizeof(TlbEntry)) + 4096;
+    private static readonly ulong s_viewBytes = ((ulong)Mem.TlbSize * (ulong)sizeof(TlbEntry)) + 4096;
 
     /// <summary>Pages that code was fetched from, kept for each context at most.</summary>
     private const int MaxFetches = 1 << 16;
@@ -242,7 +242,7 @@ internal sealed unsafe class TlbContext : IDisposable
         ulong bytes = (ulong)(Mmu.ExecSize * sizeof(ExecTlbEntry)) + ((ulong)(_filled.Length + _filledExec.Length) * sizeof(ushort));
         foreach (nint view in _views)
         {
-            bytes += view != 0 ? ViewBytes : 0;
+            bytes += view != 0 ? s_viewBytes : 0;
         }
 
         return bytes;
@@ -254,7 +254,7 @@ internal sealed unsafe class TlbContext : IDisposable
         {
             if (view != 0)
             {
-                HostMemory.Release((byte*)view, ViewBytes);
+                HostMemory.Release((byte*)view, s_viewBytes);
             }
         }
 
@@ -276,8 +276,8 @@ internal sealed unsafe class TlbContext : IDisposable
 
     private TlbEntry* Create(int view)
     {
-        _views[view] = (nint)HostMemory.Reserve(ViewBytes);
-        HostMemory.Populate((byte*)_views[view], ViewBytes);
+        _views[view] = (nint)HostMemory.Reserve(s_viewBytes);
+        HostMemory.Populate((byte*)_views[view], s_viewBytes);
         for (int i = 0; i < Mem.TlbSize; i++)
         {
             Clear((view << Mem.TlbBits) + i);

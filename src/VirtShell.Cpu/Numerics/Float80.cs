@@ -11,7 +11,7 @@ namespace VirtShell.Cpu.Numerics;
 /// Every bit pattern is representable, including the encodings that processors since the 387 reject as unsupported.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 2, Size = 10)]
-public readonly struct Float80 : IEquatable<Float80>
+internal readonly struct Float80 : IEquatable<Float80>
 {
     /// <summary>The exponent bias.</summary>
     public const int Bias = 0x3FFF;

@@ -4,7 +4,7 @@ namespace VirtShell.Cpu.Numerics;
 /// The constants that the processor can load, rounded by rounding control from a longer internal form (Intel SDM vol. 2,
 /// FLD1 and following). No exception is reported.
 /// </summary>
-public static class Float80Constants
+internal static class Float80Constants
 {
     /// <summary>FLDL2T: log2(10).</summary>
     public static Float80 Log2Of10(FloatRounding rounding) => Round(0x4000, 0xD49A_784B_CD1B_8AFE, false, rounding);

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace VirtShell.Cpu.Numerics;
 
 /// <summary>Conversions between the 80-bit format and integers, packed BCD and the narrower floating-point formats.</summary>
-public static class Float80Convert
+internal static class Float80Convert
 {
     private const int SingleFractionBits = 23;
     private const int SingleBias = 127;

@@ -6,7 +6,7 @@ namespace VirtShell.Cpu.Numerics;
 /// F2XM1, FYL2X and FYL2XP1. Computed to about 2^-120 and rounded once; hardware may differ in the last place. Inexact is
 /// reported for every computed result, exact or not, as processors do.
 /// </summary>
-public static partial class Float80Math
+internal static partial class Float80Math
 {
     private static readonly WideFloat s_ln2 = WideFloat.Create(false, -1, new UInt128(0xB17217F7D1CF79AB, 0xC9E3B39803F2F6AF));
     private static readonly WideFloat s_twoOverLn2 = WideFloat.Create(false, 1, new UInt128(0xB8AA3B295C17F0BB, 0xBE87FED0691D3E89));

@@ -3,7 +3,7 @@ using System;
 namespace VirtShell.Cpu.Numerics;
 
 /// <summary>FPREM and FPREM1: the exact partial remainder (Intel SDM vol. 2, FPREM; AMD APM vol. 5, FPREM).</summary>
-public static partial class Float80Math
+internal static partial class Float80Math
 {
     /// <summary>
     /// The remainder of a by b, truncating (<paramref name="nearest"/> false: FPREM) or to nearest (FPREM1).

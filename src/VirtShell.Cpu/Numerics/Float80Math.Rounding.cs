@@ -3,7 +3,7 @@ using System.Numerics;
 namespace VirtShell.Cpu.Numerics;
 
 /// <summary>FRNDINT, FSCALE, FXTRACT and the comparisons.</summary>
-public static partial class Float80Math
+internal static partial class Float80Math
 {
     /// <summary>FRNDINT: the nearest integer by rounding control; precision control has no part in it.</summary>
     public static Float80 RoundToInteger(Float80 a, ref FloatContext context)

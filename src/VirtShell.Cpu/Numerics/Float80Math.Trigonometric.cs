@@ -6,7 +6,7 @@ namespace VirtShell.Cpu.Numerics;
 /// FSIN, FCOS, FSINCOS, FPTAN and FPATAN. Arguments are reduced by the 66-bit value of pi that processors use (Intel SDM
 /// vol. 1, 8.3.8), exactly; what follows is good to about 2^-120 and rounded once. Hardware may differ in the last place.
 /// </summary>
-public static partial class Float80Math
+internal static partial class Float80Math
 {
     /// <summary>Arguments of this magnitude and above are not reduced (C2 set).</summary>
     private const int TrigonometricLimit = Float80.Bias + 63;

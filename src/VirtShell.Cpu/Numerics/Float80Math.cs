@@ -7,7 +7,7 @@ namespace VirtShell.Cpu.Numerics;
 /// x87 arithmetic on 80-bit values: add, subtract, multiply, divide and square root, rounded by precision and rounding
 /// control, with the NaN rules of Intel SDM vol. 1, table 4-7 (x87 column) and the exceptions of 8.5.
 /// </summary>
-public static partial class Float80Math
+internal static partial class Float80Math
 {
     public static Float80 Add(Float80 a, Float80 b, ref FloatContext context) => AddSigned(a, b, false, ref context);
 

@@ -1,7 +1,7 @@
 namespace VirtShell.Cpu.Numerics;
 
 /// <summary>What an 80-bit encoding stands for; FXAM's classes without "empty" (Intel SDM vol. 2, FXAM).</summary>
-public enum FloatClass
+internal enum FloatClass
 {
     Unsupported,
     NaN,

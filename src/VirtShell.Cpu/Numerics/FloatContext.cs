@@ -6,7 +6,7 @@ namespace VirtShell.Cpu.Numerics;
 /// What one x87 operation is told and what it reports: the control word in, exception flags and the round-up bit out.
 /// An operation whose <see cref="Aborts"/> is set afterwards has no result: its operands stay as they were.
 /// </summary>
-public struct FloatContext
+internal struct FloatContext
 {
     private const FloatExceptions PreComputation = FloatExceptions.Invalid | FloatExceptions.Denormal | FloatExceptions.ZeroDivide;
     private const FloatExceptions StoreBlocking = PreComputation | FloatExceptions.Overflow | FloatExceptions.Underflow;

@@ -4,7 +4,7 @@ namespace VirtShell.Cpu.Numerics;
 
 /// <summary>The six floating-point exceptions, at their bits of the x87 status word (flags) and control word (masks).</summary>
 [Flags]
-public enum FloatExceptions : byte
+internal enum FloatExceptions : byte
 {
     None = 0,
     Invalid = 1 << 0,

@@ -1,7 +1,7 @@
 namespace VirtShell.Cpu.Numerics;
 
 /// <summary>The outcome of a comparison.</summary>
-public enum FloatOrder
+internal enum FloatOrder
 {
     Less,
     Equal,

@@ -1,7 +1,7 @@
 namespace VirtShell.Cpu.Numerics;
 
 /// <summary>Rounding control, encoded as in FCW bits 11:10.</summary>
-public enum FloatRounding
+internal enum FloatRounding
 {
     NearestEven = 0,
     Down = 1,

@@ -6,10 +6,10 @@ namespace VirtShell.Cpu;
 /// <summary>Register dumps.</summary>
 public sealed unsafe partial class Vcpu
 {
-    private static readonly string[] Names64 =
+    private static readonly string[] s_names64 =
         ["RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
 
-    private static readonly string[] Names32 = ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"];
+    private static readonly string[] s_names32 = ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"];
 
     /// <summary>The registers now. Changes nothing; between runs or from a bus callback.</summary>
     public VcpuSnapshot CaptureRegisters()
@@ -17,7 +17,7 @@ public sealed unsafe partial class Vcpu
         CpuState* s = _s;
         bool wide = LongActive;
         List<KeyValuePair<string, ulong>> list = [];
-        string[] names = wide ? Names64 : Names32;
+        string[] names = wide ? s_names64 : s_names32;
         for (int i = 0; i < names.Length; i++)
         {
             list.Add(new(names[i], wide ? s->Gpr[i] : (uint)s->Gpr[i]));
@@ -28,7 +28,7 @@ public sealed unsafe partial class Vcpu
         list.Add(new(wide ? "RFLAGS" : "EFLAGS", Flags.Get(s)));
         for (int i = 0; i < SegmentIndex.Count; i++)
         {
-            if (SegmentNames[i] is string name)
+            if (s_segmentNames[i] is string name)
             {
                 list.Add(new(name.ToUpperInvariant(), CpuState.Segment(s, i)->Selector));
             }

@@ -25,7 +25,7 @@ internal enum OperandPlace : byte
 /// <summary>What never changes of one of Iced's codes, computed once when the first instruction of it is met.</summary>
 internal sealed class CodeDescriptor
 {
-    private static readonly CodeDescriptor?[] Known = new CodeDescriptor?[Enum.GetValues<Code>().Length];
+    private static readonly CodeDescriptor?[] s_known = new CodeDescriptor?[Enum.GetValues<Code>().Length];
 
     public Family Family { get; private init; }
 
@@ -59,7 +59,7 @@ internal sealed class CodeDescriptor
     /// <summary>General registers written beside the operands, by number.</summary>
     public uint ImplicitWrites { get; private init; }
 
-    public static CodeDescriptor Of(in Instruction instruction) => Known[(int)instruction.Code] ??= Create(in instruction);
+    public static CodeDescriptor Of(in Instruction instruction) => s_known[(int)instruction.Code] ??= Create(in instruction);
 
     private static CodeDescriptor Create(in Instruction instruction)
     {

@@ -17,7 +17,7 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     private const int ProtExecute = 4;
     private const int MapShared = 1;
     private const uint CloseOnExec = 1;
-    private static readonly Lazy<bool> Usable = new(TryUse);
+    private static readonly Lazy<bool> s_usable = new(TryUse);
 
     /// <summary>Taken from the host at a time.</summary>
     private const int Step = 256 << 10;
@@ -53,7 +53,7 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     ~CodeMemory() => Release();
 
     /// <summary>Whether this host can run emitted code: x86-64 with AVX2, Linux and executable memory.</summary>
-    public static bool IsUsable => Usable.Value;
+    public static bool IsUsable => s_usable.Value;
 
     /// <summary>Where code is written.</summary>
     public byte* Writable { get; private set; }

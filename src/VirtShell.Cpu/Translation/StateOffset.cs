@@ -50,42 +50,42 @@ internal static class StateOffset
     public static readonly int FlagsRest = Of(nameof(CpuState.FlagsRest));
     public static readonly int TlbSitesList = Of(nameof(CpuState.TlbSitesList));
     public static readonly int TlbSitesUsed = Of(nameof(CpuState.TlbSitesUsed));
-    private static readonly int Sites = Of(nameof(CpuState.TlbSites));
-    private static readonly int SiteParked = Of(nameof(CpuState.TlbSiteParked));
-    private static readonly int WindowSlots = Of(nameof(CpuState.Windows));
-    private static readonly int Slots = Of(nameof(CpuState.FlagSlots));
-    private static readonly int Segments = Of(nameof(CpuState.Es));
-    private static readonly int SegmentSize = Marshal.SizeOf<SegmentRegister>();
-    private static readonly int ReadEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.ReadEnd));
-    private static readonly int WriteEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.WriteEnd));
-    private static readonly int Selector = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Selector));
-    private static readonly int Attributes = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Attributes));
-    private static readonly int Limit = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Limit));
+    private static readonly int s_sites = Of(nameof(CpuState.TlbSites));
+    private static readonly int s_siteParked = Of(nameof(CpuState.TlbSiteParked));
+    private static readonly int s_windowSlots = Of(nameof(CpuState.Windows));
+    private static readonly int s_slots = Of(nameof(CpuState.FlagSlots));
+    private static readonly int s_segments = Of(nameof(CpuState.Es));
+    private static readonly int s_segmentSize = Marshal.SizeOf<SegmentRegister>();
+    private static readonly int s_readEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.ReadEnd));
+    private static readonly int s_writeEnd = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.WriteEnd));
+    private static readonly int s_selector = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Selector));
+    private static readonly int s_attributes = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Attributes));
+    private static readonly int s_limit = (int)Marshal.OffsetOf<SegmentRegister>(nameof(SegmentRegister.Limit));
 
     public static int Gpr(int guest) =>
         guest is >= 0 and < 16 ? guest * 8 : throw new System.ArgumentOutOfRangeException(nameof(guest), guest, "No general register has this number.");
 
     public static int Vector(int number) => CpuState.VectorOffset + (number * 32);
 
-    public static int Slot(int number) => Slots + (number * 8);
+    public static int Slot(int number) => s_slots + (number * 8);
 
-    public static int Window(int number) => WindowSlots + (number * 8);
+    public static int Window(int number) => s_windowSlots + (number * 8);
 
-    public static int TlbSite(int number) => Sites + (number * Memory.TlbSites.Bytes);
+    public static int TlbSite(int number) => s_sites + (number * Memory.TlbSites.Bytes);
 
-    public static int TlbSiteParked(int number) => SiteParked + (number * 8);
+    public static int TlbSiteParked(int number) => s_siteParked + (number * 8);
 
-    public static int SegmentBase(int index) => Segments + (index * SegmentSize);
+    public static int SegmentBase(int index) => s_segments + (index * s_segmentSize);
 
-    public static int SegmentReadEnd(int index) => SegmentBase(index) + ReadEnd;
+    public static int SegmentReadEnd(int index) => SegmentBase(index) + s_readEnd;
 
-    public static int SegmentWriteEnd(int index) => SegmentBase(index) + WriteEnd;
+    public static int SegmentWriteEnd(int index) => SegmentBase(index) + s_writeEnd;
 
-    public static int SegmentLimit(int index) => SegmentBase(index) + Limit;
+    public static int SegmentLimit(int index) => SegmentBase(index) + s_limit;
 
-    public static int SegmentSelector(int index) => SegmentBase(index) + Selector;
+    public static int SegmentSelector(int index) => SegmentBase(index) + s_selector;
 
-    public static int SegmentAttributes(int index) => SegmentBase(index) + Attributes;
+    public static int SegmentAttributes(int index) => SegmentBase(index) + s_attributes;
 
     private static int Of(string field) => (int)Marshal.OffsetOf<CpuState>(field);
 }

@@ -15,7 +15,7 @@ internal sealed unsafe class Stubs
     public const int Settled = 1;
 
     private const int RegisterCount = 16;
-    private static readonly int[] Preserved = [HostRegister.Rbx, HostRegister.Rbp, 12, 13, 14, 15];
+    private static readonly int[] s_preserved = [HostRegister.Rbx, HostRegister.Rbp, 12, 13, 14, 15];
 
     public Stubs(ref CodeWriter code, nint missRead, nint missWrite, nint callOut, nint settleFlags)
     {
@@ -109,7 +109,7 @@ internal sealed unsafe class Stubs
 
     private static void EmitEnter(ref CodeWriter code, bool withFlags)
     {
-        foreach (int register in Preserved)
+        foreach (int register in s_preserved)
         {
             code.Rex(false, 0, register);
             code.Byte(0x50 | (register & 7));
@@ -147,10 +147,10 @@ internal sealed unsafe class Stubs
     {
         code.LoadState(HostRegister.Rsp, StateOffset.NativeStack);
         code.AluImmediate(CodeWriter.Add, HostRegister.Rsp, 8);
-        for (int i = Preserved.Length - 1; i >= 0; i--)
+        for (int i = s_preserved.Length - 1; i >= 0; i--)
         {
-            code.Rex(false, 0, Preserved[i]);
-            code.Byte(0x58 | (Preserved[i] & 7));
+            code.Rex(false, 0, s_preserved[i]);
+            code.Byte(0x58 | (s_preserved[i] & 7));
         }
 
         code.Byte(0xC3);

@@ -11,7 +11,7 @@ internal static class DmaAttacks
     private const byte Return = 0xC3;
 
     /// <summary>Starts of ranges that are not RAM, and ends of the address space.</summary>
-    private static readonly ulong[] Nowhere =
+    private static readonly ulong[] s_nowhere =
     [
         0xA_0000, 0xE_0000, 0xF_FFF0, 0xC000_0000, 0xFEC0_0000, 0xFEE0_0000, AttackCode.Registers(Slot), AttackCode.Msix(Slot),
         0xFFFF_FFF0, 0x1_0000_0000, 0x7FFF_FFFF_FFFF_F000, ulong.MaxValue - 4095, ulong.MaxValue,
@@ -60,7 +60,7 @@ internal static class DmaAttacks
     {
         var (slot, queue, flags) = write ? (Slot, 0, AttackCode.FlagWrite) : (AttackCode.ConsoleSlot, 1, 0);
         a.StartDevice(slot);
-        foreach (var address in Nowhere)
+        foreach (var address in s_nowhere)
         {
             foreach (var length in (ReadOnlySpan<uint>)[1, 16, 4096, 0xFFFF_FFFF])
             {

@@ -10,7 +10,7 @@ internal static class MmioAttacks
     private const uint IoApic = 0xFEC0_0000;
     private const uint Hole = 0xD000_0000;
 
-    private static readonly uint[] Places = [IoApic, LocalApic, Hole, 0xA_0000, 0xE_0000, AttackCode.Registers(AttackCode.RngSlot)];
+    private static readonly uint[] s_places = [IoApic, LocalApic, Hole, 0xA_0000, 0xE_0000, AttackCode.Registers(AttackCode.RngSlot)];
 
     public static readonly Attack[] All =
     [
@@ -29,7 +29,7 @@ internal static class MmioAttacks
         a.StartDevice(AttackCode.RngSlot);
         a.Forever(() =>
         {
-            foreach (var place in Places)
+            foreach (var place in s_places)
             {
                 c.mov(ebx, place);
                 c.mov(ecx, 0x1004);
@@ -52,7 +52,7 @@ internal static class MmioAttacks
         a.StartDevice(AttackCode.RngSlot);
         a.Forever(() =>
         {
-            foreach (var place in Places)
+            foreach (var place in s_places)
             {
                 foreach (var offset in (ReadOnlySpan<uint>)[0x20, 0x21, 0xFF0, 0xFF8])
                 {
@@ -90,7 +90,7 @@ internal static class MmioAttacks
         a.StartDevice(AttackCode.RngSlot);
         a.Forever(() =>
         {
-            foreach (var place in Places)
+            foreach (var place in s_places)
             {
                 foreach (var offset in (ReadOnlySpan<uint>)[0x80, 0x3D, 0xFFD])
                 {

@@ -12,7 +12,7 @@ internal static class PortAttacks
     private const uint Hole = 0xD000_0000;
 
     /// <summary>First and last port of each range whose writes end the machine at once.</summary>
-    private static readonly (int First, int Last)[] Ends =
+    private static readonly (int First, int Last)[] s_ends =
     [
         (0x64, 0x64),
         (0x92, 0x92),
@@ -61,7 +61,7 @@ internal static class PortAttacks
             var skip = a.Code.NewSpot();
             c.xor(ebx, ebx);
             var next = a.Code.Here();
-            foreach (var (first, last) in spare ? Ends : [])
+            foreach (var (first, last) in spare ? s_ends : [])
             {
                 var outside = a.Code.NewSpot();
                 c.cmp(ebx, first - 3);

@@ -14,7 +14,7 @@ internal sealed class PortStorm : IGuestProgram
     private const int PortCount = 0x1_0000;
 
     /// <summary>First and last port of each range left alone.</summary>
-    private static readonly (int First, int Last)[] Excluded =
+    private static readonly (int First, int Last)[] s_excluded =
     [
         (0x64, 0x64), // 8042 command: F0h-FFh pulse the reset line
         (0x92, 0x92), // system control port A: bit 0 resets
@@ -24,7 +24,7 @@ internal sealed class PortStorm : IGuestProgram
         (0xCF9, 0xCF9), // reset control
     ];
 
-    private static readonly int[] Patterns = [0, 0x5A5A_5A5A, 0x7FFF_FFFF];
+    private static readonly int[] s_patterns = [0, 0x5A5A_5A5A, 0x7FFF_FFFF];
 
     public string Name => "port-storm";
 
@@ -56,7 +56,7 @@ internal sealed class PortStorm : IGuestProgram
         var skip = code.NewSpot();
         c.xor(ebx, ebx);
         var next = code.Here();
-        foreach (var (first, last) in Excluded)
+        foreach (var (first, last) in s_excluded)
         {
             // An access of this size at EBX touches the range when first-size < EBX <= last.
             var outside = code.NewSpot();
@@ -68,7 +68,7 @@ internal sealed class PortStorm : IGuestProgram
         }
 
         c.mov(edx, ebx);
-        foreach (var pattern in Patterns)
+        foreach (var pattern in s_patterns)
         {
             c.mov(eax, pattern);
             switch (size)
@@ -98,7 +98,7 @@ internal sealed class PortStorm : IGuestProgram
                 break;
         }
 
-        c.add(ebp, Patterns.Length + 1);
+        c.add(ebp, s_patterns.Length + 1);
         code.Place(skip);
         c.inc(ebx);
         c.cmp(ebx, PortCount - size + 1);

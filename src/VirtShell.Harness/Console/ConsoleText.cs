@@ -16,14 +16,14 @@ internal sealed class ConsoleText : IStateful
     /// <summary>Bytes of a character in UTF-8 at most.</summary>
     private const int LongestCharacter = 4;
 
-    private readonly EscapeFilter escapes = new();
-    private readonly KernelMessageFilter kernelMessages;
-    private readonly byte[] pending = new byte[LongestCharacter];
-    private int pendingCount;
+    private readonly EscapeFilter _escapes = new();
+    private readonly KernelMessageFilter _kernelMessages;
+    private readonly byte[] _pending = new byte[LongestCharacter];
+    private int _pendingCount;
 
     public ConsoleText()
     {
-        kernelMessages = new KernelMessageFilter(User);
+        _kernelMessages = new KernelMessageFilter(User);
     }
 
     public TextStream Clean { get; } = new();
@@ -36,17 +36,17 @@ internal sealed class ConsoleText : IStateful
     public void Feed(byte value)
     {
         long number = ByteCount++;
-        if (pendingCount == 0 && value < 0x80)
+        if (_pendingCount == 0 && value < 0x80)
         {
             Append((char)value, number);
             return;
         }
 
-        pending[pendingCount++] = value;
-        while (pendingCount > 0 && Rune.DecodeFromUtf8(pending.AsSpan(0, pendingCount), out Rune rune, out int used) != OperationStatus.NeedMoreData)
+        _pending[_pendingCount++] = value;
+        while (_pendingCount > 0 && Rune.DecodeFromUtf8(_pending.AsSpan(0, _pendingCount), out Rune rune, out int used) != OperationStatus.NeedMoreData)
         {
-            pending.AsSpan(used, pendingCount - used).CopyTo(pending);
-            pendingCount -= used;
+            _pending.AsSpan(used, _pendingCount - used).CopyTo(_pending);
+            _pendingCount -= used;
             Append(rune, number);
         }
     }
@@ -61,22 +61,22 @@ internal sealed class ConsoleText : IStateful
     /// <summary>Lets go of what is held back; no more bytes come.</summary>
     public void Finish()
     {
-        if (pendingCount > 0)
+        if (_pendingCount > 0)
         {
-            pendingCount = 0;
+            _pendingCount = 0;
             Append(Rune.ReplacementChar, ByteCount);
         }
 
-        kernelMessages.Release();
+        _kernelMessages.Release();
     }
 
     public void Describe(StateVisitor visitor)
     {
-        visitor.Array<byte>("pending", pending);
-        visitor.Value("pending-count", ref pendingCount, 0, LongestCharacter - 1);
+        visitor.Array<byte>("pending", _pending);
+        visitor.Value("pending-count", ref _pendingCount, 0, LongestCharacter - 1);
         ByteCount = Math.Max(0, visitor.Value("bytes", ByteCount));
-        visitor.Part("escapes", escapes);
-        visitor.Part("kernel-messages", kernelMessages);
+        visitor.Part("escapes", _escapes);
+        visitor.Part("kernel-messages", _kernelMessages);
         visitor.Part("clean", Clean);
         visitor.Part("user", User);
     }
@@ -92,10 +92,10 @@ internal sealed class ConsoleText : IStateful
 
     private void Append(char c, long number)
     {
-        if (escapes.Keep(c))
+        if (_escapes.Keep(c))
         {
             Clean.Append(c, number);
-            kernelMessages.Append(c, number);
+            _kernelMessages.Append(c, number);
         }
     }
 }

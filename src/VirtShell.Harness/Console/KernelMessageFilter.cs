@@ -22,26 +22,26 @@ internal sealed class KernelMessageFilter : IStateful
         Message,
     }
 
-    private readonly TextStream target;
-    private readonly char[] held = new char[LongestStamp];
-    private readonly long[] heldOrigin = new long[LongestStamp];
-    private Place place;
-    private int heldCount;
-    private int digits;
+    private readonly TextStream _target;
+    private readonly char[] _held = new char[LongestStamp];
+    private readonly long[] _heldOrigin = new long[LongestStamp];
+    private Place _place;
+    private int _heldCount;
+    private int _digits;
 
     public KernelMessageFilter(TextStream target)
     {
-        this.target = target;
+        this._target = target;
     }
 
     public void Append(char c, long byteNumber)
     {
-        switch (place)
+        switch (_place)
         {
             case Place.Message:
                 if (c == '\n')
                 {
-                    place = Place.Text;
+                    _place = Place.Text;
                 }
 
                 return;
@@ -49,31 +49,31 @@ internal sealed class KernelMessageFilter : IStateful
                 if (c == '[')
                 {
                     Hold(c, byteNumber);
-                    place = Place.Seconds;
-                    digits = 0;
+                    _place = Place.Seconds;
+                    _digits = 0;
                     return;
                 }
 
-                target.Append(c, byteNumber);
+                _target.Append(c, byteNumber);
                 return;
-            case Place.Seconds when c == ' ' && digits == 0:
+            case Place.Seconds when c == ' ' && _digits == 0:
                 break;
             case Place.Seconds when char.IsAsciiDigit(c):
-                digits++;
+                _digits++;
                 break;
-            case Place.Seconds when c == '.' && digits > 0:
-                place = Place.Fraction;
-                digits = 0;
+            case Place.Seconds when c == '.' && _digits > 0:
+                _place = Place.Fraction;
+                _digits = 0;
                 break;
             case Place.Fraction when char.IsAsciiDigit(c):
-                digits++;
+                _digits++;
                 break;
-            case Place.Fraction when c == ']' && digits == FractionDigits:
-                place = Place.AfterStamp;
+            case Place.Fraction when c == ']' && _digits == FractionDigits:
+                _place = Place.AfterStamp;
                 break;
             case Place.AfterStamp when c is ' ' or '[':
-                heldCount = 0;
-                place = Place.Message;
+                _heldCount = 0;
+                _place = Place.Message;
                 return;
             default:
                 Release();
@@ -81,7 +81,7 @@ internal sealed class KernelMessageFilter : IStateful
                 return;
         }
 
-        if (heldCount == LongestStamp)
+        if (_heldCount == LongestStamp)
         {
             Release();
             Append(c, byteNumber);
@@ -94,25 +94,25 @@ internal sealed class KernelMessageFilter : IStateful
     /// <summary>Lets go of what is held back, at the end of a run.</summary>
     public void Release()
     {
-        for (int i = 0; i < heldCount; i++)
+        for (int i = 0; i < _heldCount; i++)
         {
-            target.Append(held[i], heldOrigin[i]);
+            _target.Append(_held[i], _heldOrigin[i]);
         }
 
-        heldCount = 0;
-        place = Place.Text;
+        _heldCount = 0;
+        _place = Place.Text;
     }
 
     public void Describe(StateVisitor visitor)
     {
-        int part = (int)place;
+        int part = (int)_place;
         visitor.Value("place", ref part, 0, (int)Place.Message);
-        visitor.Array<char>("held", held);
-        visitor.Array<long>("held-origin", heldOrigin);
-        visitor.Value("held-count", ref heldCount, 0, LongestStamp);
-        visitor.Value("digits", ref digits, 0, LongestStamp);
-        place = (Place)part;
-        if (place is Place.Text or Place.Message && heldCount > 0)
+        visitor.Array<char>("held", _held);
+        visitor.Array<long>("held-origin", _heldOrigin);
+        visitor.Value("held-count", ref _heldCount, 0, LongestStamp);
+        visitor.Value("digits", ref _digits, 0, LongestStamp);
+        _place = (Place)part;
+        if (_place is Place.Text or Place.Message && _heldCount > 0)
         {
             throw visitor.Damaged($"'{visitor.Path}' holds back what it has no reason to.");
         }
@@ -120,7 +120,7 @@ internal sealed class KernelMessageFilter : IStateful
 
     private void Hold(char c, long byteNumber)
     {
-        held[heldCount] = c;
-        heldOrigin[heldCount++] = byteNumber;
+        _held[_heldCount] = c;
+        _heldOrigin[_heldCount++] = byteNumber;
     }
 }

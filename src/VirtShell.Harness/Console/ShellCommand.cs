@@ -20,7 +20,7 @@ internal sealed class ShellCommand
     private const ulong FnvOffset = 14695981039346656037;
     private const ulong FnvPrime = 1099511628211;
 
-    private readonly string marker;
+    private readonly string _marker;
 
     /// <param name="command">One or several lines for a POSIX shell.</param>
     /// <param name="salt">Makes the marker this step's own; the same salt gives the same marker, so that runs repeat.</param>
@@ -33,7 +33,7 @@ internal sealed class ShellCommand
         }
 
         string token = ((uint)(hash ^ (hash >> 32))).ToString("x8", CultureInfo.InvariantCulture);
-        marker = $"{Prefix}{token}";
+        _marker = $"{Prefix}{token}";
         string split = $"{Prefix[..4]}''{Prefix[4..]}{token}";
         Typed = $"echo {split}:begin:; command eval {Quote(command.TrimEnd('\n'))}; echo {split}:end:$?:\n";
     }
@@ -42,10 +42,10 @@ internal sealed class ShellCommand
     public string Typed { get; }
 
     /// <summary>Printed, with a newline, just before the command runs.</summary>
-    public string BeginMarker => $"{marker}:begin:";
+    public string BeginMarker => $"{_marker}:begin:";
 
     /// <summary>Printed just after the command; the exit status and a colon follow.</summary>
-    public string EndMarker => $"{marker}:end:";
+    public string EndMarker => $"{_marker}:end:";
 
     /// <summary>The output between the markers, as <c>$(...)</c> would give it: without line ends at its end.</summary>
     public static string TrimOutput(ReadOnlySpan<char> between) => between.TrimStart('\n').Length == between.Length

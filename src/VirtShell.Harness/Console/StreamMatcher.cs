@@ -21,21 +21,21 @@ internal sealed class StreamMatcher : IStateful
     /// <summary>Of a longer line only the end is given to a regular expression.</summary>
     public const int LongestLine = 4096;
 
-    private readonly TextStream stream;
-    private readonly TextPattern pattern;
-    private long from;
-    private long next;
-    private long lineStart;
-    private long looked;
+    private readonly TextStream _stream;
+    private readonly TextPattern _pattern;
+    private long _from;
+    private long _next;
+    private long _lineStart;
+    private long _looked;
 
     public StreamMatcher(TextStream stream, TextPattern pattern, long from)
     {
-        this.stream = stream;
-        this.pattern = pattern;
-        this.from = from;
-        next = from;
-        lineStart = Math.Max(from, stream.First);
-        looked = lineStart;
+        this._stream = stream;
+        this._pattern = pattern;
+        this._from = from;
+        _next = from;
+        _lineStart = Math.Max(from, stream.First);
+        _looked = _lineStart;
     }
 
     /// <summary>Position just after the match, once there is one.</summary>
@@ -46,26 +46,26 @@ internal sealed class StreamMatcher : IStateful
     /// <param name="pausing">Whether the output pauses now, or has ended.</param>
     public bool Advance(bool pausing)
     {
-        if (next < stream.First)
+        if (_next < _stream.First)
         {
-            next = looked = lineStart = stream.First;
+            _next = _looked = _lineStart = _stream.First;
         }
 
-        while (MatchEnd < 0 && next < stream.End)
+        while (MatchEnd < 0 && _next < _stream.End)
         {
-            if (pattern.IsRegex)
+            if (_pattern.IsRegex)
             {
                 AdvanceLine();
             }
-            else if (MatchesText(stream[next++]))
+            else if (MatchesText(_stream[_next++]))
             {
-                MatchEnd = next;
+                MatchEnd = _next;
             }
         }
 
-        if (pausing && MatchEnd < 0 && pattern.IsRegex)
+        if (pausing && MatchEnd < 0 && _pattern.IsRegex)
         {
-            Look(next);
+            Look(_next);
         }
 
         return MatchEnd >= 0;
@@ -74,53 +74,53 @@ internal sealed class StreamMatcher : IStateful
     /// <summary>Once the stream is there.</summary>
     public void Describe(StateVisitor visitor)
     {
-        visitor.Value("from", ref from, 0, stream.End);
-        visitor.Value("next", ref next, 0, stream.End);
-        visitor.Value("line-start", ref lineStart, 0, stream.End);
-        visitor.Value("looked", ref looked, 0, stream.End);
+        visitor.Value("from", ref _from, 0, _stream.End);
+        visitor.Value("next", ref _next, 0, _stream.End);
+        visitor.Value("line-start", ref _lineStart, 0, _stream.End);
+        visitor.Value("looked", ref _looked, 0, _stream.End);
     }
 
     private void AdvanceLine()
     {
-        if (stream.IsAfterPause(next) && Look(next))
+        if (_stream.IsAfterPause(_next) && Look(_next))
         {
             return;
         }
 
-        if (stream[next] == '\n')
+        if (_stream[_next] == '\n')
         {
-            if (!Look(next))
+            if (!Look(_next))
             {
-                lineStart = looked = next + 1;
+                _lineStart = _looked = _next + 1;
             }
 
-            next++;
+            _next++;
             return;
         }
 
-        next++;
-        if (next - looked >= Stride)
+        _next++;
+        if (_next - _looked >= Stride)
         {
-            Look(next);
+            Look(_next);
         }
     }
 
     private bool MatchesText(char last)
     {
-        string source = pattern.Source;
-        return last == source[^1] && next - from >= source.Length && stream.Slice(Math.Max(from, next - source.Length), next).SequenceEqual(source);
+        string source = _pattern.Source;
+        return last == source[^1] && _next - _from >= source.Length && _stream.Slice(Math.Max(_from, _next - source.Length), _next).SequenceEqual(source);
     }
 
     private bool Look(long end)
     {
-        if (end <= looked)
+        if (end <= _looked)
         {
             return false;
         }
 
-        looked = end;
-        long start = Math.Max(lineStart, end - LongestLine);
-        int found = pattern.Find(stream.Slice(start, end));
+        _looked = end;
+        long start = Math.Max(_lineStart, end - LongestLine);
+        int found = _pattern.Find(_stream.Slice(start, end));
         if (found < 0)
         {
             return false;
@@ -135,18 +135,18 @@ internal sealed class StreamMatcher : IStateful
 /// <summary>Finds a pattern in either of a port's streams, whichever shows it first.</summary>
 internal sealed class ConsoleMatcher : IStateful
 {
-    private readonly ConsoleText text;
-    private readonly StreamMatcher clean;
-    private readonly StreamMatcher user;
+    private readonly ConsoleText _text;
+    private readonly StreamMatcher _clean;
+    private readonly StreamMatcher _user;
 
     /// <param name="text">The port.</param>
     /// <param name="pattern">What to find.</param>
     /// <param name="fromByte">Number of the first byte that counts.</param>
     public ConsoleMatcher(ConsoleText text, TextPattern pattern, long fromByte)
     {
-        this.text = text;
-        clean = new StreamMatcher(text.Clean, pattern, text.Clean.PositionAt(fromByte));
-        user = new StreamMatcher(text.User, pattern, text.User.PositionAt(fromByte));
+        this._text = text;
+        _clean = new StreamMatcher(text.Clean, pattern, text.Clean.PositionAt(fromByte));
+        _user = new StreamMatcher(text.User, pattern, text.User.PositionAt(fromByte));
         Missed = text.Clean.First > 0 ? Math.Max(0, text.Clean.OriginOf(text.Clean.First) - fromByte) : 0;
     }
 
@@ -160,22 +160,22 @@ internal sealed class ConsoleMatcher : IStateful
     public void Describe(StateVisitor visitor)
     {
         Missed = visitor.Value("missed", Missed);
-        visitor.Part("clean", clean);
-        visitor.Part("user", user);
+        visitor.Part("clean", _clean);
+        visitor.Part("user", _user);
     }
 
     /// <param name="pausing">Whether the output pauses now, or has ended.</param>
     public bool Advance(bool pausing = false)
     {
         long end = long.MaxValue;
-        if (clean.Advance(pausing))
+        if (_clean.Advance(pausing))
         {
-            end = text.Clean.OriginOf(clean.MatchEnd - 1) + 1;
+            end = _text.Clean.OriginOf(_clean.MatchEnd - 1) + 1;
         }
 
-        if (user.Advance(pausing))
+        if (_user.Advance(pausing))
         {
-            end = Math.Min(end, text.User.OriginOf(user.MatchEnd - 1) + 1);
+            end = Math.Min(end, _text.User.OriginOf(_user.MatchEnd - 1) + 1);
         }
 
         if (end == long.MaxValue)

@@ -17,67 +17,67 @@ internal sealed class TextStream : IStateful
 
     private const int SmallestRoom = 4096;
 
-    private char[] text = new char[SmallestRoom];
-    private long[] origin = new long[SmallestRoom];
-    private bool[] afterPause = new bool[SmallestRoom];
-    private bool pausing;
-    private int count;
-    private long dropped;
-    private long lineStart;
+    private char[] _text = new char[SmallestRoom];
+    private long[] _origin = new long[SmallestRoom];
+    private bool[] _afterPause = new bool[SmallestRoom];
+    private bool _pausing;
+    private int _count;
+    private long _dropped;
+    private long _lineStart;
 
     /// <summary>Position after the last character.</summary>
-    public long End => dropped + count;
+    public long End => _dropped + _count;
 
     /// <summary>Position of the oldest character held.</summary>
-    public long First => dropped;
+    public long First => _dropped;
 
     /// <summary>Position at which the line that is being received began.</summary>
-    public long LineStart => Math.Max(lineStart, dropped);
+    public long LineStart => Math.Max(_lineStart, _dropped);
 
-    public char this[long position] => text[position - dropped];
+    public char this[long position] => _text[position - _dropped];
 
     /// <summary>Number of the byte that the character came from.</summary>
-    public long OriginOf(long position) => origin[position - dropped];
+    public long OriginOf(long position) => _origin[position - _dropped];
 
     /// <summary>Whether the output had paused before the character came.</summary>
-    public bool IsAfterPause(long position) => afterPause[position - dropped];
+    public bool IsAfterPause(long position) => _afterPause[position - _dropped];
 
     /// <summary>The output has paused: whatever comes next comes after the pause.</summary>
-    public void MarkPause() => pausing = true;
+    public void MarkPause() => _pausing = true;
 
     public void Append(char c, long byteNumber)
     {
-        if (count == text.Length)
+        if (_count == _text.Length)
         {
             Grow();
         }
 
-        text[count] = c;
-        afterPause[count] = pausing;
-        pausing = false;
-        origin[count++] = byteNumber;
+        _text[_count] = c;
+        _afterPause[_count] = _pausing;
+        _pausing = false;
+        _origin[_count++] = byteNumber;
         if (c == '\n')
         {
-            lineStart = End;
+            _lineStart = End;
         }
     }
 
     public ReadOnlySpan<char> Slice(long from, long to)
     {
-        from = Math.Clamp(from, dropped, End);
+        from = Math.Clamp(from, _dropped, End);
         to = Math.Clamp(to, from, End);
-        return text.AsSpan((int)(from - dropped), (int)(to - from));
+        return _text.AsSpan((int)(from - _dropped), (int)(to - from));
     }
 
     /// <summary>Position of the first character that came from byte <paramref name="byteNumber"/> or a later one.</summary>
     public long PositionAt(long byteNumber)
     {
         int low = 0;
-        int high = count;
+        int high = _count;
         while (low < high)
         {
             int middle = (low + high) / 2;
-            if (origin[middle] < byteNumber)
+            if (_origin[middle] < byteNumber)
             {
                 low = middle + 1;
             }
@@ -87,29 +87,29 @@ internal sealed class TextStream : IStateful
             }
         }
 
-        return dropped + low;
+        return _dropped + low;
     }
 
     /// <summary>Start of the line that holds <paramref name="position"/>.</summary>
     public long LineStartOf(long position)
     {
-        int index = Slice(dropped, position).LastIndexOf('\n');
-        return index < 0 ? dropped : dropped + index + 1;
+        int index = Slice(_dropped, position).LastIndexOf('\n');
+        return index < 0 ? _dropped : _dropped + index + 1;
     }
 
     /// <summary>The last lines, for messages; blank ones at the end are left out.</summary>
     public IReadOnlyList<string> Tail(int lines)
     {
-        string[] all = Slice(Math.Max(dropped, End - 8192), End).TrimEnd().ToString().Split('\n');
+        string[] all = Slice(Math.Max(_dropped, End - 8192), End).TrimEnd().ToString().Split('\n');
         return all.Length <= lines ? all : all[^lines..];
     }
 
     public void Describe(StateVisitor visitor)
     {
-        byte[] characters = MemoryMarshal.AsBytes(text.AsSpan(0, count)).ToArray();
-        byte[] origins = MemoryMarshal.AsBytes(origin.AsSpan(0, count)).ToArray();
-        byte[] pauses = MemoryMarshal.AsBytes(afterPause.AsSpan(0, count)).ToArray();
-        visitor.Value("dropped", ref dropped, 0, long.MaxValue / 2);
+        byte[] characters = MemoryMarshal.AsBytes(_text.AsSpan(0, _count)).ToArray();
+        byte[] origins = MemoryMarshal.AsBytes(_origin.AsSpan(0, _count)).ToArray();
+        byte[] pauses = MemoryMarshal.AsBytes(_afterPause.AsSpan(0, _count)).ToArray();
+        visitor.Value("dropped", ref _dropped, 0, long.MaxValue / 2);
         bool loaded = visitor.Bytes("text", ref characters, Capacity * sizeof(char));
         visitor.Bytes("origin", ref origins, Capacity * sizeof(long));
         visitor.Bytes("after-pause", ref pauses, Capacity);
@@ -118,8 +118,8 @@ internal sealed class TextStream : IStateful
             Take(visitor, characters, origins, pauses);
         }
 
-        visitor.Value("pausing", ref pausing);
-        visitor.Value("line-start", ref lineStart, 0, End);
+        visitor.Value("pausing", ref _pausing);
+        visitor.Value("line-start", ref _lineStart, 0, End);
     }
 
     private void Take(StateVisitor visitor, byte[] characters, byte[] origins, byte[] pauses)
@@ -129,34 +129,34 @@ internal sealed class TextStream : IStateful
             throw visitor.Damaged($"'{visitor.Path}' has {characters.Length} bytes of text, {origins.Length} of origins and {pauses.Length} of pauses.");
         }
 
-        count = pauses.Length;
-        int room = Math.Max(SmallestRoom, (int)BitOperations.RoundUpToPowerOf2((uint)count));
-        text = new char[room];
-        origin = new long[room];
-        afterPause = new bool[room];
-        MemoryMarshal.Cast<byte, char>(characters).CopyTo(text);
-        MemoryMarshal.Cast<byte, long>(origins).CopyTo(origin);
-        for (int i = 0; i < count; i++)
+        _count = pauses.Length;
+        int room = Math.Max(SmallestRoom, (int)BitOperations.RoundUpToPowerOf2((uint)_count));
+        _text = new char[room];
+        _origin = new long[room];
+        _afterPause = new bool[room];
+        MemoryMarshal.Cast<byte, char>(characters).CopyTo(_text);
+        MemoryMarshal.Cast<byte, long>(origins).CopyTo(_origin);
+        for (int i = 0; i < _count; i++)
         {
-            afterPause[i] = pauses[i] != 0;
+            _afterPause[i] = pauses[i] != 0;
         }
     }
 
     private void Grow()
     {
-        if (text.Length < Capacity)
+        if (_text.Length < Capacity)
         {
-            Array.Resize(ref text, text.Length * 2);
-            Array.Resize(ref origin, origin.Length * 2);
-            Array.Resize(ref afterPause, afterPause.Length * 2);
+            Array.Resize(ref _text, _text.Length * 2);
+            Array.Resize(ref _origin, _origin.Length * 2);
+            Array.Resize(ref _afterPause, _afterPause.Length * 2);
             return;
         }
 
-        int half = count / 2;
-        Array.Copy(text, half, text, 0, count - half);
-        Array.Copy(origin, half, origin, 0, count - half);
-        Array.Copy(afterPause, half, afterPause, 0, count - half);
-        count -= half;
-        dropped += half;
+        int half = _count / 2;
+        Array.Copy(_text, half, _text, 0, _count - half);
+        Array.Copy(_origin, half, _origin, 0, _count - half);
+        Array.Copy(_afterPause, half, _afterPause, 0, _count - half);
+        _count -= half;
+        _dropped += half;
     }
 }

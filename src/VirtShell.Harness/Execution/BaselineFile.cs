@@ -20,9 +20,9 @@ internal sealed class BaselineFile
     private const int Version = 1;
     private const int LargestFile = 64 << 20;
 
-    private static readonly JsonSerializerOptions Options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions s_options = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly SortedDictionary<string, SortedDictionary<string, long>> items = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, SortedDictionary<string, long>> _items = new(StringComparer.Ordinal);
 
     private BaselineFile(string path)
     {
@@ -57,7 +57,7 @@ internal sealed class BaselineFile
                     metrics[metric.Name] = metric.Value.GetInt64();
                 }
 
-                file.items[item.Name] = metrics;
+                file._items[item.Name] = metrics;
             }
         }
         catch (JsonException e)
@@ -72,13 +72,13 @@ internal sealed class BaselineFile
         return file;
     }
 
-    public long? Find(string item, string metric) => items.TryGetValue(item, out SortedDictionary<string, long>? metrics) && metrics.TryGetValue(metric, out long value) ? value : null;
+    public long? Find(string item, string metric) => _items.TryGetValue(item, out SortedDictionary<string, long>? metrics) && metrics.TryGetValue(metric, out long value) ? value : null;
 
     public void Set(string item, string metric, long value)
     {
-        if (!items.TryGetValue(item, out SortedDictionary<string, long>? metrics))
+        if (!_items.TryGetValue(item, out SortedDictionary<string, long>? metrics))
         {
-            items[item] = metrics = new SortedDictionary<string, long>(StringComparer.Ordinal);
+            _items[item] = metrics = new SortedDictionary<string, long>(StringComparer.Ordinal);
         }
 
         metrics[metric] = value;
@@ -88,7 +88,7 @@ internal sealed class BaselineFile
     public void Save()
     {
         var all = new JsonObject();
-        foreach ((string item, SortedDictionary<string, long> metrics) in items)
+        foreach ((string item, SortedDictionary<string, long> metrics) in _items)
         {
             var values = new JsonObject();
             foreach ((string metric, long value) in metrics)
@@ -100,6 +100,6 @@ internal sealed class BaselineFile
         }
 
         var root = new JsonObject { [VersionKey] = Version, [ItemsKey] = all };
-        PrivateFile.Replace(Path, Encoding.UTF8.GetBytes(root.ToJsonString(Options) + "\n"), isPrivate: false);
+        PrivateFile.Replace(Path, Encoding.UTF8.GetBytes(root.ToJsonString(s_options) + "\n"), isPrivate: false);
     }
 }

@@ -46,9 +46,9 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
 {
     private const string DefectHint = "This is a defect in VirtShell, not in your suite: please report it with this message and the JSON report.";
 
-    private readonly Lock failureGate = new();
-    private long translationFailures;
-    private string? firstTranslationFailure;
+    private readonly Lock _failureGate = new();
+    private long _translationFailures;
+    private string? _firstTranslationFailure;
 
     /// <param name="name">The VM's name; unique in the host.</param>
     /// <param name="detectPanics">Whether a kernel's panic ends the run.</param>
@@ -90,12 +90,12 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
     /// <summary>What the translator's own faults come to, in all runs so far; null where there were none. They cost the guests nothing but speed, so nothing else would tell of them.</summary>
     public AssertionResult? JudgeTranslator()
     {
-        lock (failureGate)
+        lock (_failureGate)
         {
-            return translationFailures == 0 ? null : new AssertionResult(
+            return _translationFailures == 0 ? null : new AssertionResult(
                 "the translator translates without a fault of its own",
                 Outcome.Error,
-                $"{translationFailures} failed (engine-translation-failures), and the interpreter took over; the first: {firstTranslationFailure?.ReplaceLineEndings(" ").TrimEnd('.')}. {DefectHint}");
+                $"{_translationFailures} failed (engine-translation-failures), and the interpreter took over; the first: {_firstTranslationFailure?.ReplaceLineEndings(" ").TrimEnd('.')}. {DefectHint}");
         }
     }
 
@@ -148,10 +148,10 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
 
     private GuestOutcome Noted(GuestOutcome outcome)
     {
-        lock (failureGate)
+        lock (_failureGate)
         {
-            translationFailures += outcome.Engine.TranslationFailures;
-            firstTranslationFailure ??= outcome.Engine.FirstTranslationFailure;
+            _translationFailures += outcome.Engine.TranslationFailures;
+            _firstTranslationFailure ??= outcome.Engine.FirstTranslationFailure;
         }
 
         return outcome;
@@ -207,24 +207,24 @@ internal sealed class GuestRun(VmHost host, string folder, GeneratedDisks genera
 /// <summary>Files with the generated disks of a run, made once and deleted with it.</summary>
 internal sealed class GeneratedDisks : IDisposable
 {
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, string> files = [];
-    private string? folder;
-    private int writable;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, string> _files = [];
+    private string? _folder;
+    private int _writable;
 
     public string PathOf(long length, ulong seed, DiskAccess access)
     {
-        lock (gate)
+        lock (_gate)
         {
-            folder ??= Directory.CreateTempSubdirectory("virtshell-disks-").FullName;
+            _folder ??= Directory.CreateTempSubdirectory("virtshell-disks-").FullName;
 
             // A disk that its guest may write belongs to that guest alone.
-            string key = access == DiskAccess.ReadWrite ? $"{length}-{seed}-{writable++}" : $"{length}-{seed}";
-            if (!files.TryGetValue(key, out string? path))
+            string key = access == DiskAccess.ReadWrite ? $"{length}-{seed}-{_writable++}" : $"{length}-{seed}";
+            if (!_files.TryGetValue(key, out string? path))
             {
-                path = Path.Combine(folder, $"{key}.img");
+                path = Path.Combine(_folder, $"{key}.img");
                 GeneratedDisk.Write(path, length, seed);
-                files[key] = path;
+                _files[key] = path;
             }
 
             return path;
@@ -235,9 +235,9 @@ internal sealed class GeneratedDisks : IDisposable
     {
         try
         {
-            if (folder is not null)
+            if (_folder is not null)
             {
-                Directory.Delete(folder, recursive: true);
+                Directory.Delete(_folder, recursive: true);
             }
         }
         catch (IOException)

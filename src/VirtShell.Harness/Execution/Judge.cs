@@ -14,13 +14,13 @@ namespace VirtShell.Harness.Execution;
 /// <summary>Decides what a finished run's assertions come to.</summary>
 internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOptions options)
 {
-    private readonly TestSpec test = item.Test;
-    private readonly List<AssertionResult> assertions = [];
-    private readonly List<MetricResult> metrics = [];
+    private readonly TestSpec _test = item.Test;
+    private readonly List<AssertionResult> _assertions = [];
+    private readonly List<MetricResult> _metrics = [];
 
-    public IReadOnlyList<AssertionResult> Assertions => assertions;
+    public IReadOnlyList<AssertionResult> Assertions => _assertions;
 
-    public IReadOnlyList<MetricResult> Metrics => metrics;
+    public IReadOnlyList<MetricResult> Metrics => _metrics;
 
     public void JudgeRun(GuestOutcome run, ScriptDriver driver)
     {
@@ -33,31 +33,31 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
         }
     }
 
-    public void Add(AssertionResult assertion) => assertions.Add(assertion);
+    public void Add(AssertionResult assertion) => _assertions.Add(assertion);
 
     private void JudgeEnd(GuestOutcome run, ScriptDriver driver)
     {
-        string found = driver.TimedOut ? $"its limit of {Units.FormatDuration(test.Limits.GuestTime)} of guest time was reached"
-            : driver.SerialLimitReached ? $"its limit of {Units.FormatSize(test.Limits.SerialBytes)} of serial output was reached"
+        string found = driver.TimedOut ? $"its limit of {Units.FormatDuration(_test.Limits.GuestTime)} of guest time was reached"
+            : driver.SerialLimitReached ? $"its limit of {Units.FormatSize(_test.Limits.SerialBytes)} of serial output was reached"
             : EndCondition.Describe(run.End, run.EndCode);
-        IReadOnlyList<EndCondition> wanted = test.Assert.End;
+        IReadOnlyList<EndCondition> wanted = _test.Assert.End;
         if (wanted.Count == 0)
         {
             bool crashed = EndCondition.Crashes.Contains(run.End) || driver.TimedOut || driver.SerialLimitReached;
-            assertions.Add(Result("no crash", !crashed, crashed ? $"{found}. If that is right, say so with \"assert: end:\"." : found));
+            _assertions.Add(Result("no crash", !crashed, crashed ? $"{found}. If that is right, say so with \"assert: end:\"." : found));
             return;
         }
 
         bool right = !driver.SerialLimitReached && wanted.Any(w => w.Matches(run.End, run.EndCode, driver.TimedOut));
-        assertions.Add(Result($"end is {string.Join(" or ", wanted)}", right, found));
+        _assertions.Add(Result($"end is {string.Join(" or ", wanted)}", right, found));
     }
 
     private void JudgeForbidden(ScriptDriver driver)
     {
-        foreach (TextPattern pattern in NeverPatterns(test))
+        foreach (TextPattern pattern in NeverPatterns(_test))
         {
             ForbiddenLine? line = driver.Forbidden.FirstOrDefault(f => f.Pattern == pattern);
-            assertions.Add(Result($"never {pattern}", line is null, line is null ? string.Empty : $"At {Units.FormatDuration(line.GuestTime)} of guest time: {Printable.Escape(line.Line)}"));
+            _assertions.Add(Result($"never {pattern}", line is null, line is null ? string.Empty : $"At {Units.FormatDuration(line.GuestTime)} of guest time: {Printable.Escape(line.Line)}"));
         }
     }
 
@@ -83,29 +83,29 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
     /// <param name="pauses">Numbers of the bytes before which the output paused.</param>
     private void JudgeSerial(GuestOutcome run, IReadOnlyList<long> pauses)
     {
-        if (test.Assert.Serial.Count == 0)
+        if (_test.Assert.Serial.Count == 0)
         {
             return;
         }
 
         var text = new ConsoleText();
         int wanted = 0;
-        var matcher = new ConsoleMatcher(text, test.Assert.Serial[0], 0);
+        var matcher = new ConsoleMatcher(text, _test.Assert.Serial[0], 0);
 
         // As the bytes came: a stream holds only so much, and the pauses between them count.
         int pause = 0;
         bool Advance(bool pausing)
         {
-            while (wanted < test.Assert.Serial.Count && matcher.Advance(pausing))
+            while (wanted < _test.Assert.Serial.Count && matcher.Advance(pausing))
             {
                 wanted++;
-                if (wanted < test.Assert.Serial.Count)
+                if (wanted < _test.Assert.Serial.Count)
                 {
-                    matcher = new ConsoleMatcher(text, test.Assert.Serial[wanted], matcher.MatchEndByte);
+                    matcher = new ConsoleMatcher(text, _test.Assert.Serial[wanted], matcher.MatchEndByte);
                 }
             }
 
-            return wanted < test.Assert.Serial.Count;
+            return wanted < _test.Assert.Serial.Count;
         }
 
         foreach (byte value in run.Serial)
@@ -125,10 +125,10 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
 
         text.Finish();
         Advance(pausing: true);
-        for (int i = 0; i < test.Assert.Serial.Count; i++)
+        for (int i = 0; i < _test.Assert.Serial.Count; i++)
         {
-            TextPattern pattern = test.Assert.Serial[i];
-            assertions.Add(i > wanted
+            TextPattern pattern = _test.Assert.Serial[i];
+            _assertions.Add(i > wanted
                 ? new AssertionResult($"serial output holds {pattern}", Outcome.Skipped, "An earlier one is missing.")
                 : Result($"serial output holds {pattern}", i < wanted, i < wanted ? string.Empty : i == 0 ? "It is nowhere in the output." : "It does not follow the one before it."));
         }
@@ -138,16 +138,16 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
     {
         string name = metric.Name;
         Func<long, string> format = metric.Format;
-        MetricSpec? spec = test.Assert.Metrics.Bounds.GetValueOrDefault(name);
-        if (spec is not null && !metric.Judges(test.Vm, options.Engine))
+        MetricSpec? spec = _test.Assert.Metrics.Bounds.GetValueOrDefault(name);
+        if (spec is not null && !metric.Judges(_test.Vm, options.Engine))
         {
-            metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value) });
-            assertions.Add(new AssertionResult($"{name} within its bounds", Outcome.Skipped, $"The bounds are for the engine that the suite names, and this run is on the {VmSettings.Engine.Kind.Show(options.Engine!.Value, FrontEnd.Suites)}. Measured: {value}."));
+            _metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value) });
+            _assertions.Add(new AssertionResult($"{name} within its bounds", Outcome.Skipped, $"The bounds are for the engine that the suite names, and this run is on the {VmSettings.Engine.Kind.Show(options.Engine!.Value, FrontEnd.Suites)}. Measured: {value}."));
             return;
         }
 
         long? reference = spec?.Tolerance is null ? null : baseline?.Find(item.Name, name);
-        metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value), Baseline = reference });
+        _metrics.Add(new MetricResult { Name = name, Value = value, Display = format(value), Baseline = reference });
         if (spec is null)
         {
             return;
@@ -155,17 +155,17 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
 
         if (spec.Minimum is { } minimum)
         {
-            assertions.Add(Result($"{name} at least {format(minimum)}", value >= minimum, $"{format(value)} ({value})"));
+            _assertions.Add(Result($"{name} at least {format(minimum)}", value >= minimum, $"{format(value)} ({value})"));
         }
 
         if (spec.Maximum is { } maximum)
         {
-            assertions.Add(Result($"{name} at most {format(maximum)}", value <= maximum, $"{format(value)} ({value})"));
+            _assertions.Add(Result($"{name} at most {format(maximum)}", value <= maximum, $"{format(value)} ({value})"));
         }
 
         if (spec.Exactly is { } exactly)
         {
-            assertions.Add(Result($"{name} exactly {exactly}", value == exactly, $"{value}"));
+            _assertions.Add(Result($"{name} exactly {exactly}", value == exactly, $"{value}"));
         }
 
         if (spec.Tolerance is { } tolerance)
@@ -179,13 +179,13 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
         string title = $"{name} within {Units.FormatPercent(tolerance)} of the baseline";
         if (options.UpdateBaseline)
         {
-            assertions.Add(new AssertionResult(title, Outcome.Passed, $"The baseline is set to {value}."));
+            _assertions.Add(new AssertionResult(title, Outcome.Passed, $"The baseline is set to {value}."));
             return;
         }
 
         if (reference is not { } expected)
         {
-            assertions.Add(new AssertionResult(title, Outcome.Failed, $"The baseline file has no value for this item; write it with --update-baseline. Measured: {value}."));
+            _assertions.Add(new AssertionResult(title, Outcome.Failed, $"The baseline file has no value for this item; write it with --update-baseline. Measured: {value}."));
             return;
         }
 
@@ -193,7 +193,7 @@ internal sealed class Judge(LoadedItem item, BaselineFile? baseline, SuiteRunOpt
         double allowed = Math.Floor(expected * tolerance);
         double change = expected == 0 ? 0 : (double)(value - expected) / expected;
         string sign = change > 0 ? "+" : string.Empty;
-        assertions.Add(Result(title, Math.Abs((double)value - expected) <= allowed, $"{value} against {expected}: {sign}{Units.FormatPercent(change)} ({format(value)})"));
+        _assertions.Add(Result(title, Math.Abs((double)value - expected) <= allowed, $"{value} against {expected}: {sign}{Units.FormatPercent(change)} ({format(value)})"));
     }
 
     private static AssertionResult Result(string name, bool right, string message) => new(name, right ? Outcome.Passed : Outcome.Failed, message);

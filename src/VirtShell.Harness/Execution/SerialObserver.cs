@@ -7,7 +7,7 @@ namespace VirtShell.Harness.Execution;
 /// <summary>Passes calls on one at a time, and keeps an observer's own errors away from the run.</summary>
 internal sealed class SerialObserver(IRunObserver? inner) : IRunObserver
 {
-    private readonly Lock gate = new();
+    private readonly Lock _gate = new();
 
     public void OnRunStarted(IReadOnlyList<ItemInfo> items) => Call(o => o.OnRunStarted(items));
 
@@ -26,7 +26,7 @@ internal sealed class SerialObserver(IRunObserver? inner) : IRunObserver
             return;
         }
 
-        lock (gate)
+        lock (_gate)
         {
             try
             {

@@ -16,9 +16,9 @@ internal static class GeneratedDisk
     private const ulong Increment = 0x9E3779B97F4A7C15;
     private const int ChunkBytes = 1 << 16;
 
-    private static readonly ConcurrentDictionary<(long, ulong), string> Known = new();
+    private static readonly ConcurrentDictionary<(long, ulong), string> s_known = new();
 
-    public static string Sha256(long length, ulong seed) => Known.GetOrAdd((length, seed), static key =>
+    public static string Sha256(long length, ulong seed) => s_known.GetOrAdd((length, seed), static key =>
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Produce(key.Item1, key.Item2, chunk => hash.AppendData(chunk));

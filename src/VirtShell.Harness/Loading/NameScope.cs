@@ -14,7 +14,7 @@ namespace VirtShell.Harness.Loading;
 /// </summary>
 internal sealed class NameScope(MatrixRow row, Diagnostics diagnostics)
 {
-    private static readonly string[] Families = ["matrix", "disk", "env"];
+    private static readonly string[] s_families = ["matrix", "disk", "env"];
 
     /// <summary>The machine's disks, once they are known; null where they are wrong, which is told elsewhere.</summary>
     public IReadOnlyList<DiskSpec>? Disks { get; set; } = [];
@@ -47,7 +47,7 @@ internal sealed class NameScope(MatrixRow row, Diagnostics diagnostics)
             case "disk" when parts.Length == 3:
                 return ResolveDisk(parts[1], parts[2], mark);
             default:
-                string near = Families.Contains(parts[0]) ? string.Empty : Nearest.Find(parts[0], Families) is { } family ? $"; did you mean \"{family}\"?" : string.Empty;
+                string near = s_families.Contains(parts[0]) ? string.Empty : Nearest.Find(parts[0], s_families) is { } family ? $"; did you mean \"{family}\"?" : string.Empty;
                 diagnostics.Add(mark, $"unknown name \"{Printable.Escape(name)}\"{near} Known: matrix.AXIS, matrix.AXIS.KEY, disk.vda.sha256, disk.vda.size, env.NAME.");
                 return null;
         }

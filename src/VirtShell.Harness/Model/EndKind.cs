@@ -13,7 +13,7 @@ internal sealed class EndKind : Kind<EndCondition>
 
     public static readonly ListKind<EndCondition> List = new(Instance, allowSingle: true);
 
-    private static readonly EndCondition[] Words =
+    private static readonly EndCondition[] s_words =
     [
         new("poweroff", [VmEndKind.PowerOff]),
         new("debug-exit", [VmEndKind.DebugExit]),
@@ -27,9 +27,9 @@ internal sealed class EndKind : Kind<EndCondition>
         new("timeout", [], null, IsTimeout: true),
     ];
 
-    private static readonly string[] CrashWords = ["triple-fault", "hang", "panic", "any"];
+    private static readonly string[] s_crashWords = ["triple-fault", "hang", "panic", "any"];
 
-    public override string Expected => $"an end: {string.Join(", ", Words.Select(w => w.Word))}, debug-exit: N, or crash: {string.Join("|", CrashWords)}";
+    public override string Expected => $"an end: {string.Join(", ", s_words.Select(w => w.Word))}, debug-exit: N, or crash: {string.Join("|", s_crashWords)}";
 
     public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out EndCondition value)
     {
@@ -37,7 +37,7 @@ internal sealed class EndKind : Kind<EndCondition>
         switch (node)
         {
             case ScalarNode { IsNull: false } scalar:
-                return TryFind(scalar, Words.Select(w => w.Word), diagnostics, out value);
+                return TryFind(scalar, s_words.Select(w => w.Word), diagnostics, out value);
             case MappingNode { Entries.Count: 1 } mapping:
                 (ScalarNode key, SuiteNode argument) = mapping.Entries[0];
                 switch (key.Value)
@@ -53,11 +53,11 @@ internal sealed class EndKind : Kind<EndCondition>
                     case "crash" when argument is ScalarNode { IsNull: false } kind:
                         if (kind.Value == "any")
                         {
-                            value = Words.First(w => w.Word == "crash");
+                            value = s_words.First(w => w.Word == "crash");
                             return true;
                         }
 
-                        return TryFind(kind, CrashWords, diagnostics, out value);
+                        return TryFind(kind, s_crashWords, diagnostics, out value);
                     default:
                         diagnostics.Add(key.Mark, $"unknown end \"{Printable.Escape(key.Value)}\"{Nearest.Hint(key.Value, ["debug-exit", "crash"])}");
                         return false;
@@ -70,15 +70,15 @@ internal sealed class EndKind : Kind<EndCondition>
     }
 
     public override JsonObject Schema(SchemaBuilder schema) => schema.Reference("end", () => SchemaBuilder.AnyOf(
-        Enumeration(Words.Select(w => w.Word)),
+        Enumeration(s_words.Select(w => w.Word)),
         Member("debug-exit", SchemaBuilder.AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 0 }, SchemaBuilder.Expression())),
-        Member("crash", SchemaBuilder.AnyOf(Enumeration(CrashWords), SchemaBuilder.Expression())),
+        Member("crash", SchemaBuilder.AnyOf(Enumeration(s_crashWords), SchemaBuilder.Expression())),
         SchemaBuilder.Expression()));
 
     private static bool TryFind(ScalarNode scalar, IEnumerable<string> allowed, Diagnostics diagnostics, out EndCondition value)
     {
         string[] words = [.. allowed];
-        value = words.Contains(scalar.Value) ? Words.FirstOrDefault(w => w.Word == scalar.Value)! : null!;
+        value = words.Contains(scalar.Value) ? s_words.FirstOrDefault(w => w.Word == scalar.Value)! : null!;
         if (value is null)
         {
             diagnostics.Add(scalar.Mark, $"unknown end {scalar.Describe()}{Nearest.Hint(scalar.Value, words)}");

@@ -15,7 +15,7 @@ internal sealed class StepKind : Kind<StepSpec>
 {
     public static readonly StepKind Instance = new();
 
-    private readonly IReadOnlyList<Variant> variants =
+    private readonly IReadOnlyList<Variant> _variants =
     [
         Make("boot", bare: true, Common(new ObjectKind<BootSpec>("step-boot", "the step boot", "Switches the machine on. Implied where it is not written."))
             .With("boot", "Takes no value.", NoValue, (_, _) => { }), "boot"),
@@ -88,15 +88,15 @@ internal sealed class StepKind : Kind<StepSpec>
         },
         () => SchemaBuilder.AnyOf(new JsonObject { ["type"] = "integer", ["minimum"] = 0, ["maximum"] = 255 }, new JsonObject { ["const"] = "any" }, SchemaBuilder.Expression()));
 
-    public override string Expected => $"a step: {string.Join(", ", variants.Select(v => v.Word))}";
+    public override string Expected => $"a step: {string.Join(", ", _variants.Select(v => v.Word))}";
 
     public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out StepSpec value)
     {
         value = null!;
-        string[] words = [.. variants.Select(v => v.Word)];
+        string[] words = [.. _variants.Select(v => v.Word)];
         if (node is ScalarNode { IsNull: false } bare)
         {
-            Variant? named = variants.FirstOrDefault(v => v.Word == bare.Value);
+            Variant? named = _variants.FirstOrDefault(v => v.Word == bare.Value);
             if (named is { Bare: true })
             {
                 var entry = new KeyValuePair<ScalarNode, SuiteNode>(bare, new ScalarNode(bare.Mark, string.Empty, isPlain: true));
@@ -115,7 +115,7 @@ internal sealed class StepKind : Kind<StepSpec>
             return false;
         }
 
-        Variant[] matching = [.. variants.Where(v => mapping.Find(v.Word) is not null)];
+        Variant[] matching = [.. _variants.Where(v => mapping.Find(v.Word) is not null)];
         if (matching.Length == 1)
         {
             return matching[0].Bind(mapping, diagnostics, out value);
@@ -139,7 +139,7 @@ internal sealed class StepKind : Kind<StepSpec>
     {
         var words = new JsonArray();
         var choices = new JsonArray();
-        foreach (Variant variant in variants)
+        foreach (Variant variant in _variants)
         {
             if (variant.Bare)
             {

@@ -65,11 +65,11 @@ internal sealed class AssertSpec
 /// <summary>Bounds on what a run uses, by the names of <see cref="Metric.All"/>.</summary>
 internal sealed class MetricsSpec
 {
-    private readonly Dictionary<string, MetricSpec> bounds = [];
+    private readonly Dictionary<string, MetricSpec> _bounds = [];
 
-    public IReadOnlyDictionary<string, MetricSpec> Bounds => bounds;
+    public IReadOnlyDictionary<string, MetricSpec> Bounds => _bounds;
 
-    public void Set(string name, MetricSpec bound) => bounds[name] = bound;
+    public void Set(string name, MetricSpec bound) => _bounds[name] = bound;
 }
 
 /// <summary>Bounds on one metric, in its own unit.</summary>

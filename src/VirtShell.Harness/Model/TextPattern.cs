@@ -10,17 +10,17 @@ namespace VirtShell.Harness.Model;
 internal sealed class TextPattern
 {
     /// <summary>Stops a pathological expression; no pattern that people write comes near. A limit or Ctrl+C waits for no more than one look.</summary>
-    private static readonly TimeSpan MatchTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_matchTimeout = TimeSpan.FromSeconds(1);
 
     /// <summary>A matrix brings the same expression again and again, and compiling one takes much longer than all else that is done at loading.</summary>
-    private static readonly ConcurrentDictionary<string, Regex> Known = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, Regex> s_known = new(StringComparer.Ordinal);
 
-    private readonly Regex? regex;
+    private readonly Regex? _regex;
 
     private TextPattern(string source, Regex? regex, string? name)
     {
         Source = source;
-        this.regex = regex;
+        this._regex = regex;
         Name = name;
     }
 
@@ -29,14 +29,14 @@ internal sealed class TextPattern
     /// <summary>Name of a built-in pattern, else null.</summary>
     public string? Name { get; }
 
-    public bool IsRegex => regex is not null;
+    public bool IsRegex => _regex is not null;
 
     public static TextPattern FromText(string text) => new(text, null, null);
 
     /// <exception cref="ArgumentException">Not a regular expression.</exception>
     public static TextPattern FromRegex(string expression, string? name = null, Mark mark = default)
     {
-        return new TextPattern(expression, Known.GetOrAdd(expression, Compile), name) { Mark = mark };
+        return new TextPattern(expression, s_known.GetOrAdd(expression, Compile), name) { Mark = mark };
     }
 
     private static Regex Compile(string expression)
@@ -45,11 +45,11 @@ internal sealed class TextPattern
         try
         {
             // Linear time whatever the guest sends; look-around and back-references are not supported there.
-            return new Regex(expression, Common | RegexOptions.NonBacktracking, MatchTimeout);
+            return new Regex(expression, Common | RegexOptions.NonBacktracking, s_matchTimeout);
         }
         catch (NotSupportedException)
         {
-            return new Regex(expression, Common, MatchTimeout);
+            return new Regex(expression, Common, s_matchTimeout);
         }
     }
 
@@ -65,7 +65,7 @@ internal sealed class TextPattern
     /// <exception cref="PatternTimeoutException">The expression takes too long.</exception>
     public int Find(ReadOnlySpan<char> text)
     {
-        if (regex is null)
+        if (_regex is null)
         {
             int at = text.IndexOf(Source.AsSpan(), StringComparison.Ordinal);
             return at < 0 ? -1 : at + Source.Length;
@@ -73,7 +73,7 @@ internal sealed class TextPattern
 
         try
         {
-            foreach (ValueMatch match in regex.EnumerateMatches(text))
+            foreach (ValueMatch match in _regex.EnumerateMatches(text))
             {
                 return match.Index + match.Length;
             }

@@ -10,12 +10,12 @@ namespace VirtShell.Harness.Model;
 /// <summary>The machine that a test runs: a definition, and what a definition does not hold.</summary>
 internal sealed class VmSpec : IPlaced
 {
-    private static readonly VmDefinition Blank = VmSettings.WithDefaults(new VmDefinition { Name = string.Empty }, FrontEnd.Suites);
+    private static readonly VmDefinition s_blank = VmSettings.WithDefaults(new VmDefinition { Name = string.Empty }, FrontEnd.Suites);
 
     public Mark Mark { get; set; }
 
     /// <summary>What the suite says, without its disks; the name, the folder and what assertions decide come when it is run.</summary>
-    public VmDefinition Definition { get; set; } = Blank;
+    public VmDefinition Definition { get; set; } = s_blank;
 
     public IReadOnlyList<DiskSpec> Disks { get; set; } = [];
 

@@ -25,18 +25,18 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     private const int ShownLines = 20;
     private const int ShownColumns = 1000;
 
-    private readonly ShellCommand command = new(spec.Command, salt);
-    private Phase phase = Phase.Prompt;
-    private long deadline;
-    private long quietAt = long.MaxValue;
-    private long changedAt;
-    private long userSeen = -1;
-    private ConsoleMatcher? matcher;
-    private long outputStart;
-    private long outputPosition;
-    private string? head;
+    private readonly ShellCommand _command = new(spec.Command, salt);
+    private Phase _phase = Phase.Prompt;
+    private long _deadline;
+    private long _quietAt = long.MaxValue;
+    private long _changedAt;
+    private long _userSeen = -1;
+    private ConsoleMatcher? _matcher;
+    private long _outputStart;
+    private long _outputPosition;
+    private string? _head;
     [NotState("Known when the step is done.")]
-    private bool isCut;
+    private bool _isCut;
 
     private enum Phase
     {
@@ -47,9 +47,9 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
 
     public override Outlet Port => spec.Port;
 
-    public override bool LooksInPauses => phase != Phase.Prompt;
+    public override bool LooksInPauses => _phase != Phase.Prompt;
 
-    protected override string Waiting => phase switch
+    protected override string Waiting => _phase switch
     {
         Phase.Prompt => $"while waiting for the prompt {prompt}{SerialPorts.Suffix(Port)}",
         Phase.Begin => "before the shell began the command (is this a POSIX shell's prompt?)",
@@ -64,8 +64,8 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     public override void Begin()
     {
         State.IsInUse = true;
-        deadline = Script.Control.GuestTime + limit;
-        Script.SetStepAlarm(deadline);
+        _deadline = Script.Control.GuestTime + limit;
+        Script.SetStepAlarm(_deadline);
         OnOutput();
     }
 
@@ -76,41 +76,41 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     public override void OnAlarm()
     {
         long now = Script.Control.GuestTime;
-        if (phase == Phase.Prompt && now >= quietAt)
+        if (_phase == Phase.Prompt && now >= _quietAt)
         {
             LookForPrompt(now);
             return;
         }
 
-        if (now >= deadline)
+        if (now >= _deadline)
         {
-            FailByTimeout(limit, phase == Phase.End && EndsItsShell ? $" It may have ended its own shell: put it in parentheses, {Printable.Quote($"({spec.Command.Trim()})", 60)}, and only the subshell ends." : string.Empty);
+            FailByTimeout(limit, _phase == Phase.End && EndsItsShell ? $" It may have ended its own shell: put it in parentheses, {Printable.Quote($"({spec.Command.Trim()})", 60)}, and only the subshell ends." : string.Empty);
         }
     }
 
     public override void Describe(StateVisitor visitor)
     {
-        int part = (int)phase;
+        int part = (int)_phase;
         visitor.Value("phase", ref part, 0, (int)Phase.End);
-        phase = (Phase)part;
-        visitor.Value("deadline", ref deadline);
-        visitor.Value("quiet-at", ref quietAt);
-        visitor.Value("changed-at", ref changedAt);
-        visitor.Value("user-seen", ref userSeen);
-        visitor.Value("output-start", ref outputStart, min: 0);
-        visitor.Value("output-position", ref outputPosition, min: 0);
+        _phase = (Phase)part;
+        visitor.Value("deadline", ref _deadline);
+        visitor.Value("quiet-at", ref _quietAt);
+        visitor.Value("changed-at", ref _changedAt);
+        visitor.Value("user-seen", ref _userSeen);
+        visitor.Value("output-start", ref _outputStart, min: 0);
+        visitor.Value("output-position", ref _outputPosition, min: 0);
 
         // As UTF-16: half of a character may be at its end.
-        byte[] kept = MemoryMarshal.AsBytes(head.AsSpan()).ToArray();
+        byte[] kept = MemoryMarshal.AsBytes(_head.AsSpan()).ToArray();
         if (visitor.Bytes("head", ref kept, HeadLength * sizeof(char)))
         {
-            head = kept.Length == 0 ? null : new string(MemoryMarshal.Cast<byte, char>(kept));
+            _head = kept.Length == 0 ? null : new string(MemoryMarshal.Cast<byte, char>(kept));
         }
 
-        if (phase != Phase.Prompt)
+        if (_phase != Phase.Prompt)
         {
-            matcher = visitor.IsLoading ? new ConsoleMatcher(State.Text, phase == Phase.Begin ? BeginPattern : EndPattern, 0) : matcher;
-            visitor.Part("matcher", matcher!);
+            _matcher = visitor.IsLoading ? new ConsoleMatcher(State.Text, _phase == Phase.Begin ? BeginPattern : EndPattern, 0) : _matcher;
+            visitor.Part("matcher", _matcher!);
         }
     }
 
@@ -121,36 +121,36 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     /// <summary>Whether it names a word that ends a shell; enough for a hint.</summary>
     private bool EndsItsShell => spec.Command.Split([' ', '\t', '\n', ';', '&', '|'], StringSplitOptions.RemoveEmptyEntries).Any(w => w is "exit" or "exec" or "logout");
 
-    private TextPattern BeginPattern => TextPattern.FromText(command.BeginMarker);
+    private TextPattern BeginPattern => TextPattern.FromText(_command.BeginMarker);
 
     /// <summary>The end marker with its status; a regular expression, because the status' length is open.</summary>
-    private TextPattern EndPattern => TextPattern.FromRegex($"{command.EndMarker}[0-9]+:");
+    private TextPattern EndPattern => TextPattern.FromRegex($"{_command.EndMarker}[0-9]+:");
 
     private void Look(bool pausing)
     {
-        switch (phase)
+        switch (_phase)
         {
             case Phase.Prompt:
                 NoteChange();
                 break;
             case Phase.Begin:
-                if (matcher!.Advance(pausing))
+                if (_matcher!.Advance(pausing))
                 {
-                    outputStart = matcher.MatchEndByte;
-                    outputPosition = Source.PositionAt(outputStart);
-                    phase = Phase.End;
-                    matcher = new ConsoleMatcher(State.Text, EndPattern, outputStart);
+                    _outputStart = _matcher.MatchEndByte;
+                    _outputPosition = Source.PositionAt(_outputStart);
+                    _phase = Phase.End;
+                    _matcher = new ConsoleMatcher(State.Text, EndPattern, _outputStart);
                     Look(pausing);
                 }
 
                 break;
             default:
-                if (head is null && Source.End - outputPosition >= HeadLength)
+                if (_head is null && Source.End - _outputPosition >= HeadLength)
                 {
-                    head = Source.Slice(outputPosition, outputPosition + HeadLength).ToString();
+                    _head = Source.Slice(_outputPosition, _outputPosition + HeadLength).ToString();
                 }
 
-                if (matcher!.Advance(pausing))
+                if (_matcher!.Advance(pausing))
                 {
                     Finish();
                 }
@@ -163,26 +163,26 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
     private void NoteChange()
     {
         long end = State.Text.User.End;
-        if (end == userSeen)
+        if (end == _userSeen)
         {
             return;
         }
 
-        userSeen = end;
-        changedAt = Script.Control.GuestTime;
-        if (quietAt == long.MaxValue)
+        _userSeen = end;
+        _changedAt = Script.Control.GuestTime;
+        if (_quietAt == long.MaxValue)
         {
-            quietAt = changedAt + PromptQuiet;
-            Script.SetStepAlarm(Math.Min(quietAt, deadline));
+            _quietAt = _changedAt + PromptQuiet;
+            Script.SetStepAlarm(Math.Min(_quietAt, _deadline));
         }
     }
 
     private void LookForPrompt(long now)
     {
-        quietAt = changedAt + PromptQuiet;
-        if (now >= quietAt)
+        _quietAt = _changedAt + PromptQuiet;
+        if (now >= _quietAt)
         {
-            quietAt = long.MaxValue;
+            _quietAt = long.MaxValue;
             TextStream user = State.Text.User;
             bool fresh = user.End > user.First && user.OriginOf(user.End - 1) >= State.PromptFloor;
             ReadOnlySpan<char> line = user.Slice(Math.Max(user.LineStart, user.End - LongestPrompt), user.End);
@@ -196,44 +196,44 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         }
 
         // The deadline may be due with it: it then comes at once.
-        Script.SetStepAlarm(Math.Min(quietAt, deadline));
+        Script.SetStepAlarm(Math.Min(_quietAt, _deadline));
     }
 
     private void Type()
     {
-        phase = Phase.Begin;
+        _phase = Phase.Begin;
         long from = State.Text.ByteCount;
-        deadline = Script.Control.GuestTime + limit;
-        Script.SetStepAlarm(deadline);
-        matcher = new ConsoleMatcher(State.Text, BeginPattern, from);
-        Script.Send(Port, command.Typed);
+        _deadline = Script.Control.GuestTime + limit;
+        Script.SetStepAlarm(_deadline);
+        _matcher = new ConsoleMatcher(State.Text, BeginPattern, from);
+        Script.Send(Port, _command.Typed);
     }
 
     private void Finish()
     {
-        State.Cursor = matcher!.MatchEndByte;
-        State.PromptFloor = matcher.MatchEndByte;
+        State.Cursor = _matcher!.MatchEndByte;
+        State.PromptFloor = _matcher.MatchEndByte;
         TextStream stream = Source;
-        ReadOnlySpan<char> between = stream.Slice(outputPosition, stream.PositionAt(matcher.MatchEndByte));
-        int marker = between.LastIndexOf(command.EndMarker, StringComparison.Ordinal);
+        ReadOnlySpan<char> between = stream.Slice(_outputPosition, stream.PositionAt(_matcher.MatchEndByte));
+        int marker = between.LastIndexOf(_command.EndMarker, StringComparison.Ordinal);
         if (marker < 0)
         {
             Fail("The command's end was seen, but a kernel message broke into it in a way that hides its exit status.", withTail: true);
             return;
         }
 
-        ReadOnlySpan<char> status = between[(marker + command.EndMarker.Length)..].TrimEnd(':');
+        ReadOnlySpan<char> status = between[(marker + _command.EndMarker.Length)..].TrimEnd(':');
         ExitStatus = int.Parse(status, NumberStyles.None, CultureInfo.InvariantCulture);
-        isCut = stream.First > outputPosition;
-        Output = isCut ? Join(stream.First, between[..marker]) : ShellCommand.TrimOutput(between[..marker]);
+        _isCut = stream.First > _outputPosition;
+        Output = _isCut ? Join(stream.First, between[..marker]) : ShellCommand.TrimOutput(between[..marker]);
         Judge();
     }
 
     /// <summary>Beginning and end of an output of which the middle was not kept.</summary>
     private string Join(long first, ReadOnlySpan<char> rest)
     {
-        string beginning = head!.TrimStart('\n');
-        long missing = first - outputPosition - HeadLength;
+        string beginning = _head!.TrimStart('\n');
+        long missing = first - _outputPosition - HeadLength;
         int overlap = missing < 0 ? (int)Math.Min(-missing, rest.Length) : 0;
         string end = Printable.Json(rest[overlap..].TrimEnd('\n').ToString());
         return missing <= 0 ? beginning + end : $"{beginning}\n[... {missing} characters were not kept ...]\n{end}";
@@ -247,12 +247,12 @@ internal sealed class RunExecution(IScript script, RunSpec spec, TextPattern pro
         }
         else if (spec.Output is { } pattern && !(pattern.IsRegex ? Output!.Split('\n').Any(l => pattern.IsMatch(l)) : pattern.IsMatch(Output!)))
         {
-            string cut = isCut ? " It may be in the part that was not kept: filter the output in the guest (grep, tail), or write it to a file there." : string.Empty;
+            string cut = _isCut ? " It may be in the part that was not kept: filter the output in the guest (grep, tail), or write it to a file there." : string.Empty;
             Fail($"The output does not hold {pattern}.{cut} {DescribeOutput()}", withTail: false);
         }
         else
         {
-            Pass(isCut ? "Beginning and end of the output were kept; it is longer than the million characters that are held." : string.Empty);
+            Pass(_isCut ? "Beginning and end of the output were kept; it is longer than the million characters that are held." : string.Empty);
         }
     }
 

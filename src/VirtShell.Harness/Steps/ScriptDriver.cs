@@ -34,48 +34,48 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private const int LongestText = 64 << 20;
 
     [NotState("The suite says it.")]
-    private readonly TestSpec test;
-    private readonly string salt;
+    private readonly TestSpec _test;
+    private readonly string _salt;
     [NotState("The suite says it.")]
-    private readonly IReadOnlyList<TextPattern> never;
+    private readonly IReadOnlyList<TextPattern> _never;
     [NotState("The suite says it.")]
-    private readonly ScreenReferences references;
-    private readonly Dictionary<Outlet, PortState> ports = [];
-    private readonly List<StepResult> results = [];
-    private readonly List<ForbiddenLine> forbidden = [];
+    private readonly ScreenReferences _references;
+    private readonly Dictionary<Outlet, PortState> _ports = [];
+    private readonly List<StepResult> _results = [];
+    private readonly List<ForbiddenLine> _forbidden = [];
     [NotState("Given with each call.")]
-    private IGuestControl control = null!;
-    private StepExecution? current;
-    private int index;
-    private long startedAt;
-    private long startInstructions;
-    private long stepAlarm = long.MaxValue;
-    private long overallAlarm;
-    private long aftermathAlarm = long.MaxValue;
-    private long quietAlarm = long.MaxValue;
-    private long armed = long.MaxValue;
+    private IGuestControl _control = null!;
+    private StepExecution? _current;
+    private int _index;
+    private long _startedAt;
+    private long _startInstructions;
+    private long _stepAlarm = long.MaxValue;
+    private long _overallAlarm;
+    private long _aftermathAlarm = long.MaxValue;
+    private long _quietAlarm = long.MaxValue;
+    private long _armed = long.MaxValue;
     [NotState("Within a call.")]
-    private bool advancing;
+    private bool _advancing;
     [NotState("A run that ends is not saved.")]
-    private bool turnedOff;
+    private bool _turnedOff;
     [NotState("What this process wants.")]
-    private volatile bool abandoned;
+    private volatile bool _abandoned;
     [NotState("Follows from the step.")]
-    private volatile string activity = "starting";
+    private volatile string _activity = "starting";
     [NotState("Follows from the step.")]
-    private volatile int stepsDone;
+    private volatile int _stepsDone;
 
     public ScriptDriver(TestSpec test, string salt, IReadOnlyList<TextPattern> never, ScreenReferences? references = null)
     {
-        this.references = references ?? ScreenReferences.None;
-        this.test = test;
-        this.salt = salt;
-        this.never = never;
+        this._references = references ?? ScreenReferences.None;
+        this._test = test;
+        this._salt = salt;
+        this._never = never;
     }
 
-    public IReadOnlyList<StepResult> Results => results;
+    public IReadOnlyList<StepResult> Results => _results;
 
-    public IReadOnlyList<ForbiddenLine> Forbidden => forbidden;
+    public IReadOnlyList<ForbiddenLine> Forbidden => _forbidden;
 
     /// <summary>Whether the run reached its limit of guest time.</summary>
     [NotState("A run that ends is not saved.")]
@@ -86,12 +86,12 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     public bool SerialLimitReached { get; private set; }
 
     /// <summary>What it is doing, for progress displays; from any thread.</summary>
-    public string Activity => activity;
+    public string Activity => _activity;
 
     /// <summary>Steps done so far; from any thread.</summary>
-    public int StepsDone => stepsDone;
+    public int StepsDone => _stepsDone;
 
-    public IGuestControl Control => control;
+    public IGuestControl Control => _control;
 
     /// <summary>A regular expression of the suite that took too long, which ended the run; else null.</summary>
     [NotState("A run that ends is not saved.")]
@@ -100,14 +100,14 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     public string Kind => "script";
 
     /// <summary>The run is being turned off from outside, on any thread: nothing that the guest still sends is looked at.</summary>
-    public void Abandon() => abandoned = true;
+    public void Abandon() => _abandoned = true;
 
     public void OnStart(IGuestControl control1)
     {
-        control = control1;
+        _control = control1;
         try
         {
-            overallAlarm = test.Limits.GuestTime;
+            _overallAlarm = _test.Limits.GuestTime;
             Arm();
             Advance();
         }
@@ -119,8 +119,8 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnSerial(IGuestControl control1, Outlet port, byte value)
     {
-        control = control1;
-        if (turnedOff || abandoned)
+        _control = control1;
+        if (_turnedOff || _abandoned)
         {
             return;
         }
@@ -137,8 +137,8 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnAlarm(IGuestControl control1)
     {
-        control = control1;
-        if (turnedOff || abandoned)
+        _control = control1;
+        if (_turnedOff || _abandoned)
         {
             return;
         }
@@ -155,7 +155,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void OnEnd(IGuestControl control1, VmEndKind end)
     {
-        control = control1;
+        _control = control1;
         try
         {
             TakeEnd(end);
@@ -165,34 +165,34 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             EndBy(e);
         }
 
-        activity = "judging";
+        _activity = "judging";
     }
 
     /// <summary>Where the script has got to: what came on each port, what the steps so far came to, and what the present one knows.</summary>
     public void Describe(StateVisitor visitor)
     {
         ArgumentNullException.ThrowIfNull(visitor);
-        Same(visitor, "test", salt);
-        Same(visitor, "steps", string.Join('\n', test.Steps.Select(static step => step.Description)));
-        Same(visitor, "never", string.Join('\n', never));
-        visitor.Value("index", ref index, 0, test.Steps.Count);
-        visitor.Value("started-at", ref startedAt);
-        visitor.Value("start-instructions", ref startInstructions);
-        visitor.Value("step-alarm", ref stepAlarm);
-        visitor.Value("overall-alarm", ref overallAlarm);
-        visitor.Value("aftermath-alarm", ref aftermathAlarm);
-        visitor.Value("quiet-alarm", ref quietAlarm);
-        visitor.Value("armed", ref armed);
-        ScriptRecords.Describe(visitor, results);
-        ScriptRecords.Describe(visitor, forbidden, never);
+        Same(visitor, "test", _salt);
+        Same(visitor, "steps", string.Join('\n', _test.Steps.Select(static step => step.Description)));
+        Same(visitor, "never", string.Join('\n', _never));
+        visitor.Value("index", ref _index, 0, _test.Steps.Count);
+        visitor.Value("started-at", ref _startedAt);
+        visitor.Value("start-instructions", ref _startInstructions);
+        visitor.Value("step-alarm", ref _stepAlarm);
+        visitor.Value("overall-alarm", ref _overallAlarm);
+        visitor.Value("aftermath-alarm", ref _aftermathAlarm);
+        visitor.Value("quiet-alarm", ref _quietAlarm);
+        visitor.Value("armed", ref _armed);
+        ScriptRecords.Describe(visitor, _results);
+        ScriptRecords.Describe(visitor, _forbidden, _never);
         DescribePorts(visitor);
-        if (visitor.Value("in-step", current is not null) && index < test.Steps.Count)
+        if (visitor.Value("in-step", _current is not null) && _index < _test.Steps.Count)
         {
-            visitor.Part("step", current ??= Create(test.Steps[index]));
+            visitor.Part("step", _current ??= Create(_test.Steps[_index]));
         }
 
-        stepsDone = index;
-        activity = current is null ? WaitingForEnd : Describe(test.Steps[index]);
+        _stepsDone = _index;
+        _activity = _current is null ? WaitingForEnd : Describe(_test.Steps[_index]);
     }
 
     private static void Same(StateVisitor visitor, string name, string here)
@@ -206,7 +206,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     private void DescribePorts(StateVisitor visitor)
     {
-        string? names = string.Join(',', ports.Keys.Select(static outlet => outlet.Name).Order(StringComparer.Ordinal));
+        string? names = string.Join(',', _ports.Keys.Select(static outlet => outlet.Name).Order(StringComparer.Ordinal));
         visitor.Text("ports", ref names, byte.MaxValue);
         foreach (string name in (names ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries))
         {
@@ -220,8 +220,8 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private void EndBy(PatternTimeoutException mistake)
     {
         Mistake ??= mistake;
-        advancing = false;
-        if (!turnedOff)
+        _advancing = false;
+        if (!_turnedOff)
         {
             TurnOff();
         }
@@ -230,7 +230,7 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private void TakeSerial(Outlet port, byte value)
     {
         PortState state = Port(port);
-        long now = control.GuestTime;
+        long now = _control.GuestTime;
         if (now - state.LastByteAt >= StreamMatcher.Pause)
         {
             state.NotePause();
@@ -238,21 +238,21 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
         state.LastByteAt = now;
         state.Text.Feed(value);
-        if (value == '\n' && never.Count > 0)
+        if (value == '\n' && _never.Count > 0)
         {
             LookForForbidden(state);
         }
 
-        if (port == Outlet.Com1 && state.Text.ByteCount >= test.Limits.SerialBytes)
+        if (port == Outlet.Com1 && state.Text.ByteCount >= _test.Limits.SerialBytes)
         {
             SerialLimitReached = true;
             TurnOff();
             return;
         }
 
-        if (current is not null && current.Port == port)
+        if (_current is not null && _current.Port == port)
         {
-            current.OnOutput();
+            _current.OnOutput();
             WatchForPause(state);
             Advance();
         }
@@ -260,30 +260,30 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     private void TakeAlarm()
     {
-        armed = long.MaxValue;
-        long now = control.GuestTime;
-        if (now >= overallAlarm)
+        _armed = long.MaxValue;
+        long now = _control.GuestTime;
+        if (now >= _overallAlarm)
         {
             TimedOut = true;
             TurnOff();
             return;
         }
 
-        if (now >= aftermathAlarm)
+        if (now >= _aftermathAlarm)
         {
             TurnOff();
             return;
         }
 
-        if (now >= quietAlarm)
+        if (now >= _quietAlarm)
         {
-            quietAlarm = long.MaxValue;
-            if (current is { LooksInPauses: true })
+            _quietAlarm = long.MaxValue;
+            if (_current is { LooksInPauses: true })
             {
-                PortState state = Port(current.Port);
+                PortState state = Port(_current.Port);
                 if (now - state.LastByteAt >= StreamMatcher.Pause)
                 {
-                    current.OnPause();
+                    _current.OnPause();
                     Advance();
                 }
                 else
@@ -293,10 +293,10 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             }
         }
 
-        if (current is not null && now >= stepAlarm)
+        if (_current is not null && now >= _stepAlarm)
         {
-            stepAlarm = long.MaxValue;
-            current.OnAlarm();
+            _stepAlarm = long.MaxValue;
+            _current.OnAlarm();
             Advance();
         }
 
@@ -306,43 +306,43 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     private void TakeEnd(VmEndKind end)
     {
         // From here on the control only answers questions.
-        turnedOff = true;
-        foreach (PortState port in ports.Values)
+        _turnedOff = true;
+        foreach (PortState port in _ports.Values)
         {
             port.Text.Finish();
         }
 
-        if (current is not null)
+        if (_current is not null)
         {
             // The last bytes may complete a match that was held back.
             if (Mistake is null)
             {
-                current.OnOutput();
+                _current.OnOutput();
             }
 
-            if (Mistake is null && current.Outcome is null)
+            if (Mistake is null && _current.Outcome is null)
             {
-                current.OnPause();
+                _current.OnPause();
             }
 
-            if (current.Outcome is null)
+            if (_current.Outcome is null)
             {
-                current.OnEnd(TimedOut ? $"its limit of {Units.FormatDuration(test.Limits.GuestTime)} of guest time"
-                    : SerialLimitReached ? $"its limit of {Units.FormatSize(test.Limits.SerialBytes)} of serial output"
-                    : forbidden.Count > 0 && end == VmEndKind.TurnedOff ? $"stopped, because it printed what it never may, {forbidden[0].Pattern}"
+                _current.OnEnd(TimedOut ? $"its limit of {Units.FormatDuration(_test.Limits.GuestTime)} of guest time"
+                    : SerialLimitReached ? $"its limit of {Units.FormatSize(_test.Limits.SerialBytes)} of serial output"
+                    : _forbidden.Count > 0 && end == VmEndKind.TurnedOff ? $"stopped, because it printed what it never may, {_forbidden[0].Pattern}"
                     : EndCondition.Describe(end, 0));
             }
 
-            Record(current);
-            current = null;
+            Record(_current);
+            _current = null;
         }
 
-        for (; index < test.Steps.Count; index++)
+        for (; _index < _test.Steps.Count; _index++)
         {
-            results.Add(new StepResult { Number = index + 1, Description = test.Steps[index].Description, Outcome = Outcome.Skipped });
+            _results.Add(new StepResult { Number = _index + 1, Description = _test.Steps[_index].Description, Outcome = Outcome.Skipped });
         }
 
-        foreach (PortState port in ports.Values)
+        foreach (PortState port in _ports.Values)
         {
             if (Mistake is null)
             {
@@ -353,9 +353,9 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public PortState Port(Outlet outlet)
     {
-        if (!ports.TryGetValue(outlet, out PortState? state))
+        if (!_ports.TryGetValue(outlet, out PortState? state))
         {
-            ports[outlet] = state = new PortState(outlet);
+            _ports[outlet] = state = new PortState(outlet);
         }
 
         return state;
@@ -363,9 +363,9 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
 
     public void SetStepAlarm(long guestTime)
     {
-        if (stepAlarm != guestTime)
+        if (_stepAlarm != guestTime)
         {
-            stepAlarm = guestTime;
+            _stepAlarm = guestTime;
             Arm();
         }
     }
@@ -375,30 +375,30 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
         PortState state = Port(port);
         state.PromptFloor = state.Text.ByteCount;
         state.IsInUse = true;
-        control.SendSerial(port, Encoding.UTF8.GetBytes(text));
+        _control.SendSerial(port, Encoding.UTF8.GetBytes(text));
     }
 
     /// <summary>Goes from step to step until one has to wait.</summary>
     private void Advance()
     {
-        if (advancing || turnedOff)
+        if (_advancing || _turnedOff)
         {
             return;
         }
 
-        advancing = true;
-        while (!turnedOff)
+        _advancing = true;
+        while (!_turnedOff)
         {
-            if (current is not null)
+            if (_current is not null)
             {
-                if (current.Outcome is null)
+                if (_current.Outcome is null)
                 {
                     break;
                 }
 
-                Outcome outcome = Record(current);
-                current = null;
-                stepAlarm = long.MaxValue;
+                Outcome outcome = Record(_current);
+                _current = null;
+                _stepAlarm = long.MaxValue;
                 if (outcome != Outcome.Passed)
                 {
                     TurnOff();
@@ -406,24 +406,24 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
                 }
             }
 
-            if (index == test.Steps.Count)
+            if (_index == _test.Steps.Count)
             {
                 AfterLastStep();
                 break;
             }
 
-            StepSpec step = test.Steps[index];
-            activity = Describe(step);
-            startedAt = control.GuestTime;
-            startInstructions = control.Instructions;
-            current = Create(step);
-            current.Begin();
-            if (current is { Outcome: null, LooksInPauses: true })
+            StepSpec step = _test.Steps[_index];
+            _activity = Describe(step);
+            _startedAt = _control.GuestTime;
+            _startInstructions = _control.Instructions;
+            _current = Create(step);
+            _current.Begin();
+            if (_current is { Outcome: null, LooksInPauses: true })
             {
-                PortState state = Port(current.Port);
-                if (control.GuestTime - state.LastByteAt >= StreamMatcher.Pause)
+                PortState state = Port(_current.Port);
+                if (_control.GuestTime - state.LastByteAt >= StreamMatcher.Pause)
                 {
-                    current.OnPause();
+                    _current.OnPause();
                 }
                 else
                 {
@@ -432,44 +432,44 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             }
         }
 
-        advancing = false;
+        _advancing = false;
         Arm();
     }
 
-    private string Describe(StepSpec step) => $"step {index + 1} of {test.Steps.Count}: {step.Description}";
+    private string Describe(StepSpec step) => $"step {_index + 1} of {_test.Steps.Count}: {step.Description}";
 
-    private StepExecution Create(StepSpec step) => StepExecution.Create(step, this, test, $"{salt}#{index}", references, salt);
+    private StepExecution Create(StepSpec step) => StepExecution.Create(step, this, _test, $"{_salt}#{_index}", _references, _salt);
 
     private Outcome Record(StepExecution step)
     {
         Outcome outcome = step.Outcome ?? Outcome.Failed;
-        results.Add(new StepResult
+        _results.Add(new StepResult
         {
-            Number = index + 1,
-            Description = test.Steps[index].Description,
+            Number = _index + 1,
+            Description = _test.Steps[_index].Description,
             Outcome = outcome,
             Message = step.Message,
-            StartedAt = TimeSpan.FromTicks(startedAt / 100),
-            GuestTime = TimeSpan.FromTicks((control.GuestTime - startedAt) / 100),
-            Instructions = control.Instructions - startInstructions,
+            StartedAt = TimeSpan.FromTicks(_startedAt / 100),
+            GuestTime = TimeSpan.FromTicks((_control.GuestTime - _startedAt) / 100),
+            Instructions = _control.Instructions - _startInstructions,
             Output = step.Output,
             ExitStatus = step.ExitStatus,
 
             // What went wrong is often to be seen.
-            Screen = step.Screen ?? (outcome == Outcome.Passed ? null : control.CaptureScreen(withPicture: true)),
+            Screen = step.Screen ?? (outcome == Outcome.Passed ? null : _control.CaptureScreen(withPicture: true)),
         });
-        index++;
-        stepsDone = index;
+        _index++;
+        _stepsDone = _index;
         return outcome;
     }
 
     /// <summary>Waits where the suite names an end that the guest reaches by itself (or does nothing but boot); else switches off.</summary>
     private void AfterLastStep()
     {
-        bool waits = test.Assert.End.Count > 0 ? Exists(test.Assert.End) : test.Steps.Count == 0 || (test.Steps.Count == 1 && test.Steps[0] is BootSpec);
+        bool waits = _test.Assert.End.Count > 0 ? Exists(_test.Assert.End) : _test.Steps.Count == 0 || (_test.Steps.Count == 1 && _test.Steps[0] is BootSpec);
         if (waits)
         {
-            activity = WaitingForEnd;
+            _activity = WaitingForEnd;
             return;
         }
 
@@ -492,17 +492,17 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     /// <summary>Asks for the moment at which the output has paused, where the step wants to know. One alarm a pause's length, however much comes.</summary>
     private void WatchForPause(PortState port)
     {
-        if (quietAlarm == long.MaxValue && current is { Outcome: null, LooksInPauses: true })
+        if (_quietAlarm == long.MaxValue && _current is { Outcome: null, LooksInPauses: true })
         {
-            quietAlarm = port.LastByteAt + StreamMatcher.Pause;
+            _quietAlarm = port.LastByteAt + StreamMatcher.Pause;
             Arm();
         }
     }
 
     private void TurnOff()
     {
-        turnedOff = true;
-        control.TurnOff(VmEndKind.TurnedOff);
+        _turnedOff = true;
+        _control.TurnOff(VmEndKind.TurnedOff);
     }
 
     private void LookForForbidden(PortState port, bool lastLine = false)
@@ -522,14 +522,14 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
             return;
         }
 
-        foreach (TextPattern pattern in never)
+        foreach (TextPattern pattern in _never)
         {
-            if (pattern.IsMatch(line) && !forbidden.Exists(f => f.Pattern == pattern))
+            if (pattern.IsMatch(line) && !_forbidden.Exists(f => f.Pattern == pattern))
             {
-                forbidden.Add(new ForbiddenLine(pattern, line.ToString(), control.GuestTime));
-                if (aftermathAlarm == long.MaxValue)
+                _forbidden.Add(new ForbiddenLine(pattern, line.ToString(), _control.GuestTime));
+                if (_aftermathAlarm == long.MaxValue)
                 {
-                    aftermathAlarm = control.GuestTime + Aftermath;
+                    _aftermathAlarm = _control.GuestTime + Aftermath;
                     Arm();
                 }
             }
@@ -539,16 +539,16 @@ internal sealed class ScriptDriver : IGuestDriver, IScript
     /// <summary>The machine has one alarm; it is set to the earliest of ours.</summary>
     private void Arm()
     {
-        if (turnedOff || advancing)
+        if (_turnedOff || _advancing)
         {
             return;
         }
 
-        long earliest = Math.Min(Math.Min(stepAlarm, quietAlarm), Math.Min(overallAlarm, aftermathAlarm));
-        if (earliest != armed)
+        long earliest = Math.Min(Math.Min(_stepAlarm, _quietAlarm), Math.Min(_overallAlarm, _aftermathAlarm));
+        if (earliest != _armed)
         {
-            armed = earliest;
-            control.SetAlarm(earliest);
+            _armed = earliest;
+            _control.SetAlarm(earliest);
         }
     }
 }

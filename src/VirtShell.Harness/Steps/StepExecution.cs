@@ -143,7 +143,7 @@ internal sealed class SendExecution(IScript script, SendSpec spec, long limit) :
     /// <summary>How often the first to type looks whether someone listens, and how long the output must have stood still: nanoseconds of guest time.</summary>
     private const long Look = 20_000_000;
 
-    private long deadline;
+    private long _deadline;
 
     public override Outlet Port => spec.Port;
 
@@ -158,8 +158,8 @@ internal sealed class SendExecution(IScript script, SendSpec spec, long limit) :
             return;
         }
 
-        deadline = Script.Control.GuestTime + limit;
-        Script.SetStepAlarm(Math.Min(deadline, Script.Control.GuestTime + Look));
+        _deadline = Script.Control.GuestTime + limit;
+        Script.SetStepAlarm(Math.Min(_deadline, Script.Control.GuestTime + Look));
     }
 
     public override void OnAlarm()
@@ -169,17 +169,17 @@ internal sealed class SendExecution(IScript script, SendSpec spec, long limit) :
         {
             Type();
         }
-        else if (now >= deadline)
+        else if (now >= _deadline)
         {
             Fail($"Nothing in the guest listened{SerialPorts.Suffix(Port)} within {Units.FormatDuration(limit)} of guest time, so nothing was typed. Is it the port that the guest's shell is on?", withTail: true);
         }
         else
         {
-            Script.SetStepAlarm(Math.Min(deadline, now + Look));
+            Script.SetStepAlarm(Math.Min(_deadline, now + Look));
         }
     }
 
-    public override void Describe(StateVisitor visitor) => visitor.Value("deadline", ref deadline);
+    public override void Describe(StateVisitor visitor) => visitor.Value("deadline", ref _deadline);
 
     private void Type()
     {
@@ -218,16 +218,16 @@ internal sealed class MediumExecution(IScript script, MediumSpec spec) : StepExe
 
 internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limit) : StepExecution(script)
 {
-    private Console.ConsoleMatcher? matcher;
+    private Console.ConsoleMatcher? _matcher;
 
     public override Outlet Port => spec.Port;
 
-    protected override string Waiting => $"while waiting for {spec.Pattern}{SerialPorts.Suffix(Port)}{(matcher is { Missed: > 0 and var missed } ? $" (the first {missed} bytes since the last match were no longer held; expect something nearer before)" : string.Empty)}";
+    protected override string Waiting => $"while waiting for {spec.Pattern}{SerialPorts.Suffix(Port)}{(_matcher is { Missed: > 0 and var missed } ? $" (the first {missed} bytes since the last match were no longer held; expect something nearer before)" : string.Empty)}";
 
     public override void Begin()
     {
         PortState port = Script.Port(Port);
-        matcher = new Console.ConsoleMatcher(port.Text, spec.Pattern, port.Cursor);
+        _matcher = new Console.ConsoleMatcher(port.Text, spec.Pattern, port.Cursor);
         port.IsInUse = true;
         Script.SetStepAlarm(Script.Control.GuestTime + limit);
         OnOutput();
@@ -243,15 +243,15 @@ internal sealed class ExpectExecution(IScript script, ExpectSpec spec, long limi
 
     public override void Describe(StateVisitor visitor)
     {
-        matcher = visitor.IsLoading ? new Console.ConsoleMatcher(Script.Port(Port).Text, spec.Pattern, 0) : matcher;
-        visitor.Part("matcher", matcher!);
+        _matcher = visitor.IsLoading ? new Console.ConsoleMatcher(Script.Port(Port).Text, spec.Pattern, 0) : _matcher;
+        visitor.Part("matcher", _matcher!);
     }
 
     private void Look(bool pausing)
     {
-        if (matcher!.Advance(pausing))
+        if (_matcher!.Advance(pausing))
         {
-            Script.Port(Port).Cursor = matcher.MatchEndByte;
+            Script.Port(Port).Cursor = _matcher.MatchEndByte;
             Pass();
         }
     }
@@ -261,7 +261,7 @@ internal sealed class StopExecution(IScript script, StopSpec spec) : StepExecuti
 {
     private const long DefaultLimit = 30_000_000_000;
 
-    private bool plugPulled;
+    private bool _plugPulled;
 
     private long Limit => spec.Timeout ?? DefaultLimit;
 
@@ -290,15 +290,15 @@ internal sealed class StopExecution(IScript script, StopSpec spec) : StepExecuti
         PullPlug();
     }
 
-    public override void OnEnd(string how) => Pass(plugPulled
+    public override void OnEnd(string how) => Pass(_plugPulled
         ? spec.Method == StopMethod.Plug ? "The plug was pulled." : $"The guest did not react to the power button within {Units.FormatDuration(Limit)}, so the plug was pulled."
         : $"The guest's run ended: {how}.");
 
-    public override void Describe(StateVisitor visitor) => visitor.Value("plug-pulled", ref plugPulled);
+    public override void Describe(StateVisitor visitor) => visitor.Value("plug-pulled", ref _plugPulled);
 
     private void PullPlug()
     {
-        plugPulled = true;
+        _plugPulled = true;
         Script.Control.TurnOff(VmEndKind.TurnedOff);
     }
 }

@@ -9,21 +9,21 @@ internal sealed class Diagnostics(string file)
     /// <summary>More than this many help nobody.</summary>
     private const int Limit = 50;
 
-    private readonly HashSet<SuiteDiagnostic> found = [];
+    private readonly HashSet<SuiteDiagnostic> _found = [];
 
     public string File { get; } = file;
 
-    public bool Any => found.Count > 0;
+    public bool Any => _found.Count > 0;
 
     public void Add(Mark mark, string message)
     {
-        if (found.Count < Limit)
+        if (_found.Count < Limit)
         {
-            found.Add(new SuiteDiagnostic(File, mark.Line, mark.Column, message));
+            _found.Add(new SuiteDiagnostic(File, mark.Line, mark.Column, message));
         }
     }
 
-    public IReadOnlyList<SuiteDiagnostic> InFileOrder() => [.. found.OrderBy(d => d.Line).ThenBy(d => d.Column)];
+    public IReadOnlyList<SuiteDiagnostic> InFileOrder() => [.. _found.OrderBy(d => d.Line).ThenBy(d => d.Column)];
 
     public void ThrowIfAny()
     {

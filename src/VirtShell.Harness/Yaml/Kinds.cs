@@ -77,13 +77,13 @@ internal sealed class SettingNodeKind<T>(ScalarKind<T> kind) : Kind<T>
 /// <summary>One word of a fixed set that only suites have.</summary>
 internal sealed class ChoiceKind<T>(params (string Word, T Value)[] choices) : Kind<T>
 {
-    private readonly Kind<T> words = Kinds.Of(new WordKind<T>([.. choices.Select(c => new Choice<T>(c.Word, c.Value))]));
+    private readonly Kind<T> _words = Kinds.Of(new WordKind<T>([.. choices.Select(c => new Choice<T>(c.Word, c.Value))]));
 
-    public override string Expected => words.Expected;
+    public override string Expected => _words.Expected;
 
-    public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out T value) => words.TryBind(node, diagnostics, out value);
+    public override bool TryBind(SuiteNode node, Diagnostics diagnostics, out T value) => _words.TryBind(node, diagnostics, out value);
 
-    public override JsonObject Schema(SchemaBuilder schema) => words.Schema(schema);
+    public override JsonObject Schema(SchemaBuilder schema) => _words.Schema(schema);
 }
 
 /// <summary>A list; a single value stands for a list of one where <paramref name="allowSingle"/>.</summary>

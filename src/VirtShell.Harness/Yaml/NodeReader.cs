@@ -19,14 +19,14 @@ internal sealed class NodeReader
 
     private const string Advice = "Check the indentation (spaces, no tabs) and quote text that holds \": \", \" #\", \"{\" or \"[\".";
 
-    private readonly Parser parser;
-    private readonly Diagnostics diagnostics;
-    private readonly Dictionary<string, Anchor> anchors = new(StringComparer.Ordinal);
+    private readonly Parser _parser;
+    private readonly Diagnostics _diagnostics;
+    private readonly Dictionary<string, Anchor> _anchors = new(StringComparer.Ordinal);
 
     private NodeReader(TextReader text, Diagnostics diagnostics)
     {
-        parser = new Parser(text);
-        this.diagnostics = diagnostics;
+        _parser = new Parser(text);
+        this._diagnostics = diagnostics;
     }
 
     private sealed class Anchor
@@ -58,7 +58,7 @@ internal sealed class NodeReader
         catch (Exception e) when (e is InvalidOperationException or InvalidCastException or ArgumentException or IndexOutOfRangeException or NullReferenceException or FormatException or OverflowException)
         {
             // The parser's scanner gives up in this way on some malformed flow collections.
-            Yaml.Mark place = reader.parser.Current is { } last ? Place(last.End) : new Yaml.Mark(1, 1);
+            Yaml.Mark place = reader._parser.Current is { } last ? Place(last.End) : new Yaml.Mark(1, 1);
             diagnostics.Add(place, $"not valid YAML after this place. {Advice}");
         }
 
@@ -93,18 +93,18 @@ internal sealed class NodeReader
 
     private SuiteNode? ReadDocument()
     {
-        parser.Consume<StreamStart>();
-        if (!parser.TryConsume<DocumentStart>(out _))
+        _parser.Consume<StreamStart>();
+        if (!_parser.TryConsume<DocumentStart>(out _))
         {
-            diagnostics.Add(new Yaml.Mark(1, 1), "the file is empty; a suite needs \"suite\" (its name) and \"tests\"");
+            _diagnostics.Add(new Yaml.Mark(1, 1), "the file is empty; a suite needs \"suite\" (its name) and \"tests\"");
             return null;
         }
 
         SuiteNode root = ReadNode(0, out _);
-        parser.Consume<DocumentEnd>();
-        if (parser.TryConsume<DocumentStart>(out DocumentStart? second))
+        _parser.Consume<DocumentEnd>();
+        if (_parser.TryConsume<DocumentStart>(out DocumentStart? second))
         {
-            diagnostics.Add(Place(second.Start), "a suite file holds one YAML document; put the second one into a file of its own");
+            _diagnostics.Add(Place(second.Start), "a suite file holds one YAML document; put the second one into a file of its own");
         }
 
         return root;
@@ -112,14 +112,14 @@ internal sealed class NodeReader
 
     private SuiteNode ReadNode(int depth, out int size)
     {
-        ParsingEvent current = parser.Current ?? throw new SuiteLimitException(new Yaml.Mark(1, 1), "the file ends too early");
+        ParsingEvent current = _parser.Current ?? throw new SuiteLimitException(new Yaml.Mark(1, 1), "the file ends too early");
         Yaml.Mark place = Place(current.Start);
         if (depth > DepthLimit)
         {
             throw new SuiteLimitException(place, $"nested deeper than {DepthLimit} levels");
         }
 
-        if (parser.TryConsume<AnchorAlias>(out AnchorAlias? alias))
+        if (_parser.TryConsume<AnchorAlias>(out AnchorAlias? alias))
         {
             return ResolveAlias(alias.Value.Value, place, out size);
         }
@@ -129,14 +129,14 @@ internal sealed class NodeReader
         if (!node.Anchor.IsEmpty)
         {
             anchor = new Anchor();
-            anchors[node.Anchor.Value] = anchor;
+            _anchors[node.Anchor.Value] = anchor;
         }
 
         SuiteNode result;
         switch (current)
         {
             case Scalar scalar:
-                parser.MoveNext();
+                _parser.MoveNext();
                 result = new ScalarNode(place, scalar.Value, scalar.Style == ScalarStyle.Plain);
                 size = 1;
                 break;
@@ -165,15 +165,15 @@ internal sealed class NodeReader
     private SuiteNode ResolveAlias(string name, Yaml.Mark place, out int size)
     {
         size = 1;
-        if (!anchors.TryGetValue(name, out Anchor? anchor))
+        if (!_anchors.TryGetValue(name, out Anchor? anchor))
         {
-            diagnostics.Add(place, $"unknown anchor \"*{name}\"{Nearest.Hint(name, anchors.Keys)}");
+            _diagnostics.Add(place, $"unknown anchor \"*{name}\"{Nearest.Hint(name, _anchors.Keys)}");
             return new BrokenNode(place);
         }
 
         if (anchor.Node is null)
         {
-            diagnostics.Add(place, $"anchor \"&{name}\" contains itself");
+            _diagnostics.Add(place, $"anchor \"&{name}\" contains itself");
             return new BrokenNode(place);
         }
 
@@ -183,10 +183,10 @@ internal sealed class NodeReader
 
     private SequenceNode ReadSequence(Yaml.Mark place, int depth, out int size)
     {
-        parser.MoveNext();
+        _parser.MoveNext();
         var items = new List<SuiteNode>();
         size = 1;
-        while (!parser.TryConsume<SequenceEnd>(out _))
+        while (!_parser.TryConsume<SequenceEnd>(out _))
         {
             items.Add(ReadNode(depth + 1, out int itemSize));
             size = CheckedAdd(size, itemSize, place);
@@ -197,19 +197,19 @@ internal sealed class NodeReader
 
     private MappingNode ReadMapping(Yaml.Mark place, int depth, out int size)
     {
-        parser.MoveNext();
+        _parser.MoveNext();
         var entries = new List<KeyValuePair<ScalarNode, SuiteNode>>();
         var seen = new Dictionary<string, Yaml.Mark>(StringComparer.Ordinal);
         var merged = new List<MappingNode>();
         size = 1;
-        while (!parser.TryConsume<MappingEnd>(out _))
+        while (!_parser.TryConsume<MappingEnd>(out _))
         {
             SuiteNode keyNode = ReadNode(depth + 1, out _);
             SuiteNode value = ReadNode(depth + 1, out int valueSize);
             size = CheckedAdd(size, valueSize, place);
             if (keyNode is not ScalarNode key)
             {
-                diagnostics.Add(keyNode.Mark, $"a key must be a word, found {keyNode.Describe()}; quote text that begins with \"{{\" or \"[\"");
+                _diagnostics.Add(keyNode.Mark, $"a key must be a word, found {keyNode.Describe()}; quote text that begins with \"{{\" or \"[\"");
                 continue;
             }
 
@@ -221,7 +221,7 @@ internal sealed class NodeReader
 
             if (!seen.TryAdd(key.Value, key.Mark))
             {
-                diagnostics.Add(key.Mark, $"key \"{key.Value}\" is given twice; the first one is on line {seen[key.Value].Line}");
+                _diagnostics.Add(key.Mark, $"key \"{key.Value}\" is given twice; the first one is on line {seen[key.Value].Line}");
                 continue;
             }
 
@@ -252,7 +252,7 @@ internal sealed class NodeReader
             case BrokenNode:
                 break;
             default:
-                diagnostics.Add(value.Mark, $"\"<<\" needs a mapping (usually an alias such as *base) or a list of them, found {value.Describe()}");
+                _diagnostics.Add(value.Mark, $"\"<<\" needs a mapping (usually an alias such as *base) or a list of them, found {value.Describe()}");
                 break;
         }
     }

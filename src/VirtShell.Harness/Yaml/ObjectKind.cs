@@ -21,24 +21,24 @@ internal sealed class ObjectKind<T>(string name, string what, string description
 {
     private delegate bool Binder(SuiteNode node, Diagnostics diagnostics, T target);
 
-    private readonly List<Property> properties = [];
-    private readonly List<string[]> exclusive = [];
-    private Binder? shorthand;
-    private string? shorthandExpected;
-    private Func<SchemaBuilder, JsonObject>? shorthandSchema;
-    private Action<T, MappingNode?, SuiteNode, Diagnostics>? check;
+    private readonly List<Property> _properties = [];
+    private readonly List<string[]> _exclusive = [];
+    private Binder? _shorthand;
+    private string? _shorthandExpected;
+    private Func<SchemaBuilder, JsonObject>? _shorthandSchema;
+    private Action<T, MappingNode?, SuiteNode, Diagnostics>? _check;
 
     private sealed record Property(string Name, string Description, bool Required, Binder Bind, Func<SchemaBuilder, JsonObject> Schema);
 
-    public override string Expected => shorthandExpected is null
-        ? $"{what}: a mapping with {string.Join(", ", properties.Select(p => p.Name))}"
-        : $"{shorthandExpected} or a mapping with {string.Join(", ", properties.Select(p => p.Name))}";
+    public override string Expected => _shorthandExpected is null
+        ? $"{what}: a mapping with {string.Join(", ", _properties.Select(p => p.Name))}"
+        : $"{_shorthandExpected} or a mapping with {string.Join(", ", _properties.Select(p => p.Name))}";
 
-    public IEnumerable<string> Keys => properties.Select(p => p.Name);
+    public IEnumerable<string> Keys => _properties.Select(p => p.Name);
 
     public ObjectKind<T> With<TValue>(string key, string meaning, Kind<TValue> kind, Action<T, TValue> set, bool required = false)
     {
-        properties.Add(new Property(
+        _properties.Add(new Property(
             key,
             meaning,
             required,
@@ -59,7 +59,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
     /// <summary>Allows a value of <paramref name="kind"/> instead of the mapping.</summary>
     public ObjectKind<T> Shorthand<TValue>(Kind<TValue> kind, Action<T, TValue> set)
     {
-        shorthand = (node, diagnostics, target) =>
+        _shorthand = (node, diagnostics, target) =>
         {
             if (!kind.TryBind(node, diagnostics, out TValue value))
             {
@@ -69,22 +69,22 @@ internal sealed class ObjectKind<T>(string name, string what, string description
             set(target, value);
             return true;
         };
-        shorthandExpected = kind.Expected;
-        shorthandSchema = kind.Schema;
+        _shorthandExpected = kind.Expected;
+        _shorthandSchema = kind.Schema;
         return this;
     }
 
     /// <summary>At most one of these keys may be given.</summary>
     public ObjectKind<T> AtMostOne(params string[] keys)
     {
-        exclusive.Add(keys);
+        _exclusive.Add(keys);
         return this;
     }
 
     /// <summary>A check over the whole object, after its parts were bound without error.</summary>
     public ObjectKind<T> Check(Action<T, MappingNode?, SuiteNode, Diagnostics> check1)
     {
-        check = check1;
+        _check = check1;
         return this;
     }
 
@@ -101,9 +101,9 @@ internal sealed class ObjectKind<T>(string name, string what, string description
         {
             ok = BindMapping(mapping, diagnostics, value);
         }
-        else if (shorthand is not null && node is ScalarNode { IsNull: false })
+        else if (_shorthand is not null && node is ScalarNode { IsNull: false })
         {
-            ok = shorthand(node, diagnostics, value);
+            ok = _shorthand(node, diagnostics, value);
         }
         else
         {
@@ -113,7 +113,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
 
         if (ok)
         {
-            check?.Invoke(value, node as MappingNode, node, diagnostics);
+            _check?.Invoke(value, node as MappingNode, node, diagnostics);
         }
 
         return ok;
@@ -122,7 +122,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
     public override JsonObject Schema(SchemaBuilder schema) => schema.Reference(name, () =>
     {
         JsonObject body = Body(schema);
-        return shorthandSchema is null ? body : SchemaBuilder.AnyOf(shorthandSchema(schema), body);
+        return _shorthandSchema is null ? body : SchemaBuilder.AnyOf(_shorthandSchema(schema), body);
     });
 
     /// <summary>The mapping's schema, in place; <paramref name="partial"/> leaves out what is required, for defaults.</summary>
@@ -130,7 +130,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
     {
         var members = new JsonObject();
         var required = new JsonArray();
-        foreach (Property property in properties)
+        foreach (Property property in _properties)
         {
             JsonObject member = property.Schema(schema);
             member["description"] = property.Description;
@@ -156,7 +156,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
         var misspelt = new HashSet<string>(StringComparer.Ordinal);
         foreach (KeyValuePair<ScalarNode, SuiteNode> entry in mapping.Entries)
         {
-            Property? property = properties.Find(p => p.Name == entry.Key.Value);
+            Property? property = _properties.Find(p => p.Name == entry.Key.Value);
             if (property is null)
             {
                 diagnostics.Add(entry.Key.Mark, $"unknown key \"{Printable.Escape(entry.Key.Value)}\" in {what}{Nearest.Hint(entry.Key.Value, [.. Keys])}");
@@ -176,7 +176,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
             }
         }
 
-        foreach (Property property in properties)
+        foreach (Property property in _properties)
         {
             // A key that is written wrong was told of; that it is missing is the same mistake.
             if (property.Required && !misspelt.Contains(property.Name) && mapping.Find(property.Name) is (null or ScalarNode { IsNull: true }))
@@ -186,7 +186,7 @@ internal sealed class ObjectKind<T>(string name, string what, string description
             }
         }
 
-        foreach (string[] group in exclusive)
+        foreach (string[] group in _exclusive)
         {
             KeyValuePair<ScalarNode, SuiteNode>[] given = [.. mapping.Entries.Where(e => group.Contains(e.Key.Value) && e.Value is not ScalarNode { IsNull: true })];
             if (given.Length > 1)

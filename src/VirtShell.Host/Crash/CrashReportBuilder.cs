@@ -13,7 +13,7 @@ internal static class CrashReportBuilder
     private const int StackLength = 128;
     private const int SerialLines = 30;
 
-    public static CrashReport Build(VirtShell.Machine.Machine? machine, RunFacts facts)
+    public static CrashReport Build(VirtShell.Machine.Pc? machine, RunFacts facts)
     {
         GuestView? guest = machine is null ? null : Attempt<GuestView?>(() => ProcessorView.Of(machine), null);
         byte[] stack = new byte[StackLength];

@@ -22,7 +22,7 @@ internal static class PageWalk
     private const ulong NoExecute = 1UL << 63;
     private const ulong LongAddressMask = 0x000F_FFFF_FFFF_F000;
 
-    private static readonly string[] LongNames = ["PML5E", "PML4E", "PDPTE", "PDE", "PTE"];
+    private static readonly string[] s_longNames = ["PML5E", "PML4E", "PDPTE", "PDE", "PTE"];
 
     /// <summary>Whether paging is on.</summary>
     public static bool IsPaging(GuestView guest) => (guest.Register("CR0").GetValueOrDefault() & Cr0Paging) != 0;
@@ -53,15 +53,15 @@ internal static class PageWalk
 
     private static void WalkWide(GuestView guest, ulong linear, ulong table, int first, List<string> lines)
     {
-        for (int level = first; level < LongNames.Length; level++)
+        for (int level = first; level < s_longNames.Length; level++)
         {
-            int shift = 12 + (9 * (LongNames.Length - 1 - level));
+            int shift = 12 + (9 * (s_longNames.Length - 1 - level));
             ulong index = (linear >> shift) & 0x1FF;
             ulong at = table + (index * 8);
             ulong entry = guest.Memory.ReadUInt64(at);
             bool isLarge = level is 2 or 3 && (entry & LargePage) != 0;
-            bool isLast = level == LongNames.Length - 1 || isLarge;
-            lines.Add(Line(LongNames[level], index, at, entry, isLast, 16));
+            bool isLast = level == s_longNames.Length - 1 || isLarge;
+            lines.Add(Line(s_longNames[level], index, at, entry, isLast, 16));
             if ((entry & Present) == 0)
             {
                 return;

@@ -8,10 +8,10 @@ namespace VirtShell.Host.Crash;
 /// <remarks>Unsafe code is sound here because the state belongs to a machine that the caller holds stopped, and is only read.</remarks>
 internal static unsafe class ProcessorView
 {
-    private static readonly string[] Names64 = ["RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
-    private static readonly int[] Numbers = [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
+    private static readonly string[] s_names64 = ["RAX", "RBX", "RCX", "RDX", "RSI", "RDI", "RBP", "RSP", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"];
+    private static readonly int[] s_numbers = [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
 
-    public static GuestView Of(VirtShell.Machine.Machine machine)
+    public static GuestView Of(VirtShell.Machine.Pc machine)
     {
         CpuState* s = machine.Cpu.State;
 
@@ -37,7 +37,7 @@ internal static unsafe class ProcessorView
         bool isLong = (s->Efer & ControlBits.EferLongActive) != 0;
         for (int i = 0; i < (isLong ? 16 : 8); i++)
         {
-            Add(isLong ? Names64[i] : "E" + Names64[i][1..], s->Gpr[Numbers[i]]);
+            Add(isLong ? s_names64[i] : "E" + s_names64[i][1..], s->Gpr[s_numbers[i]]);
         }
 
         Add(isLong ? "RIP" : "EIP", rip);

@@ -27,7 +27,7 @@ internal sealed partial class DefinitionStore
 
     private const int LargestCrashReport = 16 << 20;
 
-    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(10);
     private readonly string _folder;
 
     public DefinitionStore(string homeFolder)
@@ -222,7 +222,7 @@ internal sealed partial class DefinitionStore
     public FileStream LockInventory()
     {
         string path = Path.Combine(_folder, "inventory.lock");
-        DateTime end = DateTime.UtcNow + LockPatience;
+        DateTime end = DateTime.UtcNow + s_lockPatience;
         while (true)
         {
             try

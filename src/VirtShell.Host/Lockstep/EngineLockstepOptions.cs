@@ -24,5 +24,5 @@ public sealed class EngineLockstepOptions
     public Action<byte>? SerialOutput { get; init; }
 
     /// <summary>Called with the machine on the translator after each chunk: tests of the comparison put errors in here.</summary>
-    internal Action<Machine.Machine>? Disturb { get; init; }
+    internal Action<Machine.Pc>? Disturb { get; init; }
 }

@@ -5,8 +5,8 @@ using System.Linq;
 using System.Text;
 using Iced.Intel;
 using VirtShell.Cpu;
+using VirtShell.Machine;
 using VirtShell.Cpu.Diagnostics;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Lockstep;
 

@@ -8,7 +8,6 @@ using VirtShell.Host.Running;
 using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.State;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Lockstep;
 

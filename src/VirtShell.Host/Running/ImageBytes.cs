@@ -15,7 +15,7 @@ namespace VirtShell.Host.Running;
 /// </summary>
 internal static class ImageBytes
 {
-    private static readonly Dictionary<string, WeakReference<byte[]>> Shared = new(StringComparer.Ordinal);
+    private static readonly Dictionary<string, WeakReference<byte[]>> s_shared = new(StringComparer.Ordinal);
 
     /// <exception cref="VmException">The file cannot be read.</exception>
     public static byte[] Read(ResolvedFile file)
@@ -26,9 +26,9 @@ internal static class ImageBytes
         }
 
         string key = Key(file);
-        lock (Shared)
+        lock (s_shared)
         {
-            if (Shared.TryGetValue(key, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
+            if (s_shared.TryGetValue(key, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
             {
                 return bytes;
             }
@@ -44,14 +44,14 @@ internal static class ImageBytes
             throw new VmException(VmErrorKind.ImageNotFound, $"The image '{file.Path}' cannot be read: {e.Message}", e);
         }
 
-        lock (Shared)
+        lock (s_shared)
         {
-            if (Shared.TryGetValue(key, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
+            if (s_shared.TryGetValue(key, out WeakReference<byte[]>? known) && known.TryGetTarget(out byte[]? bytes))
             {
                 return bytes;
             }
 
-            Shared[key] = new WeakReference<byte[]>(read);
+            s_shared[key] = new WeakReference<byte[]>(read);
             return read;
         }
     }

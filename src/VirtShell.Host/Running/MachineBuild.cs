@@ -9,7 +9,6 @@ using VirtShell.Images;
 using VirtShell.Machine;
 using VirtShell.Machine.Boards;
 using VirtShell.State;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 
@@ -17,7 +16,7 @@ namespace VirtShell.Host.Running;
 internal sealed class MachineBuild : IStateful, IDisposable
 {
     // The last second that an RTC can show.
-    private static readonly DateTime LastTime = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
+    private static readonly DateTime s_lastTime = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
 
     private readonly VmDefinition _definition;
     private readonly BootImage _boot;
@@ -99,7 +98,7 @@ internal sealed class MachineBuild : IStateful, IDisposable
     public void NoteClock(long guestTime)
     {
         TimeSpan ran = TimeSpan.FromTicks(guestTime / TimeSpan.NanosecondsPerTick);
-        DateTime now = ran < LastTime - _clockStarted ? _clockStarted + ran : LastTime;
+        DateTime now = ran < s_lastTime - _clockStarted ? _clockStarted + ran : s_lastTime;
         ClockStood = ClockStood is { } before && before > now ? before : now;
     }
 

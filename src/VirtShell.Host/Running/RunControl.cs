@@ -4,7 +4,6 @@ using VirtShell.Machine.Display;
 using VirtShell.Machine.Drives;
 using VirtShell.Machine.Input;
 using VirtShell.State;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 

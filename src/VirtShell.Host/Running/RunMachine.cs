@@ -5,7 +5,6 @@ using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine;
 using VirtShell.State;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 

@@ -2,8 +2,8 @@ using System;
 using System.Diagnostics;
 using System.Linq;
 using System.Threading;
+using VirtShell.Machine;
 using VirtShell.State;
-using Pc = VirtShell.Machine.Machine;
 
 namespace VirtShell.Host.Running;
 

@@ -21,10 +21,10 @@ internal sealed class Scheduler : IDisposable
     private const int LongestWatch = 60_000;
 
     /// <summary>Host time of a dispatch while others wait, or of one that follows the host's clock.</summary>
-    private static readonly long Slice = Stopwatch.Frequency * SliceMilliseconds / 1000;
+    private static readonly long s_slice = Stopwatch.Frequency * SliceMilliseconds / 1000;
 
     /// <summary>Host time of a dispatch while somebody waits who has used less than it.</summary>
-    private static readonly long ShortestSlice = Stopwatch.Frequency * ShortestSliceMilliseconds / 1000;
+    private static readonly long s_shortestSlice = Stopwatch.Frequency * ShortestSliceMilliseconds / 1000;
 
     private readonly object _gate = new();
     private readonly Func<long> _processorTime;
@@ -343,7 +343,7 @@ internal sealed class Scheduler : IDisposable
     private long SliceOf(SchedulerEntry entry)
     {
         long had = Math.Max(0, Stopwatch.GetTimestamp() - entry.DispatchedAt);
-        return _ready.IsOvertaken(entry, (long)(had * (1e9 / Stopwatch.Frequency))) ? ShortestSlice : Slice;
+        return _ready.IsOvertaken(entry, (long)(had * (1e9 / Stopwatch.Frequency))) ? s_shortestSlice : s_slice;
     }
 
     private bool HasSlices(SchedulerEntry entry) => !entry.Preempted && (_ready.Count > 0 || entry.Runnable.FollowsHostClock);

@@ -14,7 +14,7 @@ internal static class BusyboxApplets
     private const int PlausibleCount = 20;
 
     /// <summary>What nearly every build has, for one without test(1), where the run cannot be found.</summary>
-    private static readonly string[] Common =
+    private static readonly string[] s_common =
     [
         "ash", "awk", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "dmesg", "du", "echo",
         "env", "expr", "false", "find", "free", "grep", "gunzip", "gzip", "halt", "head", "hexdump", "hostname", "id", "insmod",
@@ -45,7 +45,7 @@ internal static class BusyboxApplets
             from += at + 1;
         }
 
-        return Common;
+        return s_common;
     }
 
     private static List<string> ReadRun(ReadOnlySpan<byte> bytes)

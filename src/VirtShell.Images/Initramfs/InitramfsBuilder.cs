@@ -31,10 +31,10 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
 
         """;
 
-    private static readonly string[] StandardFolders = ["dev", "proc", "run", "sys", "tmp"];
+    private static readonly string[] s_standardFolders = ["dev", "proc", "run", "sys", "tmp"];
 
     /// <summary>Applets that kernels and scripts call by another path.</summary>
-    private static readonly (string Applet, string Path)[] WellKnownPaths =
+    private static readonly (string Applet, string Path)[] s_wellKnownPaths =
     [
         ("modprobe", "sbin/modprobe"),
         ("env", "usr/bin/env"),
@@ -43,7 +43,7 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
     public ResolvedFile Build(InitramfsDefinition definition, string baseFolder, IProgress<string>? progress, CancellationToken cancellation)
     {
         var tree = new InitramfsTree();
-        foreach (var folder in StandardFolders)
+        foreach (var folder in s_standardFolders)
         {
             tree.AddFolder(folder);
         }
@@ -175,7 +175,7 @@ internal sealed class InitramfsBuilder(ImageCache cache, AptSource apt, ImageRes
             }
         }
 
-        foreach (var (applet, path) in WellKnownPaths)
+        foreach (var (applet, path) in s_wellKnownPaths)
         {
             if (applets.Contains(applet) && !tree.Contains(path))
             {

@@ -15,7 +15,7 @@ internal sealed class KernelModules
 
     private readonly record struct Dependency(string Name, bool IsOptional);
 
-    private static readonly string[] Extensions = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
+    private static readonly string[] s_extensions = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"];
 
     /// <summary>A whole distribution has some seven thousand.</summary>
     private const int MostModules = 20_000;
@@ -181,7 +181,7 @@ internal sealed class KernelModules
 
     private static IEnumerable<string> Lines(string? text) => (text ?? string.Empty).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
-    private static bool IsModule(string path) => Extensions.Any(extension => path.EndsWith(extension, StringComparison.Ordinal));
+    private static bool IsModule(string path) => s_extensions.Any(extension => path.EndsWith(extension, StringComparison.Ordinal));
 
     private static string NameOf(string path)
     {

@@ -11,7 +11,7 @@ namespace VirtShell.Images.Packages;
 internal static class Decompressor
 {
     // gzip's window is 32 KiB and needs no bound.
-    private static readonly int LargestWindowLog = BitOperations.Log2((ulong)XzGuard.LargestDictionary);
+    private static readonly int s_largestWindowLog = BitOperations.Log2((ulong)XzGuard.LargestDictionary);
 
     /// <summary>A file from where it stands to its end, unpacked; as it is where <paramref name="extension"/> is none of .gz, .xz and .zst.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or takes too much memory.</exception>
@@ -28,7 +28,7 @@ internal static class Decompressor
                     return new XZStream(file);
                 case ".zst":
                     var stream = new ZstdSharp.DecompressionStream(file);
-                    stream.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, LargestWindowLog);
+                    stream.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, s_largestWindowLog);
                     return stream;
                 default:
                     return file;

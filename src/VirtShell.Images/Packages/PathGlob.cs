@@ -7,7 +7,7 @@ namespace VirtShell.Images.Packages;
 /// <summary>Shell patterns over paths: * and ? stay within a folder, ** crosses folders, [a-z] is a class.</summary>
 internal sealed class PathGlob
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(1);
 
     private readonly Regex _regex;
 
@@ -48,7 +48,7 @@ internal sealed class PathGlob
             }
         }
 
-        _regex = new Regex(pattern.Append('$').ToString(), RegexOptions.CultureInvariant, Limit);
+        _regex = new Regex(pattern.Append('$').ToString(), RegexOptions.CultureInvariant, s_limit);
     }
 
     public bool IsMatch(string path) => _regex.IsMatch(path);

@@ -28,7 +28,7 @@ internal static class XzGuard
     private static ReadOnlySpan<byte> Magic => [0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0];
 
     // Bytes of a block's check by its type (section 2.1.1.2).
-    private static readonly byte[] CheckSizes = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
+    private static readonly byte[] s_checkSizes = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
 
     /// <summary>Reads from where the file stands up to <paramref name="end"/>, and puts it back to where it stood.</summary>
     /// <exception cref="InvalidDataException">A dictionary is too large, or this is no .xz file.</exception>
@@ -60,7 +60,7 @@ internal static class XzGuard
             throw new InvalidDataException("it is no .xz file");
         }
 
-        var checkSize = CheckSizes[header[CheckTypeAt] & 0x0F];
+        var checkSize = s_checkSizes[header[CheckTypeAt] & 0x0F];
         while (Byte(file) is not 0 and var size)
         {
             CheckBlockHeader(file, file.Position - 1 + ((size + 1L) * Alignment));

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Acpi;
 /// ACPI power management registers laid out as in the PIIX4 (82371AB datasheet, 7.2), at a base that PCI configuration can move, with the SMI
 /// command port (B2h) that switches ACPI mode on and off. SCI is IRQ 9.
 /// </summary>
-public sealed class AcpiPm : IDevice, IPortHandler
+internal sealed class AcpiPm : IDevice, IPortHandler
 {
     public const ushort Base = 0x600;
     public const int PortCount = 64;
@@ -48,7 +48,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
     private const uint TimerMask = 0xFF_FFFF;
     private const int TimerTopBit = 23;
 
-    private static readonly TickRate TimerRate = new(TimerHertz);
+    private static readonly TickRate s_timerRate = new(TimerHertz);
 
     // Runtime glue.
     private readonly IoBus _bus;
@@ -178,7 +178,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
         _overflow.Describe(visitor, "overflow", _clock);
     }
 
-    private uint TimerValue => (uint)TimerRate.TicksAt(_clock.Now) & TimerMask;
+    private uint TimerValue => (uint)s_timerRate.TicksAt(_clock.Now) & TimerMask;
 
     private ushort RegisterAt(int offset)
     {
@@ -263,7 +263,7 @@ public sealed class AcpiPm : IDevice, IPortHandler
     private void SynchronizeTimer()
     {
         long now = _clock.Now;
-        if (TimerRate.TicksAt(now) >> TimerTopBit != TimerRate.TicksAt(_timerSynced) >> TimerTopBit)
+        if (s_timerRate.TicksAt(now) >> TimerTopBit != s_timerRate.TicksAt(_timerSynced) >> TimerTopBit)
         {
             _status |= TimerBit;
         }
@@ -282,8 +282,8 @@ public sealed class AcpiPm : IDevice, IPortHandler
         _sci((_control & SciEnable) != 0 && (_status & _enable & Events) != 0);
         if ((_enable & TimerBit) != 0 && (_status & TimerBit) == 0)
         {
-            long next = ((TimerRate.TicksAt(_clock.Now) >> TimerTopBit) + 1) << TimerTopBit;
-            _clock.Schedule(_overflow, TimerRate.StartOf(next));
+            long next = ((s_timerRate.TicksAt(_clock.Now) >> TimerTopBit) + 1) << TimerTopBit;
+            _clock.Schedule(_overflow, s_timerRate.StartOf(next));
         }
         else
         {

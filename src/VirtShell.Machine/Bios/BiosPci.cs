@@ -1,7 +1,5 @@
 using System;
 using System.Buffers.Binary;
-using System.Linq;
-using VirtShell.Machine.Pci;
 using VirtShell.State;
 
 namespace VirtShell.Machine.Bios;

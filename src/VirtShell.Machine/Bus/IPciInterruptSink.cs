@@ -1,7 +1,7 @@
 namespace VirtShell.Machine.Bus;
 
 /// <summary>Takes the level of the PCI slots' INTx pins; several devices may share the line behind.</summary>
-public interface IPciInterruptSink
+internal interface IPciInterruptSink
 {
     /// <param name="slot">PCI device number on bus 0, 0 to 31.</param>
     /// <param name="pin">1 for INTA# to 4 for INTD#, as in the Interrupt Pin register.</param>

@@ -1,7 +1,7 @@
 namespace VirtShell.Machine.Bus;
 
 /// <summary>What answers accesses to a range of I/O ports.</summary>
-public interface IPortHandler
+internal interface IPortHandler
 {
     /// <summary>Reads <paramref name="size"/> bytes (1, 2 or 4, at most the mapping's access width). Bits above the size are ignored.</summary>
     uint ReadPort(ushort port, int size);

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Bus;
 /// dropped. Where claims overlap (a guest may place a PCI BAR anywhere), the older one answers.
 /// </summary>
 [NotState("Devices claim their ranges anew as they load.")]
-public sealed class IoBus
+internal sealed class IoBus
 {
     private const int PortCount = 0x10000;
 

@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Bus;
 /// time. Guest time is the number of retired instructions (one nanosecond each) plus the time skipped while halted or
 /// caught up with the host.
 /// </summary>
-public sealed class MachineClock : IStateful
+internal sealed class MachineClock : IStateful
 {
     public const long NanosecondsPerSecond = 1_000_000_000;
 

@@ -4,7 +4,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Bus;
 
 /// <summary>Something that happens at a guest time: made once by its device, then scheduled on the <see cref="MachineClock"/> as often as needed.</summary>
-public sealed class TimerEvent
+internal sealed class TimerEvent
 {
     internal const int NotQueued = -1;
 

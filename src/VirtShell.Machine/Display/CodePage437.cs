@@ -3,7 +3,7 @@ using System;
 namespace VirtShell.Machine.Display;
 
 /// <summary>The characters of a PC's font in Unicode, with the pictures that stand at the control codes.</summary>
-public static class CodePage437
+internal static class CodePage437
 {
     internal const char NoBreakSpace = '\u00A0';
 

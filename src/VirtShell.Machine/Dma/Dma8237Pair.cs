@@ -21,7 +21,7 @@ internal sealed class Dma8237Pair : IDevice, IPortHandler, IDmaController
     public const int CascadeChannel = 4;
 
     // The page register of each channel, as an offset from PagePort.
-    private static readonly byte[] PageOf = [0x7, 0x3, 0x1, 0x2, 0xF, 0xB, 0x9, 0xA];
+    private static readonly byte[] s_pageOf = [0x7, 0x3, 0x1, 0x2, 0xF, 0xB, 0x9, 0xA];
 
     // Runtime glue.
     private readonly PhysicalMemory _memory;
@@ -155,7 +155,7 @@ internal sealed class Dma8237Pair : IDevice, IPortHandler, IDmaController
     // Channels of words have their address shifted by one, and no bit 0 in the page.
     private ulong AddressOf(int channel, ushort address)
     {
-        ulong page = _pages[PageOf[channel]];
+        ulong page = _pages[s_pageOf[channel]];
         return channel < CascadeChannel ? (page << 16) | address : ((page & 0xFE) << 16) | ((ulong)address << 1);
     }
 }

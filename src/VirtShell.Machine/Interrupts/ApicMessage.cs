@@ -18,7 +18,7 @@ public enum ApicDeliveryMode : byte
 /// <param name="Mode">What the message asks for.</param>
 /// <param name="Vector">The vector of Fixed and LowestPriority.</param>
 /// <param name="IsLevel">Whether the EOI must be broadcast.</param>
-public readonly record struct ApicMessage(uint Destination, bool IsLogical, ApicDeliveryMode Mode, byte Vector, bool IsLevel);
+internal readonly record struct ApicMessage(uint Destination, bool IsLogical, ApicDeliveryMode Mode, byte Vector, bool IsLevel);
 
 /// <summary>Delivers a message; false where no local APIC took it.</summary>
-public delegate bool ApicMessageHandler(ApicMessage message);
+internal delegate bool ApicMessageHandler(ApicMessage message);

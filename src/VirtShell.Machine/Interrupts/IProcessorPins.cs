@@ -1,7 +1,7 @@
 namespace VirtShell.Machine.Interrupts;
 
 /// <summary>A processor's inputs that interrupt controllers drive.</summary>
-public interface IProcessorPins
+internal interface IProcessorPins
 {
     /// <summary>Level of INTR.</summary>
     void SetInterruptRequest(bool asserted);

@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Interrupts;
 /// I/O APIC pin of the same number (IRQ 0 pin 2); PCI pins are swizzled onto four PIRQ lines, which reach I/O APIC pins
 /// 16 to 19 and, as PIRQRC routes them, the 8259s.
 /// </summary>
-public sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
+internal sealed class InterruptRouter : IDevice, IMsiSink, IPciInterruptSink
 {
     /// <summary>I/O APIC pin of PIRQA#; the others follow.</summary>
     public const int FirstPirqPin = 16;

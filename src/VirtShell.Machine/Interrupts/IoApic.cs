@@ -8,7 +8,7 @@ namespace VirtShell.Machine.Interrupts;
 /// The 82093AA I/O APIC (Intel datasheet 290566): 24 inputs at FEC00000h. Inputs are logical (asserted or not), so the
 /// polarity bit is kept but changes nothing.
 /// </summary>
-public sealed class IoApic : IDevice, IMmioHandler
+internal sealed class IoApic : IDevice, IMmioHandler
 {
     public const ulong BaseAddress = 0xFEC0_0000;
     public const ulong Length = 0x1000;

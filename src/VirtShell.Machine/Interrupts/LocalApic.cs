@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Interrupts;
 /// A processor's local APIC (Intel SDM 3A, chapter 11): xAPIC registers by MMIO, x2APIC registers by MSR, priorities,
 /// interprocessor interrupts, and the timer. What goes between processors goes through their <see cref="LocalApicGroup"/>.
 /// </summary>
-public sealed partial class LocalApic : IStateful
+internal sealed partial class LocalApic : IStateful
 {
     public const ulong DefaultBase = 0xFEE0_0000;
     public const ulong Length = 0x1000;
@@ -45,7 +45,7 @@ public sealed partial class LocalApic : IStateful
     private const int FirstLegalVector = 16;
 
     // Timer, thermal, performance, LINT0, LINT1, error.
-    private static readonly uint[] LvtWritable = [0x700FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF];
+    private static readonly uint[] s_lvtWritable = [0x700FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF];
 
     // Runtime glue.
     private readonly LocalApicGroup _group;

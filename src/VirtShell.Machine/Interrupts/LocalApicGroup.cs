@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Interrupts;
 /// The local APICs of all processors, and the bus between them: it finds whom a message is for, and shows each processor its own
 /// registers where both have theirs at one address.
 /// </summary>
-public sealed class LocalApicGroup : IDevice
+internal sealed class LocalApicGroup : IDevice
 {
     private readonly IoBus _bus;
     private readonly LocalApic[] _apics;

@@ -1,7 +1,7 @@
 namespace VirtShell.Machine.Interrupts;
 
 /// <summary>Register access of the local APIC, by MMIO and by MSR (Intel SDM 3A, tables 11-1 and 11-6).</summary>
-public sealed partial class LocalApic
+internal sealed partial class LocalApic
 {
     /// <summary>IA32_TSC_DEADLINE.</summary>
     public const uint MsrTscDeadline = 0x6E0;
@@ -288,7 +288,7 @@ public sealed partial class LocalApic
     private void WriteLvt(int index, uint value)
     {
         uint before = _lvt[index];
-        uint written = (value & LvtWritable[index]) | (before & LvtRemoteIrr);
+        uint written = (value & s_lvtWritable[index]) | (before & LvtRemoteIrr);
         if (!IsSoftwareEnabled)
         {
             written |= LvtMasked;

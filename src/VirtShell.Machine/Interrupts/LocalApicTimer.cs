@@ -5,7 +5,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Interrupts;
 
 /// <summary>The local APIC's timer (Intel SDM 3A, 11.5.4): one-shot, periodic, or at a time-stamp counter value.</summary>
-public sealed partial class LocalApic
+internal sealed partial class LocalApic
 {
     private const uint TimerModeMask = 3 << 17;
     private const uint TimerOneShot = 0;

@@ -5,7 +5,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Interrupts;
 
 /// <summary>The PC's two 8259A controllers at ports 20h and A0h, the second on input 2 of the first, with ELCR at 4D0h and 4D1h (82371SB datasheet, 2.5.3).</summary>
-public sealed class Pic8259Pair : IDevice, IPortHandler
+internal sealed class Pic8259Pair : IDevice, IPortHandler
 {
     public const ushort MasterPort = 0x20;
     public const ushort SlavePort = 0xA0;

@@ -3,7 +3,7 @@ using System;
 namespace VirtShell.Machine.Legacy;
 
 /// <summary>The A20 line: open where the keyboard controller or port 92h opens it.</summary>
-public sealed class A20Gate(Action<bool> changed)
+internal sealed class A20Gate(Action<bool> changed)
 {
     private bool _keyboard = true;
     private bool _fast = true;

@@ -8,7 +8,7 @@ namespace VirtShell.Machine.Legacy;
 /// The PC/AT's way of reporting x87 errors while CR0.NE is clear: FERR# latches IRQ 13, and the handler's write to port F0h
 /// clears it (IBM PC AT Technical Reference, "Coprocessor").
 /// </summary>
-public sealed class CoprocessorError : IDevice, IPortHandler
+internal sealed class CoprocessorError : IDevice, IPortHandler
 {
     public const ushort ClearBusyPort = 0xF0;
     public const int Irq = 13;

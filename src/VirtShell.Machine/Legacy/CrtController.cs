@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Legacy;
 /// written is read back, which is what text consoles need that keep the cursor's place there. Text memory at B8000h is
 /// not there; writes to it are lost.
 /// </summary>
-public sealed class CrtController : IDevice, IPortHandler
+internal sealed class CrtController : IDevice, IPortHandler
 {
     public const ushort IndexPort = 0x3D4;
 

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Legacy;
 /// The 8042 keyboard controller at ports 60h and 64h with a keyboard (IRQ 1) and a mouse (IRQ 12), as PS/2 firmware
 /// programs it: controller commands, the A20 output and the reset pulse.
 /// </summary>
-public sealed class KeyboardController : IDevice, IPortHandler
+internal sealed class KeyboardController : IDevice, IPortHandler
 {
     public const ushort DataPort = 0x60;
     public const ushort CommandPort = 0x64;

@@ -8,7 +8,7 @@ namespace VirtShell.Machine.Legacy;
 /// The small ports of a PC that stand for no larger device: system control port A (92h), the reset control register
 /// (CF9h), and the debug console and exit ports of virtual machines.
 /// </summary>
-public sealed class SystemPorts : IDevice, IPortHandler
+internal sealed class SystemPorts : IDevice, IPortHandler
 {
     public const ushort ControlPortA = 0x92;
     public const ushort ResetControlPort = 0xCF9;

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Pci;
 /// MSI-X (PCI 3.0, 6.8.2): a table of messages, one per vector, each of which can be masked; a masked vector's request waits
 /// in the pending bit array.
 /// </summary>
-public sealed class MsixCapability : IMmioHandler, IStateful
+internal sealed class MsixCapability : IMmioHandler, IStateful
 {
     /// <summary>The memory BAR: the table at 0, the pending bits at <see cref="PbaOffset"/>.</summary>
     internal const uint BarSize = 4096;

@@ -13,7 +13,7 @@ namespace VirtShell.Machine.Pci;
 /// Attach every function before the first <see cref="Reset"/>. Port CF9h (the reset control register) lies within
 /// CONFIG_ADDRESS and is not claimed here: an access to it is the reset control register's, a doubleword at CF8h is ours.
 /// </remarks>
-public sealed class PciBus : IDevice, IPortHandler
+internal sealed class PciBus : IDevice, IPortHandler
 {
     /// <summary>Memory that base address registers are assigned from at reset, up to <see cref="MemoryWindowEnd"/>.</summary>
     public const uint MemoryWindowStart = 0xE000_0000;

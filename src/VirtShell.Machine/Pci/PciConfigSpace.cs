@@ -7,7 +7,7 @@ namespace VirtShell.Machine.Pci;
 /// A function's 256 bytes of configuration space, each bit read-only, writable, or cleared by writing one. Offsets and sizes
 /// from the guest are within one aligned doubleword, as configuration mechanism #1 makes them.
 /// </summary>
-public sealed class PciConfigSpace : IStateful
+internal sealed class PciConfigSpace : IStateful
 {
     public const int Size = 256;
 

@@ -15,7 +15,7 @@ namespace VirtShell.Machine.Pci;
 /// <param name="SubsystemVendorId">Vendor of the board.</param>
 /// <param name="SubsystemId">The board.</param>
 /// <param name="MultiFunction">Whether other functions share the slot.</param>
-public readonly record struct PciIdentity(
+internal readonly record struct PciIdentity(
     ushort VendorId,
     ushort DeviceId,
     uint ClassCode,
@@ -25,7 +25,7 @@ public readonly record struct PciIdentity(
     bool MultiFunction = false);
 
 /// <summary>One function on the PCI bus: its configuration space, base address registers, interrupt pin and MSI-X.</summary>
-public abstract class PciDevice : IStateful
+internal abstract class PciDevice : IStateful
 {
     // Fixed configuration.
     private readonly List<PciBar> _bars = [];

@@ -1,7 +1,7 @@
 namespace VirtShell.Machine.Pci;
 
 /// <summary>Offsets in a type 0 configuration header and the bits of its registers (PCI Local Bus Specification 3.0, 6.1 and 6.2).</summary>
-public static class PciRegister
+internal static class PciRegister
 {
     public const int VendorId = 0x00;
     public const int DeviceId = 0x02;
@@ -38,7 +38,7 @@ public static class PciRegister
 }
 
 /// <summary>Bits of the Command register (PCI 3.0, 6.2.2).</summary>
-public static class PciCommand
+internal static class PciCommand
 {
     public const ushort IoSpace = 1 << 0;
     public const ushort MemorySpace = 1 << 1;
@@ -50,7 +50,7 @@ public static class PciCommand
 }
 
 /// <summary>Bits of the Status register (PCI 3.0, 6.2.3).</summary>
-public static class PciStatus
+internal static class PciStatus
 {
     public const ushort Interrupt = 1 << 3;
     public const ushort CapabilitiesList = 1 << 4;
@@ -60,7 +60,7 @@ public static class PciStatus
 }
 
 /// <summary>Capability ids (PCI 3.0, appendix H).</summary>
-public static class PciCapabilityId
+internal static class PciCapabilityId
 {
     public const byte VendorSpecific = 0x09;
     public const byte Msix = 0x11;

@@ -7,7 +7,7 @@ namespace VirtShell.Machine.Pci;
 /// The i440FX's function 0 (Intel 290549, 82441FX PMC): its identity and, in machines that boot by firmware, the programmable attribute
 /// map and the SMRAM register. System management mode is not modelled: SMRAM is closed, and the register only holds its bits.
 /// </summary>
-public sealed class I440FxHostBridge : PciDevice
+internal sealed class I440FxHostBridge : PciDevice
 {
     /// <summary>PAM0 to PAM6 (3.2.14).</summary>
     private const int AttributeMap = 0x59;
@@ -99,7 +99,7 @@ public sealed class I440FxHostBridge : PciDevice
 }
 
 /// <summary>The PIIX3's ISA bridge (Intel 290550, 82371SB, 4.1) with its PCI interrupt routing.</summary>
-public sealed class Piix3IsaBridge : PciDevice, IPciFirmwareDefaults
+internal sealed class Piix3IsaBridge : PciDevice, IPciFirmwareDefaults
 {
     /// <summary>PIRQRC[A:D], PIRQx route control (4.1.10): bits 3:0 the IRQ, bit 7 set for none.</summary>
     private const int PirqRouteControl = 0x60;
@@ -176,7 +176,7 @@ public sealed class Piix3IsaBridge : PciDevice, IPciFirmwareDefaults
 /// The PIIX4's function 3 (Intel 290562, 82371AB, 7.1): where the ACPI power management block stands. The block itself is
 /// elsewhere, at the base that the machine was built with.
 /// </summary>
-public sealed class Piix4PowerFunction : PciDevice, IPciFirmwareDefaults
+internal sealed class Piix4PowerFunction : PciDevice, IPciFirmwareDefaults
 {
     /// <summary>PMBA, power management base address (7.1.26): bits 15:6, bit 0 reads one.</summary>
     private const int PmBase = 0x40;

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Serial;
 /// A 16550A UART (National Semiconductor PC16550D datasheet) with its 16-byte FIFOs. Input arrives at the programmed line
 /// speed and waits on the host side until the FIFO has room; a sent byte is reported when it is written. Neither is ever lost.
 /// </summary>
-public sealed partial class Uart16550 : IDevice, IPortHandler, IOutletInput
+internal sealed partial class Uart16550 : IDevice, IPortHandler, IOutletInput
 {
     public const ushort Com1Port = 0x3F8;
     public const ushort Com2Port = 0x2F8;

@@ -4,7 +4,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Serial;
 
 /// <summary>The UART as state.</summary>
-public sealed partial class Uart16550
+internal sealed partial class Uart16550
 {
     public void Describe(StateVisitor visitor)
     {

@@ -8,7 +8,7 @@ namespace VirtShell.Machine.Timers;
 /// The 8254 interval timer at ports 40h to 43h (Intel datasheet 231164) and system control port B (61h): counter 0 drives
 /// IRQ 0, counter 2 the speaker.
 /// </summary>
-public sealed class Pit8254 : IDevice, IPortHandler
+internal sealed class Pit8254 : IDevice, IPortHandler
 {
     public const long Hertz = 1_193_182;
     public const ushort FirstPort = 0x40;
@@ -24,7 +24,7 @@ public sealed class Pit8254 : IDevice, IPortHandler
     // DRAM refresh requests come every 15.085 µs (18 counter ticks).
     private const long RefreshNanoseconds = 15_085;
 
-    private static readonly TickRate Clock = new(Hertz);
+    private static readonly TickRate s_clock = new(Hertz);
 
     // Runtime glue.
     private readonly MachineClock _clock;
@@ -48,7 +48,7 @@ public sealed class Pit8254 : IDevice, IPortHandler
 
     public string Name => "pit";
 
-    private long Tick => Clock.TicksAt(_clock.Now);
+    private long Tick => s_clock.TicksAt(_clock.Now);
 
     public void Reset()
     {
@@ -150,9 +150,9 @@ public sealed class Pit8254 : IDevice, IPortHandler
         {
             _clock.Cancel(_rise);
         }
-        else if (!_rise.IsScheduled || _rise.Due != Clock.StartOf(rise))
+        else if (!_rise.IsScheduled || _rise.Due != s_clock.StartOf(rise))
         {
-            _clock.Schedule(_rise, Clock.StartOf(rise));
+            _clock.Schedule(_rise, s_clock.StartOf(rise));
         }
     }
 
@@ -164,7 +164,7 @@ public sealed class Pit8254 : IDevice, IPortHandler
         long rise = _channels[0].NextRise(Tick);
         if (rise != long.MaxValue)
         {
-            _clock.Schedule(_rise, Clock.StartOf(rise));
+            _clock.Schedule(_rise, s_clock.StartOf(rise));
         }
     }
 }

@@ -3,7 +3,7 @@ using System;
 namespace VirtShell.Machine.Timers;
 
 /// <summary>When the alarm comes next (MC146818A datasheet, "Time, Calendar, and Alarm Locations"): computed, since a guest may set one that never comes.</summary>
-public sealed partial class RtcCmos
+internal sealed partial class RtcCmos
 {
     private const int AnyValue = -1;
     private const int NoValue = -2;

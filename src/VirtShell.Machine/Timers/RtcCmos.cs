@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Timers;
 /// The MC146818A real-time clock (Motorola datasheet) with 128 bytes of CMOS RAM, at ports 70h and 71h. Interrupts on IRQ 8.
 /// The day of the week follows from the date; daylight saving is not applied.
 /// </summary>
-public sealed partial class RtcCmos : IDevice, IPortHandler
+internal sealed partial class RtcCmos : IDevice, IPortHandler
 {
     public const ushort IndexPort = 0x70;
     public const int Irq = 8;
@@ -68,7 +68,7 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
     private const byte AlarmDontCare = 0xC0;
     private const byte HourPm = 0x80;
 
-    private static readonly TickRate Crystal = new(32768);
+    private static readonly TickRate s_crystal = new(32768);
 
     // Fixed configuration.
     private readonly ulong _lowMemory;
@@ -418,7 +418,7 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
         }
 
         int shift = PeriodShift;
-        if (shift >= 0 && Crystal.TicksAt(now) >> shift != Crystal.TicksAt(from) >> shift)
+        if (shift >= 0 && s_crystal.TicksAt(now) >> shift != s_crystal.TicksAt(from) >> shift)
         {
             _flags |= CPeriodic;
         }
@@ -464,7 +464,7 @@ public sealed partial class RtcCmos : IDevice, IPortHandler
         int shift = PeriodShift;
         if ((enabled & BPeriodicEnable) != 0 && shift >= 0)
         {
-            next = Crystal.StartOf(((Crystal.TicksAt(now) >> shift) + 1) << shift);
+            next = s_crystal.StartOf(((s_crystal.TicksAt(now) >> shift) + 1) << shift);
         }
 
         if (!_stopped)

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Virtio;
 /// that it writes. Reused from request to request. Every access is checked; one outside RAM gives false.
 /// </summary>
 [NotState("Read anew from guest memory for each piece of a request.")]
-public sealed class DescriptorChain
+internal sealed class DescriptorChain
 {
     /// <summary>Buffers in a chain at most, indirect ones included.</summary>
     public const int MaximumSegments = 1024;

@@ -14,7 +14,7 @@ namespace VirtShell.Machine.Virtio;
 /// modelled latency, so that when they do depends on the guest alone. Buffers are read and written in pieces, each an event,
 /// of which the last comes with the completion.
 /// </summary>
-public sealed class VirtioBlock : VirtioDevice
+internal sealed class VirtioBlock : VirtioDevice
 {
     /// <summary>Guest time from a request to its completion, before the time for its bytes.</summary>
     public const long LatencyNanoseconds = 20_000;

@@ -8,7 +8,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Virtio;
 
 /// <summary>The console device with one port (virtio 1.2, 5.3): receive queue 0, transmit queue 1, emergency write.</summary>
-public sealed class VirtioConsole : VirtioDevice, IOutletInput
+internal sealed class VirtioConsole : VirtioDevice, IOutletInput
 {
     private const uint PciClass = 0x078000;
     private const int QueueSize = 64;

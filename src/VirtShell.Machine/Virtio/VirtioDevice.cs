@@ -6,7 +6,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Virtio;
 
 /// <summary>What carries a virtio device to the guest: PCI here.</summary>
-public interface IVirtioTransport
+internal interface IVirtioTransport
 {
     /// <summary>Whether the device may access guest memory now.</summary>
     bool AllowsDma { get; }
@@ -22,7 +22,7 @@ public interface IVirtioTransport
 /// A virtio device, whatever carries it: status, feature negotiation, queues and configuration space (virtio 1.2, section 2).
 /// A guest that breaks the rules finds the device in need of a reset; nothing it does throws.
 /// </summary>
-public abstract class VirtioDevice : IStateful
+internal abstract class VirtioDevice : IStateful
 {
     // A sentence of ours.
     private const int MostFailureBytes = 1 << 10;

@@ -6,7 +6,7 @@ namespace VirtShell.Machine.Virtio;
 /// The legacy interface (virtio 1.2, 4.1.4.10), for drivers from before virtio 1.0: registers in ports, a queue's rings at
 /// one page in a fixed layout, features of 32 bits, no agreement on them. Drivers of 1.x never touch it.
 /// </summary>
-public sealed partial class VirtioPciFunction : IPortHandler
+internal sealed partial class VirtioPciFunction : IPortHandler
 {
     private const int LegacyBar = 0;
 

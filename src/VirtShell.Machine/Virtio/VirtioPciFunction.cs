@@ -11,7 +11,7 @@ namespace VirtShell.Machine.Virtio;
 /// A virtio device as a transitional PCI function (virtio 1.2, 4.1): the 1.x interface's structures in memory BAR 4, MSI-X in
 /// BAR 1, and the legacy interface in port BAR 0.
 /// </summary>
-public sealed partial class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTransport
+internal sealed partial class VirtioPciFunction : PciDevice, IMmioHandler, IVirtioTransport
 {
     private const int MsixBar = 1;
     private const int RegisterBar = 4;

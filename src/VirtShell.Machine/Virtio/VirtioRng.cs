@@ -6,7 +6,7 @@ using VirtShell.State;
 namespace VirtShell.Machine.Virtio;
 
 /// <summary>The entropy device (virtio 1.2, 5.4): pseudo-random bytes from the machine's seed, so that runs repeat.</summary>
-public sealed class VirtioRng : VirtioDevice
+internal sealed class VirtioRng : VirtioDevice
 {
     /// <summary>Bytes given at once; more come in clock events.</summary>
     internal const int PieceBytes = 64 << 10;

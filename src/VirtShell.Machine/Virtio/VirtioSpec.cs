@@ -1,7 +1,7 @@
 namespace VirtShell.Machine.Virtio;
 
 /// <summary>Device types (Virtual I/O Device 1.2, section 5).</summary>
-public static class VirtioDeviceType
+internal static class VirtioDeviceType
 {
     public const ushort Block = 2;
     public const ushort Console = 3;
@@ -9,7 +9,7 @@ public static class VirtioDeviceType
 }
 
 /// <summary>Bits of the device status field (virtio 1.2, 2.1).</summary>
-public static class VirtioStatus
+internal static class VirtioStatus
 {
     public const byte Acknowledge = 1;
     public const byte Driver = 2;
@@ -20,7 +20,7 @@ public static class VirtioStatus
 }
 
 /// <summary>Feature bits that do not belong to a device type (virtio 1.2, section 6).</summary>
-public static class VirtioFeature
+internal static class VirtioFeature
 {
     public const ulong RingIndirectDescriptors = 1UL << 28;
     public const ulong RingEventIndex = 1UL << 29;

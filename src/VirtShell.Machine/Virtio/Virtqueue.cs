@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Virtio;
 /// The device's side of a split virtqueue (virtio 1.2, 2.7). Everything in it is the guest's: each index, length and address
 /// is checked, and what does not hold makes the device need a reset.
 /// </summary>
-public sealed class Virtqueue : IStateful
+internal sealed class Virtqueue : IStateful
 {
     // Fixed configuration.
     private readonly VirtioDevice _device;

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Virtio;
 /// The xoshiro256** generator (Blackman and Vigna, 2018), seeded by SplitMix64: the same seed gives the same bytes on every
 /// host. Not for secrets.
 /// </summary>
-public sealed class Xoshiro256 : IStateful
+internal sealed class Xoshiro256 : IStateful
 {
     private readonly ulong[] _state = new ulong[4];
 

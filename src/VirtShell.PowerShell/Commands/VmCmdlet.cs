@@ -10,8 +10,8 @@ namespace VirtShell.PowerShell.Commands;
 /// <summary>What all cmdlets share: cancellation by Ctrl+C, errors without stack traces, waiting with progress, confirmation.</summary>
 public abstract class VmCmdlet : PSCmdlet, IDisposable
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan ProgressDelay = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_progressDelay = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stopping = new();
     private bool _yesToAll;
@@ -128,9 +128,9 @@ public abstract class VmCmdlet : PSCmdlet, IDisposable
         bool shown = false;
         try
         {
-            while (!Task.WaitAll([task], (int)Tick.TotalMilliseconds, _stopping.Token))
+            while (!Task.WaitAll([task], (int)s_tick.TotalMilliseconds, _stopping.Token))
             {
-                if (clock.Elapsed >= ProgressDelay)
+                if (clock.Elapsed >= s_progressDelay)
                 {
                     WriteProgress(new ProgressRecord(1, activity, status(clock.Elapsed)));
                     shown = true;

@@ -22,8 +22,8 @@ namespace VirtShell.PowerShell.Commands;
 [OutputType(typeof(VirtualMachine))]
 public sealed class WaitVMCommand : VmTargetCmdlet
 {
-    private static readonly TimeSpan TimerSlack = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_timerSlack = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_patternTimeout = TimeSpan.FromSeconds(2);
 
     private readonly List<(VirtualMachine Vm, Task<Met> Wait)> _waits = [];
     private readonly Stopwatch _clock = new();
@@ -88,7 +88,7 @@ public sealed class WaitVMCommand : VmTargetCmdlet
         {
             try
             {
-                _pattern = new Regex(Pattern, RegexOptions.CultureInvariant | RegexOptions.Multiline, PatternTimeout);
+                _pattern = new Regex(Pattern, RegexOptions.CultureInvariant | RegexOptions.Multiline, s_patternTimeout);
             }
             catch (ArgumentException e)
             {
@@ -162,7 +162,7 @@ public sealed class WaitVMCommand : VmTargetCmdlet
         }
 
         // One of the limits passed. Timers may fire a little before the stopwatch gets there.
-        return hostLimit is { } limit && (guestLimit is null || _clock.Elapsed + TimerSlack >= limit) ? Met.HostTimeout : Met.GuestTimeout;
+        return hostLimit is { } limit && (guestLimit is null || _clock.Elapsed + s_timerSlack >= limit) ? Met.HostTimeout : Met.GuestTimeout;
     }
 
     private async Task<Met> WaitForStateAsync(HostVm vm)

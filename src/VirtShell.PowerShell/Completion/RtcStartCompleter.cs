@@ -10,9 +10,9 @@ namespace VirtShell.PowerShell.Completion;
 /// <summary>Completes the words for the start of a VM's clock; dates are typed.</summary>
 public sealed class RtcStartCompleter : IArgumentCompleter
 {
-    private static readonly (string Word, string Meaning)[] Words = [("LocalTime", "the host's local time"), ("Utc", "the host's time in UTC")];
+    private static readonly (string Word, string Meaning)[] s_words = [("LocalTime", "the host's local time"), ("Utc", "the host's time in UTC")];
 
     public IEnumerable<CompletionResult> CompleteArgument(string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        [.. Words.Where(w => w.Word.StartsWith(wordToComplete ?? string.Empty, StringComparison.OrdinalIgnoreCase))
+        [.. s_words.Where(w => w.Word.StartsWith(wordToComplete ?? string.Empty, StringComparison.OrdinalIgnoreCase))
             .Select(w => new CompletionResult(w.Word, w.Word, CompletionResultType.ParameterValue, w.Meaning))];
 }

@@ -13,7 +13,7 @@ namespace VirtShell.PowerShell.Loading;
 public sealed class DependencyLoadContext : AssemblyLoadContext
 {
     private const string OwnPrefix = "VirtShell.";
-    private static readonly object Gate = new();
+    private static readonly object s_gate = new();
     private static DependencyLoadContext? s_current;
 
     private readonly string _folder;
@@ -33,7 +33,7 @@ public sealed class DependencyLoadContext : AssemblyLoadContext
     /// </summary>
     public static void Register(string folder)
     {
-        lock (Gate)
+        lock (s_gate)
         {
             if (s_current is not null)
             {

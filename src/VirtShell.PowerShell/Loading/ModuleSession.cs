@@ -14,8 +14,8 @@ namespace VirtShell.PowerShell.Loading;
 /// </summary>
 public static class ModuleSession
 {
-    private static readonly object Gate = new();
-    private static readonly HashSet<Guid> Runspaces = [];
+    private static readonly object s_gate = new();
+    private static readonly HashSet<Guid> s_runspaces = [];
     private static bool s_watchesProcessExit;
 
     /// <summary>How long guests have, together, to shut down by themselves when the session ends.</summary>
@@ -31,9 +31,9 @@ public static class ModuleSession
             return;
         }
 
-        lock (Gate)
+        lock (s_gate)
         {
-            if (!Runspaces.Add(runspace.InstanceId))
+            if (!s_runspaces.Add(runspace.InstanceId))
             {
                 return;
             }
@@ -69,9 +69,9 @@ public static class ModuleSession
 
     private static void Leave(Guid runspace, PSHost? host)
     {
-        lock (Gate)
+        lock (s_gate)
         {
-            if (!Runspaces.Remove(runspace) || Runspaces.Count > 0)
+            if (!s_runspaces.Remove(runspace) || s_runspaces.Count > 0)
             {
                 return;
             }

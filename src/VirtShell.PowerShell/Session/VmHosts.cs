@@ -12,8 +12,8 @@ namespace VirtShell.PowerShell.Session;
 /// <summary>The process' VM hosts: one for each home folder, made when first asked for. Every runspace shares them.</summary>
 internal static class VmHosts
 {
-    private static readonly object Gate = new();
-    private static readonly Dictionary<string, VmHost> Hosts = new(StringComparer.Ordinal);
+    private static readonly object s_gate = new();
+    private static readonly Dictionary<string, VmHost> s_hosts = new(StringComparer.Ordinal);
 
     /// <summary>The host of the current home folder (<c>VIRTSHELL_HOME</c>, else the user's data folder).</summary>
     internal static VmHost Current
@@ -21,12 +21,12 @@ internal static class VmHosts
         get
         {
             string home = Path.GetFullPath(VmHost.DefaultHomeFolder);
-            lock (Gate)
+            lock (s_gate)
             {
-                if (!Hosts.TryGetValue(home, out VmHost? host))
+                if (!s_hosts.TryGetValue(home, out VmHost? host))
                 {
                     host = new VmHost(home);
-                    Hosts.Add(home, host);
+                    s_hosts.Add(home, host);
                 }
 
                 return host;
@@ -38,9 +38,9 @@ internal static class VmHosts
     internal static IReadOnlyList<HostVm> Running()
     {
         VmHost[] hosts;
-        lock (Gate)
+        lock (s_gate)
         {
-            hosts = [.. Hosts.Values];
+            hosts = [.. s_hosts.Values];
         }
 
         return [.. hosts.SelectMany(Inventory).Where(vm => vm.OwnerProcessId is null && IsOn(vm.State)).OrderBy(vm => vm.StartedAt)];
@@ -76,10 +76,10 @@ internal static class VmHosts
         }
 
         VmHost[] hosts;
-        lock (Gate)
+        lock (s_gate)
         {
-            hosts = [.. Hosts.Values];
-            Hosts.Clear();
+            hosts = [.. s_hosts.Values];
+            s_hosts.Clear();
         }
 
         foreach (VmHost host in hosts)

@@ -10,8 +10,8 @@ namespace VirtShell.PowerShell.Session;
 /// <summary>What the session remembers of a VM besides what the host knows: where input was last sent, and how busy it was.</summary>
 internal sealed class VmTracking
 {
-    private static readonly ConditionalWeakTable<HostVm, VmTracking> All = [];
-    private static readonly TimeSpan SampleLength = TimeSpan.FromMilliseconds(500);
+    private static readonly ConditionalWeakTable<HostVm, VmTracking> s_all = [];
+    private static readonly TimeSpan s_sampleLength = TimeSpan.FromMilliseconds(500);
 
     private readonly object _gate = new();
     private readonly Dictionary<Outlet, long> _marks = [];
@@ -21,7 +21,7 @@ internal sealed class VmTracking
     private TimeSpan _sampleHostTime;
     private int _percent;
 
-    internal static VmTracking Of(HostVm vm) => All.GetValue(vm, static _ => new VmTracking());
+    internal static VmTracking Of(HostVm vm) => s_all.GetValue(vm, static _ => new VmTracking());
 
     /// <summary>Remembers the length of an outlet's log just before input is sent to it.</summary>
     internal void MarkSend(HostVm vm, Outlet outlet)
@@ -68,7 +68,7 @@ internal sealed class VmTracking
             }
 
             TimeSpan elapsed = now - _sampleAt;
-            if (first || elapsed >= SampleLength)
+            if (first || elapsed >= s_sampleLength)
             {
                 _percent = elapsed > TimeSpan.Zero ? (int)Math.Clamp(Math.Round(100 * ((hostTime - _sampleHostTime) / elapsed)), 0, 100) : 0;
                 _sampleAt = now;

@@ -16,18 +16,18 @@ public sealed class IntegerDifferentialTests(DifferentialRunner runner)
 
     [SkippableTheory]
     [MemberData(nameof(Codes))]
-    public void MatchesHost(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96));
+    public void Matches_host(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96));
 
     [SkippableTheory]
     [MemberData(nameof(Codes))]
-    public void MatchesHostWithAnyPrefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(384) / 8, bits: 64);
+    public void Matches_host_with_any_prefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(384) / 8, bits: 64);
 
     [SkippableTheory]
     [MemberData(nameof(NarrowCodes))]
-    public void MatchesHostIn32BitCodeWithAnyPrefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(384) / 8, bits: 32);
+    public void Matches_host_in_32_bit_code_with_any_prefix(string name) => runner.ComparePrefixes(Enum.Parse<Code>(name), SoakCases.Count(384) / 8, bits: 32);
 
     /// <summary>What 64-bit code lacks, in a 32-bit code segment of the host's system.</summary>
     [SkippableTheory]
     [MemberData(nameof(NarrowCodes))]
-    public void MatchesHostIn32BitCode(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96), bits: 32);
+    public void Matches_host_in_32_bit_code(string name) => runner.Compare(Enum.Parse<Code>(name), SoakCases.Count(96), bits: 32);
 }

@@ -40,7 +40,7 @@ internal sealed partial class BlockWriter
     /// <summary>Calls itself as often as a counter says.</summary>
     public void Recursion(int label)
     {
-        MemoryOperand counter = _recursion;
+        MemoryOperand counter = RecursionSlot;
         int done = _code.NewLabel();
         _code.Emit(Instruction.Create(Code.Sub_rm16_imm16, counter, 1));
         _code.Branch(ConditionNear(_random.Next(2) == 0 ? 2 : 8), done);
@@ -60,7 +60,7 @@ internal sealed partial class BlockWriter
     /// <summary>Label of the function that calls itself; -1 where there is none.</summary>
     public int RecursiveFunction { get; set; } = -1;
 
-    private MemoryOperand _recursion => new(Register.None, Register.None, 1, (long)(DataOffset + 0xFFF0 - (_service ? 16u : 0)), _code.Bits == 16 ? 2 : 4, false, Register.None);
+    private MemoryOperand RecursionSlot => new(Register.None, Register.None, 1, (long)(DataOffset + 0xFFF0 - (_service ? 16u : 0)), _code.Bits == 16 ? 2 : 4, false, Register.None);
 
     /// <summary>A branch over a few instructions, by any condition.</summary>
     private void Branch()
@@ -169,7 +169,7 @@ internal sealed partial class BlockWriter
     {
         if (RecursiveFunction >= 0 && _random.Next(8) == 0)
         {
-            _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, _recursion, _random.Next(1, _random.Next(8) == 0 ? 200 : 12)));
+            _code.Emit(Instruction.Create(Code.Mov_rm16_imm16, RecursionSlot, _random.Next(1, _random.Next(8) == 0 ? 200 : 12)));
             _code.Branch(CallNear, RecursiveFunction);
             return;
         }

@@ -23,7 +23,7 @@ public sealed class FullCodeMemoryTests
 
     [SkippableTheory]
     [MemberData(nameof(Programs))]
-    public void AFlushInTheMiddleChangesNothing(string mode, string mix)
+    public void A_flush_in_the_middle_changes_nothing(string mode, string mix)
     {
         int flushes = 0;
         for (int seed = 1; seed <= 4; seed++)

@@ -14,7 +14,7 @@ public sealed class LockstepRegressionTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void BothEnginesAgree(string name)
+    public void Both_engines_agree(string name)
     {
         LockstepRegression row = LockstepRegressions.Rows.First(r => r.Name == name);
         GuestProgram program = ToProgram(row);

@@ -16,7 +16,7 @@ public sealed unsafe class LockstepSelfTests
 
     [Theory]
     [MemberData(nameof(Errors))]
-    public void AnErrorIsFoundAndNamed(string what)
+    public void An_error_is_found_and_named(string what)
     {
         GuestProgram program = ProgramGenerator.Generate(GuestMode.LongUser, Mix.Of("integer"), seed: 3);
         StrongBox<Vcpu?> done = new();

@@ -20,7 +20,7 @@ public sealed class LockstepSoakTests(ITestOutputHelper output)
     private static readonly long s_total = Read("VIRTSHELL_SOAK_INSTRUCTIONS", 120_000_000);
 
     [SkippableFact]
-    public void LongRun()
+    public void Long_run()
     {
         Skip.IfNot(Environment.GetEnvironmentVariable("VIRTSHELL_SOAK") == "lockstep", "The long comparison of the engines runs with ./test --soak lockstep.");
         Stopwatch clock = Stopwatch.StartNew();

@@ -25,7 +25,7 @@ public sealed class LockstepTests
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void BothEnginesAgree(string mode)
+    public void Both_engines_agree(string mode)
     {
         for (int seed = 1; seed <= Seeds; seed++)
         {
@@ -40,7 +40,7 @@ public sealed class LockstepTests
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void BothEnginesAgreeOnRandomBytes(string mode)
+    public void Both_engines_agree_on_random_bytes(string mode)
     {
         for (int seed = 1; seed <= RandomPrograms; seed++)
         {

@@ -35,7 +35,7 @@ public sealed class LongBlockTests(ITestOutputHelper output)
 
     [SkippableTheory]
     [MemberData(nameof(Keys))]
-    public void EveryInstructionFillsABlock(int bits, int key)
+    public void Every_instruction_fills_a_block(int bits, int key)
     {
         Skip.IfNot(CodeMemory.IsUsable, "The translator does not run on this host.");
         using BlockBench bench = new();
@@ -50,7 +50,7 @@ public sealed class LongBlockTests(ITestOutputHelper output)
 
     [SkippableTheory]
     [MemberData(nameof(Keys))]
-    public void EveryTwoInstructionsFillABlock(int bits, int key)
+    public void Every_two_instructions_fill_a_block(int bits, int key)
     {
         Skip.IfNot(CodeMemory.IsUsable, "The translator does not run on this host.");
         using BlockBench bench = new();

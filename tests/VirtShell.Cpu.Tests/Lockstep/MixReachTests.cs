@@ -31,7 +31,7 @@ public sealed unsafe class MixReachTests
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void EverythingIsReached(string mode, string mix)
+    public void Everything_is_reached(string mode, string mix)
     {
         Dictionary<string, int> reached = [];
         ModeInfo info = ModeInfo.Of(Enum.Parse<GuestMode>(mode));

@@ -26,7 +26,7 @@ public sealed class RepeatedInstructionTests
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void BothEnginesAgree(string mode)
+    public void Both_engines_agree(string mode)
     {
         ModeInfo info = ModeInfo.Of(Enum.Parse<GuestMode>(mode));
         BlockForm[] forms = FormsOf(info);
@@ -42,7 +42,7 @@ public sealed class RepeatedInstructionTests
 
     [Theory]
     [MemberData(nameof(Modes))]
-    public void BothEnginesAgreeOnPairs(string mode)
+    public void Both_engines_agree_on_pairs(string mode)
     {
         ModeInfo info = ModeInfo.Of(Enum.Parse<GuestMode>(mode));
         BlockForm[] forms = FormsOf(info);

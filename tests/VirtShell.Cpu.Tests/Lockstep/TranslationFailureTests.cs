@@ -19,7 +19,7 @@ public sealed unsafe class TranslationFailureTests
 
     [SkippableTheory]
     [MemberData(nameof(Programs))]
-    public void TheGuestNoticesNothing(string mode, string mix)
+    public void The_guest_notices_nothing(string mode, string mix)
     {
         GuestProgram program = ProgramGenerator.Generate(Enum.Parse<GuestMode>(mode), Mix.Of(mix), 1);
         program.TranslationBytes = 256 << 10;
@@ -42,7 +42,7 @@ public sealed unsafe class TranslationFailureTests
 
     /// <summary>A comparison of the engines reports it even though nothing differs.</summary>
     [SkippableFact]
-    public void TheComparisonOfTheEnginesReportsIt()
+    public void The_comparison_of_the_engines_reports_it()
     {
         GuestProgram program = ProgramGenerator.Generate(GuestMode.LongUser, Mix.Of("integer"), 1);
         using (LockstepMachine machine = new(program, EngineKind.Translator))
@@ -56,7 +56,7 @@ public sealed unsafe class TranslationFailureTests
     }
 
     [SkippableFact]
-    public void AFailedBlockIsTriedAgainWhenItsCodeHasChanged()
+    public void A_failed_block_is_tried_again_when_its_code_has_changed()
     {
         using SystemGuest guest = SystemGuest.Long(engine: EngineKind.Translator);
         Vcpu processor = guest.Processor;

@@ -15,14 +15,14 @@ internal static class Watchdog
     private static Thread? s_thread;
 
     [ThreadStatic]
-    private static Entry? t_entry;
+    private static Entry? s_own;
 
     private static Entry[] s_entries = [];
 
     /// <summary>A chunk begins.</summary>
     public static void Begin(GuestProgram program, int chunk, in LockstepStep step)
     {
-        Entry entry = t_entry ??= Add();
+        Entry entry = s_own ??= Add();
         entry.Program = program;
         entry.Chunk = chunk;
         entry.Step = step;
@@ -37,7 +37,7 @@ internal static class Watchdog
     }
 
     /// <summary>It has ended.</summary>
-    public static void End() => Volatile.Write(ref t_entry!.Started, 0);
+    public static void End() => Volatile.Write(ref s_own!.Started, 0);
 
     private static Entry Add()
     {

@@ -19,7 +19,7 @@ public sealed unsafe class WrittenRegistersTests
     [InlineData((int)CodeMode.Bits64)]
     [InlineData((int)CodeMode.Bits32 | TranslationKey.FlatSegments | TranslationKey.BigStack)]
     [InlineData((int)CodeMode.Bits16)]
-    public void NoneIsMissing(int mode)
+    public void None_is_missing(int mode)
     {
         int key = mode | TranslationKey.Sse | TranslationKey.Avx;
         BlockReader reader = new([.. Enumerable.Repeat(true, Enum.GetValues<Code>().Length)], DecoderOptions.None);

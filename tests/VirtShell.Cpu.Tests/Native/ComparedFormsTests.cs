@@ -12,7 +12,7 @@ public sealed class ComparedFormsTests
     private const string FileName = "Native/not-compared.txt";
 
     [Fact]
-    public void EveryHandlerIsComparedOrListedWithItsReason()
+    public void Every_handler_is_compared_or_listed_with_its_reason()
     {
         HashSet<Code> listed = Listed().Select(static l => l.Code).ToHashSet();
         string[] unlisted = [.. ComparedForms.Handled.Where(c => !ComparedForms.All.Contains(c) && !listed.Contains(c)).Select(static c => c.ToString())];
@@ -20,7 +20,7 @@ public sealed class ComparedFormsTests
     }
 
     [Fact]
-    public void TheListNamesNothingThatIsComparedOrHasNoHandler()
+    public void The_list_names_nothing_that_is_compared_or_has_no_handler()
     {
         (Code Code, string Reason)[] listed = [.. Listed()];
         Assert.DoesNotContain(listed, static l => ComparedForms.All.Contains(l.Code) || !ComparedForms.Handled.Contains(l.Code));

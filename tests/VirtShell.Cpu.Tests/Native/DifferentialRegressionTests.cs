@@ -15,7 +15,7 @@ public sealed class DifferentialRegressionTests(DifferentialRunner runner)
 
     [SkippableTheory]
     [MemberData(nameof(Rows))]
-    public void MatchesHost(string row)
+    public void Matches_host(string row)
     {
         DifferentialCase test = DifferentialCase.Parse(row);
         runner.Require(test.Instruction.Code, test.IsNarrow ? 32 : 64);
@@ -24,7 +24,7 @@ public sealed class DifferentialRegressionTests(DifferentialRunner runner)
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public void ARowReadsBackAsItself(string row) => Assert.Equal(row.Trim(), DifferentialCase.Parse(row).ToString());
+    public void A_row_reads_back_as_itself(string row) => Assert.Equal(row.Trim(), DifferentialCase.Parse(row).ToString());
 
     /// <summary>The lines of an embedded file that are neither empty nor comments.</summary>
     internal static string[] Lines(string name)

@@ -10,7 +10,7 @@ namespace VirtShell.Cpu.Tests.Native;
 public sealed unsafe class DifferentialShrinkerTests(DifferentialRunner runner)
 {
     [SkippableFact]
-    public void AWrongCarryShrinksToTheTwoBitsThatMakeIt()
+    public void A_wrong_carry_shrinks_to_the_two_bits_that_make_it()
     {
         // The bug: CF is wrong where both operands of an addition have bit 20.
         string row = Shrink(Code.Add_rm32_r32, memory: true, static (test, ours) =>
@@ -26,7 +26,7 @@ public sealed unsafe class DifferentialShrinkerTests(DifferentialRunner runner)
     }
 
     [SkippableFact]
-    public void AWrongProductShrinksToRegistersAndASmallImmediate()
+    public void A_wrong_product_shrinks_to_registers_and_a_small_immediate()
     {
         // The bug: bit 7 of the product is wrong where bit 3 of the immediate and bit 33 of the factor are set.
         string row = Shrink(Code.Imul_r64_rm64_imm8, memory: false, static (test, ours) =>
@@ -40,7 +40,7 @@ public sealed unsafe class DifferentialShrinkerTests(DifferentialRunner runner)
     }
 
     [SkippableFact]
-    public void AWrongElementShrinksToItsElementAndControlBit()
+    public void A_wrong_element_shrinks_to_its_element_and_control_bit()
     {
         // The bug: element 2 of a packed sum is wrong under FTZ where the first source's element is negative.
         string row = Shrink(Code.VEX_Vaddps_ymm_ymm_ymmm256, memory: false, static (test, ours) =>

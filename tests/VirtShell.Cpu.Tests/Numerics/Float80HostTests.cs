@@ -34,7 +34,7 @@ public sealed unsafe class Float80HostTests
 
     [SkippableTheory]
     [MemberData(nameof(Names))]
-    public void MatchesHost(string name)
+    public void Matches_host(string name)
     {
         NativeCode.RequireHost();
         X87Operation operation = Find(name);

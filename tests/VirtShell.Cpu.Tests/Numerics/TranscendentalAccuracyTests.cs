@@ -105,7 +105,7 @@ public sealed class TranscendentalAccuracyTests
     [InlineData("fpatan", 0x3FFF, 0x8000000000000000, 0x3FFD, 0xA000000000000000, 0x3FFD, 0x9B13B9B83F5E5E6A)]
     [InlineData("fpatan", 0x3FFF, 0x8000000000000000, 0x3FFE, 0x8000000000000000, 0x3FFD, 0xED63382B0DDA7B45)]
     [InlineData("fpatan", 0x3FFF, 0x8000000000000000, 0x3FFE, 0xD000000000000000, 0x3FFE, 0xAEAC4C38B4D8C080)]
-    public void RoundsCorrectly(string name, int exponentA, ulong significandA, int exponentB, ulong significandB, int exponent, ulong significand)
+    public void Rounds_correctly(string name, int exponentA, ulong significandA, int exponentB, ulong significandB, int exponent, ulong significand)
     {
         var a = new Float80((ushort)exponentA, significandA);
         var b = new Float80((ushort)exponentB, significandB);

@@ -20,7 +20,7 @@ public sealed unsafe class CallGateTests
     [InlineData(0x80, 0xC093u, Target, 3, Vector.GeneralProtection, Target)]
     [InlineData(0x80, 0x0089u, Target, 3, Vector.GeneralProtection, Target)]
     [InlineData(0x80, 0xC01Bu, Target, 3, Vector.SegmentNotPresent, Target)]
-    public void ACallGateIsChecked(int present, uint attributes, int target, int dpl, int vector, int error)
+    public void A_call_gate_is_checked(int present, uint attributes, int target, int dpl, int vector, int error)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(Target, 0, 0xFFFFF, attributes);
@@ -31,7 +31,7 @@ public sealed unsafe class CallGateTests
     }
 
     [Fact]
-    public void TheEntryMustLieInTheSegment()
+    public void The_entry_must_lie_in_the_segment()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(Target, 0, 0xFF, 0x409B);
@@ -48,7 +48,7 @@ public sealed unsafe class CallGateTests
     [InlineData(SystemGuest.Code0, 0, Vector.InvalidTss, SystemGuest.Code0)]
     [InlineData(SystemGuest.Spare3, 0x13, Vector.StackFault, SystemGuest.Spare3)]
     [InlineData(SystemGuest.Spare3, 0x91, Vector.InvalidTss, SystemGuest.Spare3)]
-    public void TheInnerStackIsChecked(int selector, int attributes, int vector, int error)
+    public void The_inner_stack_is_checked(int selector, int attributes, int vector, int error)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare3, 0, 0xFFFFF, 0xC000u | (uint)attributes);
@@ -77,7 +77,7 @@ public sealed unsafe class CallGateTests
     }
 
     [Fact]
-    public void A16BitGatePushesAndCopiesWords()
+    public void A16_bit_gate_pushes_and_copies_words()
     {
         using SystemGuest guest = SystemGuest.Protected();
         SetGate(guest, Descriptor.CallGate16, 3, SystemGuest.Code0, Entry, present: true, parameters: 2);
@@ -108,7 +108,7 @@ public sealed unsafe class CallGateTests
     [InlineData(0xEA, 0xC09Fu, 0x30)]
     [InlineData(0xEA, 0xC0FBu, 0x30)]
     [InlineData(0xEA, Code32, Vector.GeneralProtection)]
-    public void AConformingTargetKeepsThePrivilegeAndAJumpNeverRaisesIt(int opcode, uint attributes, int vector)
+    public void A_conforming_target_keeps_the_privilege_and_a_jump_never_raises_it(int opcode, uint attributes, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(Target, 0, 0xFFFFF, attributes);
@@ -130,7 +130,7 @@ public sealed unsafe class CallGateTests
     [InlineData(Descriptor.CallGate16, Vector.GeneralProtection)]
     [InlineData(Descriptor.TaskGate, Vector.GeneralProtection)]
     [InlineData(Descriptor.Tss32Available, Vector.GeneralProtection)]
-    public void LongModeHasNeither16BitGatesNorTasks(int type, int vector)
+    public void Long_mode_has_neither_16_bit_gates_nor_tasks(int type, int vector)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetCallGate(Gate, (uint)type, 3, SystemGuest.Code0, Entry);
@@ -141,7 +141,7 @@ public sealed unsafe class CallGateTests
     }
 
     [Fact]
-    public void InLongModeTheUpperHalfOfAGateMustBeOfType0()
+    public void In_long_mode_the_upper_half_of_a_gate_must_be_of_type_0()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetCallGate(Gate, Descriptor.CallGate32, 3, SystemGuest.Code0, Entry);

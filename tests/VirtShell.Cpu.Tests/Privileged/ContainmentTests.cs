@@ -15,7 +15,7 @@ public sealed unsafe class ContainmentTests
     /// <summary>The words that mark unused entries of the jump tables are RIPs that a guest can name.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AJumpToWhatMarksAnUnusedEntryFaults(EngineKind engine)
+    public void A_jump_to_what_marks_an_unused_entry_faults(EngineKind engine)
     {
         foreach (ulong target in (ulong[])[1UL << 63, (1UL << 63) | 1, (1UL << 63) | 2, (1UL << 63) | 0x20])
         {
@@ -46,7 +46,7 @@ public sealed unsafe class ContainmentTests
     /// <summary>A page table that is also the running block: the walk changes the code behind the access that needs it.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AWalkThatChangesTheRunningBlockIsSeenByTheNextInstruction(EngineKind engine)
+    public void A_walk_that_changes_the_running_block_is_seen_by_the_next_instruction(EngineKind engine)
     {
         foreach (bool write in (bool[])[false, true])
         {
@@ -78,7 +78,7 @@ public sealed unsafe class ContainmentTests
     /// <summary>VEX instructions with OSXSAVE alone: MXCSR is the guest's there too.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AvxWithoutSseUsesTheGuestsMxcsr(EngineKind engine)
+    public void Avx_without_sse_uses_the_guests_mxcsr(EngineKind engine)
     {
         using SystemGuest guest = SystemGuest.Long(engine: engine);
         guest.State->Cr4 = (guest.State->Cr4 | ControlBits.Cr4Osxsave) & ~ControlBits.Cr4Osfxsr;
@@ -102,7 +102,7 @@ public sealed unsafe class ContainmentTests
     /// <summary>Code that is not translated yet: the interpreter's block reaches beyond CS's limit where the page does.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AnInstructionAcrossTheLimitFaultsInColdCode(EngineKind engine)
+    public void An_instruction_across_the_limit_faults_in_cold_code(EngineKind engine)
     {
         using SystemGuest guest = SystemGuest.Protected(engine: engine);
         guest.Processor.TranslationThreshold = 100;
@@ -116,7 +116,7 @@ public sealed unsafe class ContainmentTests
     }
 
     [Fact]
-    public void TablesOfBranchTargetsAreBounded()
+    public void Tables_of_branch_targets_are_bounded()
     {
         using SystemGuest guest = SystemGuest.Long();
         List<JumpTable> tables = [];
@@ -130,7 +130,7 @@ public sealed unsafe class ContainmentTests
     }
 
     [Fact]
-    public void ASavedMxcsrIsCutToBitsThatExist()
+    public void A_saved_mxcsr_is_cut_to_bits_that_exist()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->Mxcsr = uint.MaxValue;

@@ -64,7 +64,7 @@ public sealed unsafe class CpuModelTests
 
     [Theory]
     [MemberData(nameof(Features))]
-    public void AnInstructionExistsExactlyWhereItsBitIsSet(uint leaf, int register, int bit, Code code)
+    public void An_instruction_exists_exactly_where_its_bit_is_set(uint leaf, int register, int bit, Code code)
     {
         foreach (CpuModel model in Enum.GetValues<CpuModel>())
         {
@@ -75,14 +75,14 @@ public sealed unsafe class CpuModelTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void TheVendorIsGenuineIntel(CpuModel model)
+    public void The_vendor_is_genuine_Intel(CpuModel model)
     {
         CpuidLeaf leaf = Cpuid.Read(model, 0, 0, 1);
         Assert.Equal((0x756E_6547u, 0x4965_6E69u, 0x6C65_746Eu), (leaf.Ebx, leaf.Edx, leaf.Ecx));
     }
 
     [Fact]
-    public void TheHypervisorLeafNamesUs()
+    public void The_hypervisor_leaf_names_us()
     {
         CpuidLeaf leaf = Cpuid.Read(CpuModel.X86_64_V3, Cpuid.HypervisorBase, 0, 1);
         Assert.Equal(BitConverter.ToUInt32("Virt"u8), leaf.Ebx);
@@ -95,7 +95,7 @@ public sealed unsafe class CpuModelTests
     [InlineData(0x4000_0010u)]
     [InlineData(0x4000_0100u)]
     [InlineData(0x4FFF_FFFFu)]
-    public void TheRestOfTheHypervisorsLeavesIsZero(uint leaf)
+    public void The_rest_of_the_hypervisors_leaves_is_zero(uint leaf)
     {
         foreach (CpuModel model in Enum.GetValues<CpuModel>())
         {
@@ -104,7 +104,7 @@ public sealed unsafe class CpuModelTests
     }
 
     [Fact]
-    public void OnlyAModelThatSaysThatItIsAGuestsHasTheHypervisorLeaf()
+    public void Only_a_model_that_says_that_it_is_a_guests_has_the_hypervisor_leaf()
     {
         foreach (CpuModel model in Enum.GetValues<CpuModel>())
         {
@@ -117,7 +117,7 @@ public sealed unsafe class CpuModelTests
     [InlineData(1UL, 576u)]
     [InlineData(3UL, 576u)]
     [InlineData(7UL, 832u)]
-    public void TheXsaveAreaIsAsLargeAsXcr0Needs(ulong xcr0, uint size)
+    public void The_xsave_area_is_as_large_as_xcr_0_needs(ulong xcr0, uint size)
     {
         CpuidLeaf leaf = Cpuid.Read(CpuModel.X86_64_V3, 0xD, 0, xcr0);
         Assert.Equal((7u, size, 832u), (leaf.Eax, leaf.Ebx, leaf.Ecx));
@@ -125,7 +125,7 @@ public sealed unsafe class CpuModelTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void ALeafBeyondEitherRangeAnswersAsTheLastBasicOne(CpuModel model)
+    public void A_leaf_beyond_either_range_answers_as_the_last_basic_one(CpuModel model)
     {
         foreach (uint leaf in (ReadOnlySpan<uint>)[Cpuid.MaxBasic(model) + 1, 0x1234, 0x3FFF_FFFF, 0x5000_0000, 0x7FFF_FFFF, 0x8000_0100, uint.MaxValue])
         {
@@ -134,7 +134,7 @@ public sealed unsafe class CpuModelTests
     }
 
     [Fact]
-    public void CpuidMirrorsOsxsaveAndWritesWholeRegisters()
+    public void Cpuid_mirrors_osxsave_and_writes_whole_registers()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->Cr4 |= ControlBits.Cr4Osxsave;
@@ -150,7 +150,7 @@ public sealed unsafe class CpuModelTests
     }
 
     [Fact]
-    public void InstructionsThatAModelLacksAreUndefined()
+    public void Instructions_that_a_model_lacks_are_undefined()
     {
         using SystemGuest old = SystemGuest.Protected(CpuModel.I486);
         Assert.Equal(Vector.InvalidOpcode, old.Run(static c => c.cmove(eax, ecx)));
@@ -161,7 +161,7 @@ public sealed unsafe class CpuModelTests
     }
 
     [Fact]
-    public void WithoutBmiTzcntIsBsf()
+    public void Without_bmi_tzcnt_is_bsf()
     {
         using SystemGuest guest = SystemGuest.Long(CpuModel.X86_64_V2);
         guest.State->Gpr[0] = 77;

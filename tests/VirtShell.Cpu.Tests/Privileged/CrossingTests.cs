@@ -24,7 +24,7 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void ItsSecondHalfMayBeWrittenTo(EngineKind engine) => Expect(engine, [InFirst, InFirst, InFirst, 0x4433_9911, 0x4433_9911, 0x4433_2211], static c =>
+    public void Its_second_half_may_be_written_to(EngineKind engine) => Expect(engine, [InFirst, InFirst, InFirst, 0x4433_9911, 0x4433_9911, 0x4433_2211], static c =>
     {
         Call(c, 3);
         c.mov(__byte_ptr[Second], 0x99);
@@ -35,7 +35,7 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void ItsFirstHalfMayBeWrittenTo(EngineKind engine) => Expect(engine, [InFirst, InFirst, 0x4433_2255, InFirst, 0, 0, InFirst, InFirst], static c =>
+    public void Its_first_half_may_be_written_to(EngineKind engine) => Expect(engine, [InFirst, InFirst, 0x4433_2255, InFirst, 0, 0, InFirst, InFirst], static c =>
     {
         Call(c, 2);
         c.mov(__byte_ptr[Second - 1], 0x55);
@@ -54,7 +54,7 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AnotherPageMayFollow(EngineKind engine) => Expect(engine, [InFirst, InFirst, InOther, InOther, InFirst, InFirst], static c =>
+    public void Another_page_may_follow(EngineKind engine) => Expect(engine, [InFirst, InFirst, InOther, InOther, InFirst, InFirst], static c =>
     {
         Call(c, 2);
         Map(c, OtherFrame);
@@ -65,7 +65,7 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void ManyPagesMayFollow(EngineKind engine)
+    public void Many_pages_may_follow(EngineKind engine)
     {
         const int Pages = 40;
         using SystemGuest guest = Guest(engine);
@@ -103,7 +103,7 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AnotherPageFollowsInAnotherAddressSpace(EngineKind engine) => Expect(engine, [.. Enumerable.Repeat((uint[])[InFirst, InFirst, InOther, InOther], 4).SelectMany(static r => r)], static c =>
+    public void Another_page_follows_in_another_address_space(EngineKind engine) => Expect(engine, [.. Enumerable.Repeat((uint[])[InFirst, InFirst, InOther, InOther], 4).SelectMany(static r => r)], static c =>
     {
         for (int i = 0; i < 4; i++)
         {
@@ -119,7 +119,7 @@ public sealed unsafe class CrossingTests
     /// <summary>As above, but nothing is flushed between, and a store drops what one space has translated while the other is current.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AddressSpacesKeepTheirOwn(EngineKind engine) => Expect(engine, [InFirst, InFirst, InOther, InOther, InFirst, InFirst, InOther, 0x4433_7711, 0x4433_7711, InOther, 0x4433_7711], static c =>
+    public void Address_spaces_keep_their_own(EngineKind engine) => Expect(engine, [InFirst, InFirst, InOther, InOther, InFirst, InFirst, InOther, 0x4433_7711, 0x4433_7711, InOther, 0x4433_7711], static c =>
     {
         const ulong Keep = 1UL << 63;
         c.mov(rax, cr4);
@@ -145,7 +145,7 @@ public sealed unsafe class CrossingTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void TheSecondPageMayBeMissing(EngineKind engine)
+    public void The_second_page_may_be_missing(EngineKind engine)
     {
         using SystemGuest guest = Guest(engine);
         int vector = guest.Run(static c =>
@@ -165,7 +165,7 @@ public sealed unsafe class CrossingTests
     /// <summary>A block of user code goes on behind a jump, but not to what it cannot read.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AJumpMayLeadToIt(EngineKind engine)
+    public void A_jump_may_lead_to_it(EngineKind engine)
     {
         using SystemGuest guest = Guest(engine);
         guest.Memory.Write(Second + 3, [0x0F, 0x0B]);
@@ -188,7 +188,7 @@ public sealed unsafe class CrossingTests
     /// <summary>Each kind of way out of a crossing instruction.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void BranchesCallsAndAccessesMayCross(EngineKind engine)
+    public void Branches_calls_and_accesses_may_cross(EngineKind engine)
     {
         byte[][] codes =
         [

@@ -11,7 +11,7 @@ public sealed unsafe class DebugTests
     private const ulong Detected = 0x2000;
 
     [Fact]
-    public void PopfWithTfTrapsAfterTheNextInstruction()
+    public void Popf_with_tf_traps_after_the_next_instruction()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.Debug, guest.Run(static c =>
@@ -29,7 +29,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void TheGuestsSingleStepWorksWhileTheHostHasBreakpoints()
+    public void The_guests_single_step_works_while_the_host_has_breakpoints()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Processor.Breakpoints.Add(SystemGuest.Code + 0x500);
@@ -50,7 +50,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void MovSsHoldsTheTrapOffForOneInstruction()
+    public void Mov_ss_holds_the_trap_off_for_one_instruction()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.Debug, guest.Run(static c =>
@@ -69,7 +69,7 @@ public sealed unsafe class DebugTests
 
     [Theory]
     [MemberData(nameof(Repeated))]
-    public void ARepeatedStringInstructionTrapsAfterEachIteration(byte[] instruction)
+    public void A_repeated_string_instruction_traps_after_each_iteration(byte[] instruction)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Gpr[6] = SystemGuest.Scratch;
@@ -87,7 +87,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void ASoftwareInterruptIsNotFollowedByItsTrap()
+    public void A_software_interrupt_is_not_followed_by_its_trap()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, guest.Run(static c =>
@@ -100,7 +100,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void AnInstructionBreakpointFaultsBeforeItsInstructionAndRfStepsOverIt()
+    public void An_instruction_breakpoint_faults_before_its_instruction_and_rf_steps_over_it()
     {
         using SystemGuest guest = SystemGuest.Protected();
         ulong target = SystemGuest.Code + 5;
@@ -133,7 +133,7 @@ public sealed unsafe class DebugTests
     [InlineData(1u, 0u, false, false)]
     [InlineData(3u, 0u, false, true)]
     [InlineData(3u, 3u, false, true)]
-    public void ADataBreakpointTrapsAfterTheAccess(uint kind, uint length, bool write, bool hits)
+    public void A_data_breakpoint_traps_after_the_access(uint kind, uint length, bool write, bool hits)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[1] = SystemGuest.Scratch;
@@ -165,7 +165,7 @@ public sealed unsafe class DebugTests
     [InlineData(0x60, true, true)]
     [InlineData(0x61, true, false)]
     [InlineData(0x60, false, false)]
-    public void AnIoBreakpointTrapsAfterTheAccessWhereDebugExtensionsAreOn(int port, bool extensions, bool hits)
+    public void An_io_breakpoint_traps_after_the_access_where_debug_extensions_are_on(int port, bool extensions, bool hits)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[2] = 0x60;
@@ -194,7 +194,7 @@ public sealed unsafe class DebugTests
 
     [Theory]
     [MemberData(nameof(Watched))]
-    public void ADataBreakpointTrapsAfterTheIterationThatTouchesIt(byte[] instruction, bool source)
+    public void A_data_breakpoint_traps_after_the_iteration_that_touches_it(byte[] instruction, bool source)
     {
         // SDM Vol. 3B §18.3.1.2 (18.2.4): repeated string instructions trap after the iteration.
         using SystemGuest guest = SystemGuest.Protected();
@@ -221,7 +221,7 @@ public sealed unsafe class DebugTests
     [Theory]
     [InlineData(2, true)]
     [InlineData(1, false)]
-    public void BetweenIterationsThePushedImageHasRf(ulong count, bool resume)
+    public void Between_iterations_the_pushed_image_has_rf(ulong count, bool resume)
     {
         // SDM Vol. 3B §17.3.1.1: so that an instruction breakpoint on it does not fire again after the handler.
         using SystemGuest guest = SystemGuest.Protected();
@@ -239,7 +239,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void AnInstructionBreakpointFiresOnceForARepeatedInstruction()
+    public void An_instruction_breakpoint_fires_once_for_a_repeated_instruction()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[0] = SystemGuest.Code;
@@ -263,7 +263,7 @@ public sealed unsafe class DebugTests
     [Theory]
     [InlineData(new byte[] { 0xF3, 0x6C })]
     [InlineData(new byte[] { 0xF3, 0x6E })]
-    public void AnIoBreakpointTrapsAfterEachIteration(byte[] instruction)
+    public void An_io_breakpoint_traps_after_each_iteration(byte[] instruction)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[0] = 0x60;
@@ -287,7 +287,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void Int1IsATrapThatNeedsNoGatePrivilege()
+    public void Int_1_is_a_trap_that_needs_no_gate_privilege()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.Debug, guest.RunUser(static c => c.db(0xF1)));
@@ -296,7 +296,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void GeneralDetectFaultsOnAccessToDebugRegisters()
+    public void General_detect_faults_on_access_to_debug_registers()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[7] |= 1 << 13;
@@ -307,7 +307,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void WithDebugExtensionsDr4IsUndefined()
+    public void With_debug_extensions_dr4_is_undefined()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, guest.Run(static c =>
@@ -321,7 +321,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void StiHoldsInterruptsOffForOneInstruction()
+    public void Sti_holds_interrupts_off_for_one_instruction()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -336,7 +336,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void NmiIsBlockedUntilIret()
+    public void Nmi_is_blocked_until_iret()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.Code + 0x100, static c =>
@@ -365,7 +365,7 @@ public sealed unsafe class DebugTests
     }
 
     [Fact]
-    public void AlignmentCheckFaultsInUserModeOnly()
+    public void Alignment_check_faults_in_user_mode_only()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Cr0 |= ControlBits.Cr0AlignmentMask;

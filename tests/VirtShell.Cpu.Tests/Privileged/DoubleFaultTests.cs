@@ -13,7 +13,7 @@ public sealed unsafe class DoubleFaultTests
     [InlineData(Vector.PageFault, Vector.DoubleFault)]
     [InlineData(Vector.InvalidOpcode, Vector.SegmentNotPresent)]
     [InlineData(Vector.Breakpoint, Vector.SegmentNotPresent)]
-    public void AMissingHandlerDoublesContributoryFaultsOnly(int first, int expected)
+    public void A_missing_handler_doubles_contributory_faults_only(int first, int expected)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetGate(first, SystemGuest.Interrupt32, dpl: 3, present: false);
@@ -70,7 +70,7 @@ public sealed unsafe class DoubleFaultTests
 
     [Theory]
     [MemberData(nameof(Pairs))]
-    public void PairsDoubleByTheirClasses(int first, int second, int expected)
+    public void Pairs_double_by_their_classes(int first, int second, int expected)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(0);
@@ -118,7 +118,7 @@ public sealed unsafe class DoubleFaultTests
     }
 
     [Fact]
-    public void AHandlerWithABadSegmentDoubles()
+    public void A_handler_with_a_bad_segment_doubles()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(Vector.DivideError, SystemGuest.Interrupt32, selector: SystemGuest.Spare);
@@ -131,7 +131,7 @@ public sealed unsafe class DoubleFaultTests
     }
 
     [Fact]
-    public void AFaultInDeliveryOfADoubleFaultShutsDown()
+    public void A_fault_in_delivery_of_a_double_fault_shuts_down()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->IdtLimit = 0;
@@ -143,7 +143,7 @@ public sealed unsafe class DoubleFaultTests
     }
 
     [Fact]
-    public void NothingRunsAfterAnInterruptWhoseDeliveryShutsDown()
+    public void Nothing_runs_after_an_interrupt_whose_delivery_shuts_down()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->IdtLimit = 0;
@@ -163,7 +163,7 @@ public sealed unsafe class DoubleFaultTests
     }
 
     [Fact]
-    public void AnInterruptWhoseDeliveryFaultsIsNotADoubleFault()
+    public void An_interrupt_whose_delivery_faults_is_not_a_double_fault()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(0x40, SystemGuest.Interrupt32, selector: SystemGuest.Spare);
@@ -179,7 +179,7 @@ public sealed unsafe class DoubleFaultTests
     }
 
     [Fact]
-    public void RealModeWithoutATableShutsDown()
+    public void Real_mode_without_a_table_shuts_down()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Processor.Reset();

@@ -17,7 +17,7 @@ public sealed unsafe class EngineTransferTests
     private const uint AllStatus = Flags.Status | Flags.Trap | Flags.Direction | Flags.Interrupt | Flags.AlignmentCheck | Flags.NestedTask;
 
     [Fact]
-    public void ACallThatEndsItsPageReturnsToTheNext() => Compare(SystemGuest.Long, static guest =>
+    public void A_call_that_ends_its_page_returns_to_the_next() => Compare(SystemGuest.Long, static guest =>
     {
         // The call's last byte is its page's.
         guest.Assemble(SystemGuest.UserCode - 5, static c => c.call(Function));
@@ -42,7 +42,7 @@ public sealed unsafe class EngineTransferTests
     });
 
     [Fact]
-    public void AReturnMayGoWhereNoCallHasBeen() => Compare(SystemGuest.Long, static guest =>
+    public void A_return_may_go_where_no_call_has_been() => Compare(SystemGuest.Long, static guest =>
     {
         guest.Assemble(Function, static c =>
         {
@@ -76,7 +76,7 @@ public sealed unsafe class EngineTransferTests
     [Theory]
     [InlineData(64)]
     [InlineData(32)]
-    public void DeepRecursionComesBackAndALongJumpDoesNot(int bits) => Compare(bits == 64 ? SystemGuest.Long : SystemGuest.Protected, guest =>
+    public void Deep_recursion_comes_back_and_a_long_jump_does_not(int bits) => Compare(bits == 64 ? SystemGuest.Long : SystemGuest.Protected, guest =>
     {
         guest.Assemble(Function, static c =>
         {
@@ -117,7 +117,7 @@ public sealed unsafe class EngineTransferTests
     });
 
     [Fact]
-    public void AReturnSeesWhatHasBeenMappedMeanwhile() => Compare(SystemGuest.Long, static guest =>
+    public void A_return_sees_what_has_been_mapped_meanwhile() => Compare(SystemGuest.Long, static guest =>
     {
         const ulong Caller = SystemGuest.TestPage;
         guest.SetTestPage(3);
@@ -169,7 +169,7 @@ public sealed unsafe class EngineTransferTests
 
     [Theory]
     [MemberData(nameof(SystemCalls))]
-    public void SystemCallsComeBackWithTheirFlags(uint mask, uint added, ulong flags) => Compare(SystemGuest.Long, guest =>
+    public void System_calls_come_back_with_their_flags(uint mask, uint added, ulong flags) => Compare(SystemGuest.Long, guest =>
     {
         guest.State->MsrStar = ((ulong)SystemGuest.Data0 << 48) | ((ulong)SystemGuest.Code0 << 32);
         guest.State->MsrLstar = SystemEntry;
@@ -210,7 +210,7 @@ public sealed unsafe class EngineTransferTests
     });
 
     [Fact]
-    public void AReturnToANonCanonicalAddressFaultsInTheKernel() => Compare(SystemGuest.Long, static guest =>
+    public void A_return_to_a_non_canonical_address_faults_in_the_kernel() => Compare(SystemGuest.Long, static guest =>
     {
         guest.State->MsrStar = ((ulong)SystemGuest.Data0 << 48) | ((ulong)SystemGuest.Code0 << 32);
         guest.State->MsrLstar = SystemEntry;
@@ -239,7 +239,7 @@ public sealed unsafe class EngineTransferTests
     });
 
     [Fact]
-    public void UserPagesAreOpenToTheSupervisorBetweenStacAndClac() => Compare(SystemGuest.Long, static guest =>
+    public void User_pages_are_open_to_the_supervisor_between_stac_and_clac() => Compare(SystemGuest.Long, static guest =>
     {
         guest.SetTestPage(7);
         guest.MakeEverythingElseSupervisor();
@@ -262,7 +262,7 @@ public sealed unsafe class EngineTransferTests
     });
 
     [Fact]
-    public void VectorRegistersOutliveWhateverLeavesEmittedCode() => Compare(SystemGuest.Long, static guest =>
+    public void Vector_registers_outlive_whatever_leaves_emitted_code() => Compare(SystemGuest.Long, static guest =>
     {
         guest.State->Cr4 |= ControlBits.Cr4Osfxsr;
         guest.Run(static c =>

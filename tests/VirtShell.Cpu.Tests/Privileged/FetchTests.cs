@@ -11,7 +11,7 @@ public sealed unsafe class FetchTests
     [Theory]
     [InlineData(14, 0x30)]
     [InlineData(15, Vector.GeneralProtection)]
-    public void AnInstructionHasAtMost15Bytes(int prefixes, int vector)
+    public void An_instruction_has_at_most_15_bytes(int prefixes, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         byte[] code = [.. Enumerable.Repeat((byte)0x3E, prefixes), 0x90];
@@ -25,7 +25,7 @@ public sealed unsafe class FetchTests
     }
 
     [Fact]
-    public void ReadingAheadIntoAMissingPageLeavesCr2Alone()
+    public void Reading_ahead_into_a_missing_page_leaves_cr2_alone()
     {
         // The block's second instruction crosses into a page that is not there; the first one jumps away.
         using SystemGuest guest = SystemGuest.Long();
@@ -41,7 +41,7 @@ public sealed unsafe class FetchTests
     }
 
     [Fact]
-    public void TheInstructionBehindThePageEndFaultsOnlyWhenReached()
+    public void The_instruction_behind_the_page_end_faults_only_when_reached()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(7);
@@ -57,7 +57,7 @@ public sealed unsafe class FetchTests
     }
 
     [Fact]
-    public void AnInstructionAcrossPagesSeesItsSecondPageRemapped()
+    public void An_instruction_across_pages_sees_its_second_page_remapped()
     {
         // mov eax, imm32 with its last two bytes in the next page, which is mapped elsewhere in between.
         using SystemGuest guest = SystemGuest.Long();
@@ -88,7 +88,7 @@ public sealed unsafe class FetchTests
     [InlineData(false, false, 0)]
     [InlineData(true, false, 0x10)]
     [InlineData(false, true, 0x10)]
-    public void AFetchIsNamedInTheErrorCodeOnlyWithNxOrSmep(bool nx, bool smep, int error)
+    public void A_fetch_is_named_in_the_error_code_only_with_nx_or_smep(bool nx, bool smep, int error)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(0);

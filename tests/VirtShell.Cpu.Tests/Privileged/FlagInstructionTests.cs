@@ -8,7 +8,7 @@ namespace VirtShell.Cpu.Tests.Privileged;
 public sealed unsafe class FlagInstructionTests
 {
     [Fact]
-    public void StacOpensUserPagesToTheSupervisorAndClacClosesThem()
+    public void Stac_opens_user_pages_to_the_supervisor_and_clac_closes_them()
     {
         using SystemGuest guest = SystemGuest.Long();
         for (ulong page = 0; page < 1024; page++)
@@ -36,7 +36,7 @@ public sealed unsafe class FlagInstructionTests
     [Theory]
     [InlineData(new byte[] { 0x0F, 0x01, 0xCB })]
     [InlineData(new byte[] { 0x0F, 0x01, 0xCA })]
-    public void StacAndClacAreUndefinedForUsers(byte[] instruction)
+    public void Stac_and_clac_are_undefined_for_users(byte[] instruction)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.InvalidOpcode, guest.RunUser(c => c.db(instruction)));
@@ -46,7 +46,7 @@ public sealed unsafe class FlagInstructionTests
     [InlineData(0u, Vector.GeneralProtection)]
     [InlineData(2u, Vector.GeneralProtection)]
     [InlineData(3u, 0x30)]
-    public void CliNeedsIopl(uint iopl, int vector)
+    public void Cli_needs_iopl(uint iopl, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.UserCode, static c =>
@@ -60,7 +60,7 @@ public sealed unsafe class FlagInstructionTests
     }
 
     [Fact]
-    public void PopfChangesIoplAtCplZeroOnlyAndIfByIopl()
+    public void Popf_changes_iopl_at_cpl_zero_only_and_if_by_iopl()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, guest.RunUser(static c =>
@@ -83,7 +83,7 @@ public sealed unsafe class FlagInstructionTests
     [Theory]
     [InlineData(false, Vector.GeneralProtection)]
     [InlineData(true, 0x30)]
-    public void WithPviUsersHaveAVirtualInterruptFlag(bool pvi, int vector)
+    public void With_pvi_users_have_a_virtual_interrupt_flag(bool pvi, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Cr4 |= pvi ? ControlBits.Cr4Pvi : 0;
@@ -99,7 +99,7 @@ public sealed unsafe class FlagInstructionTests
     }
 
     [Fact]
-    public void StiWithAnInterruptPendingIsTheMonitors()
+    public void Sti_with_an_interrupt_pending_is_the_monitors()
     {
         // SDM Vol. 3B §20.4: VIP set makes STI #GP.
         using SystemGuest guest = SystemGuest.Protected();
@@ -112,7 +112,7 @@ public sealed unsafe class FlagInstructionTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void SyscallIsSteppedByTheFlagsThatItLeaves(bool masked)
+    public void Syscall_is_stepped_by_the_flags_that_it_leaves(bool masked)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->MsrStar = ((ulong)SystemGuest.Data0 << 48) | ((ulong)SystemGuest.Code0 << 32);
@@ -136,7 +136,7 @@ public sealed unsafe class FlagInstructionTests
     }
 
     [Fact]
-    public void SysretWithTfTrapsBeforeTheNextInstruction()
+    public void Sysret_with_tf_traps_before_the_next_instruction()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->MsrStar = ((ulong)SystemGuest.Data0 << 48) | ((ulong)SystemGuest.Code0 << 32);

@@ -8,7 +8,7 @@ namespace VirtShell.Cpu.Tests.Privileged;
 public sealed unsafe class GateTests
 {
     [Fact]
-    public void AnInterruptGateClearsIfAndATrapGateKeepsIt()
+    public void An_interrupt_gate_clears_if_and_a_trap_gate_keeps_it()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(0x31, SystemGuest.Trap32, dpl: 3);
@@ -31,7 +31,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void AnInterruptFromUserModeSwitchesToTheStackOfTheTss()
+    public void An_interrupt_from_user_mode_switches_to_the_stack_of_the_tss()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, guest.RunUser(static c => c.@int(0x30)));
@@ -47,7 +47,7 @@ public sealed unsafe class GateTests
     [Theory]
     [InlineData(true, 0, Vector.GeneralProtection)]
     [InlineData(false, 3, Vector.SegmentNotPresent)]
-    public void ASoftwareInterruptChecksPrivilegeBeforePresence(bool present, int dpl, int vector)
+    public void A_software_interrupt_checks_privilege_before_presence(bool present, int dpl, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(0x40, SystemGuest.Interrupt32, dpl, present: present);
@@ -57,7 +57,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void AnExternalInterruptIgnoresTheGatesPrivilegeAndItsErrorsAreExternal()
+    public void An_external_interrupt_ignores_the_gates_privilege_and_its_errors_are_external()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(0x40, SystemGuest.Interrupt32, dpl: 0);
@@ -76,7 +76,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void A16BitGatePushesWords()
+    public void A16_bit_gate_pushes_words()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(0x30, SystemGuest.Interrupt16, dpl: 3);
@@ -87,7 +87,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void AConformingHandlerRunsAtTheCallersPrivilege()
+    public void A_conforming_handler_runs_at_the_callers_privilege()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFFF, 0xC09F);
@@ -103,7 +103,7 @@ public sealed unsafe class GateTests
     [InlineData(0x0092u, false, Vector.GeneralProtection)]
     [InlineData(0x401Bu, false, Vector.SegmentNotPresent)]
     [InlineData(0xC0FBu, false, Vector.GeneralProtection)]
-    public void TheHandlersCodeSegmentIsChecked(uint attributes, bool nullSelector, int vector)
+    public void The_handlers_code_segment_is_checked(uint attributes, bool nullSelector, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFFF, attributes);
@@ -116,7 +116,7 @@ public sealed unsafe class GateTests
     [InlineData(0, Data0Selector, Vector.InvalidTss, 0)]
     [InlineData(0x20, 0, Vector.InvalidTss, 0x20)]
     [InlineData(0x08, 0, Vector.InvalidTss, 0x08)]
-    public void AnUnusableInnerStackRaisesInvalidTss(int selector, int unused, int vector, int error)
+    public void An_unusable_inner_stack_raises_invalid_tss(int selector, int unused, int vector, int error)
     {
         _ = unused;
         using SystemGuest guest = SystemGuest.Protected();
@@ -137,7 +137,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void LongModeAlignsTheStackAndAlwaysPushesIt()
+    public void Long_mode_aligns_the_stack_and_always_pushes_it()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(0x30, guest.Run(static c =>
@@ -152,7 +152,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void LongModeUsesTheInterruptStackTable()
+    public void Long_mode_uses_the_interrupt_stack_table()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetGate(0x30, SystemGuest.Interrupt32, dpl: 3, ist: 1);
@@ -161,7 +161,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void LongModeFromUserLoadsANullStackSegment()
+    public void Long_mode_from_user_loads_a_null_stack_segment()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(0x30, guest.RunUser(static c => c.@int(0x30)));
@@ -171,7 +171,7 @@ public sealed unsafe class GateTests
     }
 
     [Fact]
-    public void RealModeDeliversThroughTheVectorTable()
+    public void Real_mode_delivers_through_the_vector_table()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Processor.Reset();

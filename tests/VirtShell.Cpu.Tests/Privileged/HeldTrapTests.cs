@@ -55,7 +55,7 @@ public sealed unsafe class HeldTrapTests
 
     [Theory]
     [MemberData(nameof(Followers))]
-    public void WhatFollowsDecides(string name, int bits, byte[] instruction, int vector, ulong returnsTo, ulong dr6)
+    public void What_follows_decides(string name, int bits, byte[] instruction, int vector, ulong returnsTo, ulong dr6)
     {
         using SystemGuest guest = Watched(bits);
         if (name == "general detect")
@@ -81,7 +81,7 @@ public sealed unsafe class HeldTrapTests
 
     /// <summary>SDM Vol. 3B §17.3.1.1: as if RF were set. (AMD's processors report it.)</summary>
     [Fact]
-    public void AnInstructionBreakpointBehindMovSsIsSuppressed()
+    public void An_instruction_breakpoint_behind_mov_ss_is_suppressed()
     {
         using SystemGuest guest = Watched(32);
         _ = Run(guest, [0x90], out ulong at);
@@ -97,7 +97,7 @@ public sealed unsafe class HeldTrapTests
     [Theory]
     [InlineData(new byte[] { 0x90 }, 1UL, SingleStep | BreakpointTrap)]
     [InlineData(new byte[] { 0xF1 }, 1UL, BreakpointTrap)]
-    public void WithSingleStepsThereIsOneDebugException(byte[] instruction, ulong length, ulong dr6)
+    public void With_single_steps_there_is_one_debug_exception(byte[] instruction, ulong length, ulong dr6)
     {
         using SystemGuest guest = Watched(32);
         guest.State->FlagsRest |= Flags.Trap;
@@ -114,7 +114,7 @@ public sealed unsafe class HeldTrapTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void OfSeveralMovSsTheFirstCastsTheShadow(bool nmi)
+    public void Of_several_mov_ss_the_first_casts_the_shadow(bool nmi)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -142,7 +142,7 @@ public sealed unsafe class HeldTrapTests
 
     /// <summary>A read that hits, and then a write that faults: the instruction has not completed.</summary>
     [Fact]
-    public void AnInstructionThatFaultsHasHitNoDataBreakpoint()
+    public void An_instruction_that_faults_has_hit_no_data_breakpoint()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(0);
@@ -164,7 +164,7 @@ public sealed unsafe class HeldTrapTests
     [InlineData(0xFFFF_4FFF, "data", 0xFFFF_4FF8)]
     [InlineData(0xFFFF_4FF1, "detect", 0xFFFF_6FF0)]
     [InlineData(0xFFFF_4FF1, "ICEBP", 0xFFFF_4FF1)]
-    public void Dr6TellsOfTheLastDebugException(uint before, string happens, uint after)
+    public void Dr6_tells_of_the_last_debug_exception(uint before, string happens, uint after)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[2] = SystemGuest.Code;

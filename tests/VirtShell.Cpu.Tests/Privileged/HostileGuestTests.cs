@@ -34,7 +34,7 @@ public sealed unsafe class HostileGuestTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void RandomCodeNeverEscapesTheProcessor(CpuModel model, int bits, EngineKind engine)
+    public void Random_code_never_escapes_the_processor(CpuModel model, int bits, EngineKind engine)
     {
         Random random = new(((int)model * 100) + bits);
         using SystemGuest guest = bits == 64 ? SystemGuest.Long(model, engine) : SystemGuest.Protected(model, engine);

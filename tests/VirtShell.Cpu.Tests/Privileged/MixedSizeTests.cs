@@ -13,7 +13,7 @@ public sealed unsafe class MixedSizeTests
     private const ushort Stack16 = SystemGuest.Spare2;
 
     [Fact]
-    public void SixteenBitCodePushesBySizeAndMovesTheWholeEsp()
+    public void Sixteen_bit_code_pushes_by_size_and_moves_the_whole_esp()
     {
         using SystemGuest guest = Prepare(HighStack, static c =>
         {
@@ -38,7 +38,7 @@ public sealed unsafe class MixedSizeTests
     }
 
     [Fact]
-    public void EnterAndLeaveTakeTheFrameByOperandAndTheTopByStackSize()
+    public void Enter_and_leave_take_the_frame_by_operand_and_the_top_by_stack_size()
     {
         using SystemGuest guest = Prepare(HighStack, static c =>
         {
@@ -58,7 +58,7 @@ public sealed unsafe class MixedSizeTests
     }
 
     [Fact]
-    public void ThirtyTwoBitCodeOnA16BitStackKeepsTheUpperHalfOfEsp()
+    public void Thirty_two_bit_code_on_A16_bit_stack_keeps_the_upper_half_of_esp()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(Stack16, 0x1_0000, 0xFFFF, 0x0093);
@@ -82,7 +82,7 @@ public sealed unsafe class MixedSizeTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void AReturnToAnOuter16BitStackLoadsSpOnly(bool interrupt)
+    public void A_return_to_an_outer_16_bit_stack_loads_sp_only(bool interrupt)
     {
         // SDM Vol. 3A §22.31: the upper half keeps what the inner level had there.
         using SystemGuest guest = SystemGuest.Protected();
@@ -117,7 +117,7 @@ public sealed unsafe class MixedSizeTests
     }
 
     [Fact]
-    public void AFarCallIn16BitCodePushesWordsAndWithAPrefixDoublewords()
+    public void A_far_call_in_16_bit_code_pushes_words_and_with_a_prefix_doublewords()
     {
         using SystemGuest guest = Prepare(HighStack, static c =>
         {
@@ -139,7 +139,7 @@ public sealed unsafe class MixedSizeTests
     }
 
     [Fact]
-    public void A16BitBranchInA32BitSegmentCutsEip()
+    public void A16_bit_branch_in_A32_bit_segment_cuts_eip()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFFF, 0xC09B);

@@ -49,7 +49,7 @@ public sealed unsafe class PageFaultTests
     [InlineData(Kind.Fetch, false, P, -1)]
     [InlineData(Kind.Fetch, true, P | U, -1)]
     [InlineData(Kind.Read, true, P | U | Nx, -1)]
-    public void AnAccessFaultsByTheEntrysRights(Kind kind, bool user, ulong entry, int expectedError) =>
+    public void An_access_faults_by_the_entrys_rights(Kind kind, bool user, ulong entry, int expectedError) =>
         Check(kind, user, entry, expectedError, 0, 0x202);
 
     [Theory]
@@ -60,11 +60,11 @@ public sealed unsafe class PageFaultTests
     [InlineData(Kind.Read, P | W | U, -1, ControlBits.Cr4Smap, 0x40202u)]
     [InlineData(Kind.Write, P | W | U, -1, ControlBits.Cr4Smap, 0x40202u)]
     [InlineData(Kind.Write, P | U, 3, ControlBits.Cr4Smap, 0x40202u)]
-    public void SupervisorAccessToUserPagesObeysSmepAndSmap(Kind kind, ulong entry, int expectedError, ulong cr4, uint flags) =>
+    public void Supervisor_access_to_user_pages_obeys_smep_and_smap(Kind kind, ulong entry, int expectedError, ulong cr4, uint flags) =>
         Check(kind, user: false, entry, expectedError, cr4, flags);
 
     [Fact]
-    public void WithoutWriteProtectTheSupervisorWritesReadOnlyPages()
+    public void Without_write_protect_the_supervisor_writes_read_only_pages()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(P | U);
@@ -78,7 +78,7 @@ public sealed unsafe class PageFaultTests
     }
 
     [Fact]
-    public void AccessedIsSetByReadsAndDirtyByWritesOnly()
+    public void Accessed_is_set_by_reads_and_dirty_by_writes_only()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(P | W);
@@ -97,7 +97,7 @@ public sealed unsafe class PageFaultTests
     }
 
     [Fact]
-    public void AStoreAcrossPagesThatFaultsInTheSecondWritesNothing()
+    public void A_store_across_pages_that_faults_in_the_second_writes_nothing()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(P | W);
@@ -115,7 +115,7 @@ public sealed unsafe class PageFaultTests
     }
 
     [Fact]
-    public void AnInstructionThatCrossesIntoAMissingPageFaultsThere()
+    public void An_instruction_that_crosses_into_a_missing_page_faults_there()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(P | W);
@@ -131,7 +131,7 @@ public sealed unsafe class PageFaultTests
     }
 
     [Fact]
-    public void NonCanonicalAddressesRaiseGeneralProtectionOrStackFault()
+    public void Non_canonical_addresses_raise_general_protection_or_stack_fault()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>

@@ -10,7 +10,7 @@ public sealed unsafe class PagingModeTests
     private const ulong Target = 0x40_0000;
 
     [Fact]
-    public void Legacy4KPagesTranslate()
+    public void Legacy_4_k_pages_translate()
     {
         using SystemGuest guest = Legacy();
         guest.Memory.WriteUInt32(SystemGuest.Tables + 4, (uint)(SystemGuest.Tables + 0x2000) | 3);
@@ -21,7 +21,7 @@ public sealed unsafe class PagingModeTests
     }
 
     [Fact]
-    public void Legacy4MPagesTranslate()
+    public void Legacy_4_m_pages_translate()
     {
         using SystemGuest guest = Legacy();
         guest.State->Cr4 |= ControlBits.Cr4Pse;
@@ -31,7 +31,7 @@ public sealed unsafe class PagingModeTests
     }
 
     [Fact]
-    public void Legacy4MPagesWithReservedBitFault()
+    public void Legacy_4_m_pages_with_reserved_bit_fault()
     {
         using SystemGuest guest = Legacy();
         guest.State->Cr4 |= ControlBits.Cr4Pse;
@@ -43,7 +43,7 @@ public sealed unsafe class PagingModeTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void PaePagesTranslate(bool large)
+    public void Pae_pages_translate(bool large)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Memory.WriteUInt64(SystemGuest.Tables, (SystemGuest.Tables + 0x1000) | 1);
@@ -57,7 +57,7 @@ public sealed unsafe class PagingModeTests
     }
 
     [Fact]
-    public void ReservedBitsInAPdpteRefuseTheLoadOfCr3()
+    public void Reserved_bits_in_a_pdpte_refuse_the_load_of_cr3()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Memory.WriteUInt64(SystemGuest.Tables, (SystemGuest.Tables + 0x1000) | 1);
@@ -77,7 +77,7 @@ public sealed unsafe class PagingModeTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void LongModeLargePagesTranslate(bool gigabyte)
+    public void Long_mode_large_pages_translate(bool gigabyte)
     {
         using SystemGuest guest = SystemGuest.Long();
         ulong linear = gigabyte ? 0x4000_0000UL + 0x80_0000 : 0x60_0000;
@@ -100,7 +100,7 @@ public sealed unsafe class PagingModeTests
     }
 
     [Fact]
-    public void WithoutGigabytePagesBit7OfAPdpteIsReserved()
+    public void Without_gigabyte_pages_bit_7_of_a_pdpte_is_reserved()
     {
         using SystemGuest guest = SystemGuest.Long(CpuModel.X86_64_V2);
         guest.Memory.WriteUInt64(SystemGuest.Tables + 0x1008, 0x83);
@@ -115,7 +115,7 @@ public sealed unsafe class PagingModeTests
     [Theory]
     [InlineData(0x2018UL, 0x80_2083UL)]
     [InlineData(0x1008UL, 0x2083UL)]
-    public void LargePagesWithReservedAddressBitsFault(ulong entry, ulong value)
+    public void Large_pages_with_reserved_address_bits_fault(ulong entry, ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.Memory.WriteUInt64(SystemGuest.Tables + entry, value);
@@ -128,7 +128,7 @@ public sealed unsafe class PagingModeTests
     }
 
     [Fact]
-    public void AChangedEntryIsSeenAfterInvlpgOrCr3()
+    public void A_changed_entry_is_seen_after_invlpg_or_cr3()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(3);
@@ -153,7 +153,7 @@ public sealed unsafe class PagingModeTests
     }
 
     [Fact]
-    public void PcidsKeepTheirTranslationsApartUntilInvalidated()
+    public void Pcids_keep_their_translations_apart_until_invalidated()
     {
         using SystemGuest guest = SystemGuest.Long();
         // Two address spaces that differ in the test page only.
@@ -209,7 +209,7 @@ public sealed unsafe class PagingModeTests
     [InlineData(2UL, 0x1000UL)]
     [InlineData(3UL, 1UL << 63)]
     [InlineData(0UL, 1UL)]
-    public void InvpcidChecksItsOperands(ulong type, ulong pcid)
+    public void Invpcid_checks_its_operands(ulong type, ulong pcid)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.Memory.WriteUInt64(SystemGuest.Scratch, pcid);

@@ -19,7 +19,7 @@ public sealed unsafe class PagingRightsTests
 
     [Theory]
     [MemberData(nameof(Accesses))]
-    public void LegacyRightsAreTheLeastOfBothLevels(bool user, bool write, bool protect)
+    public void Legacy_rights_are_the_least_of_both_levels(bool user, bool write, bool protect)
     {
         using SystemGuest guest = Legacy(protect);
         for (uint upper = 0; upper < 8; upper++)
@@ -47,7 +47,7 @@ public sealed unsafe class PagingRightsTests
 
     [Theory]
     [MemberData(nameof(Accesses))]
-    public void LargePagesHaveTheRightsOfTheirEntry(bool user, bool write, bool protect)
+    public void Large_pages_have_the_rights_of_their_entry(bool user, bool write, bool protect)
     {
         using SystemGuest guest = Legacy(protect);
         guest.Processor.WriteCr4(guest.State->Cr4 | ControlBits.Cr4Pse);
@@ -69,7 +69,7 @@ public sealed unsafe class PagingRightsTests
     [InlineData(0UL, 1UL << 62, false, 9)]
     [InlineData(0UL, 1UL << 45, false, 9)]
     [InlineData(0UL, 1UL << 45, true, 0x19)]
-    public void PaeHasNoExecuteAndReservedBits(ulong upper, ulong lower, bool fetch, int expected)
+    public void Pae_has_no_execute_and_reserved_bits(ulong upper, ulong lower, bool fetch, int expected)
     {
         using SystemGuest guest = Pae(noExecute: true);
         guest.Memory.WriteUInt64(Directory + 0x1000 + 16, TestTable | 7 | upper);
@@ -83,7 +83,7 @@ public sealed unsafe class PagingRightsTests
     }
 
     [Fact]
-    public void WithoutNxeBit63IsReserved()
+    public void Without_nxe_bit_63_is_reserved()
     {
         using SystemGuest guest = Pae(noExecute: false);
         guest.Memory.WriteUInt64(TestTable, SystemGuest.TestFrame | 7 | (1UL << 63));
@@ -92,7 +92,7 @@ public sealed unsafe class PagingRightsTests
     }
 
     [Fact]
-    public void AnAbsentPdpteIsNotPresent()
+    public void An_absent_pdpte_is_not_present()
     {
         using SystemGuest guest = Pae(noExecute: true);
         Assert.Equal(Vector.PageFault, guest.Run(static c =>
@@ -105,7 +105,7 @@ public sealed unsafe class PagingRightsTests
     }
 
     [Fact]
-    public void TheOldPdptesHoldUntilCr3IsLoaded()
+    public void The_old_pdptes_hold_until_cr3_is_loaded()
     {
         // SDM Vol. 3A §4.4.1: PAE's four entries are registers.
         using SystemGuest guest = Pae(noExecute: true);

@@ -15,7 +15,7 @@ public sealed unsafe class ProcessorStateTests
     [InlineData(33)]
     [InlineData(34)]
     [InlineData(41)]
-    public void AProcessorSavedInTheMiddleGoesOnAsIfNothingHadHappened(int instructions)
+    public void A_processor_saved_in_the_middle_goes_on_as_if_nothing_had_happened(int instructions)
     {
         using SystemGuest whole = Prepare();
         whole.Processor.Run(1000);
@@ -34,7 +34,7 @@ public sealed unsafe class ProcessorStateTests
     }
 
     [Fact]
-    public void APendingNmiAndItsBlockingAreSaved()
+    public void A_pending_nmi_and_its_blocking_are_saved()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(2, SystemGuest.Interrupt32, offset: SystemGuest.Code + 0x100);
@@ -63,7 +63,7 @@ public sealed unsafe class ProcessorStateTests
     }
 
     [Fact]
-    public void DamagedStateIsRefusedOrHarmless()
+    public void Damaged_state_is_refused_or_harmless()
     {
         using SystemGuest guest = Prepare();
         guest.Processor.Run(10);
@@ -86,7 +86,7 @@ public sealed unsafe class ProcessorStateTests
     }
 
     [Fact]
-    public void TheSnapshotTellsTheModeInWords()
+    public void The_snapshot_tells_the_mode_in_words()
     {
         using SystemGuest guest = SystemGuest.Long();
         VcpuSnapshot snapshot = guest.Processor.CaptureRegisters();

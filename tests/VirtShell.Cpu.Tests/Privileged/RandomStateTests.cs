@@ -24,7 +24,7 @@ public sealed unsafe class RandomStateTests
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(4)]
-    public void AProcessorLoadedAtEveryBoundaryIsAsOneThatRanOn(int seed)
+    public void A_processor_loaded_at_every_boundary_is_as_one_that_ran_on(int seed)
     {
         using SystemGuest whole = Prepare();
         using SystemGuest cut = Prepare();

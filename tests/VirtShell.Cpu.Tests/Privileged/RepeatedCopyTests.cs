@@ -31,7 +31,7 @@ public sealed unsafe class RepeatedCopyTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void LeavesWhatElementAfterElementLeaves(EngineKind engine, int size, bool backward)
+    public void Leaves_what_element_after_element_leaves(EngineKind engine, int size, bool backward)
     {
         Random random = new((size * 2) + (backward ? 1 : 0));
         for (int round = 0; round < 60; round++)

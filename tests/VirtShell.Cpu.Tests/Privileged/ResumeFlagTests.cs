@@ -20,7 +20,7 @@ public sealed unsafe class ResumeFlagTests
     [InlineData("int1", Vector.Debug, false)]
     [InlineData("int", 0x30, false)]
     [InlineData("step", Vector.Debug, false)]
-    public void FaultsPushRf(string name, int vector, bool resume)
+    public void Faults_push_rf(string name, int vector, bool resume)
     {
         foreach (int bits in new[] { 32, 64 })
         {
@@ -35,7 +35,7 @@ public sealed unsafe class ResumeFlagTests
     [Theory]
     [InlineData(32)]
     [InlineData(64)]
-    public void GeneralDetectPushesRf(int bits)
+    public void General_detect_pushes_rf(int bits)
     {
         using SystemGuest guest = bits == 64 ? SystemGuest.Long() : SystemGuest.Protected();
         guest.State->Dr[7] |= 1 << 13;
@@ -51,7 +51,7 @@ public sealed unsafe class ResumeFlagTests
 
     /// <summary>An instruction breakpoint on an access to debug registers comes first, and its image lacks RF; then general detect's, with RF.</summary>
     [Fact]
-    public void AnInstructionBreakpointComesBeforeGeneralDetect()
+    public void An_instruction_breakpoint_comes_before_general_detect()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[0] = SystemGuest.Code;
@@ -76,7 +76,7 @@ public sealed unsafe class ResumeFlagTests
     [InlineData("interrupt", 0x40)]
     [InlineData("nmi", Vector.Nmi)]
     [InlineData("trap", Vector.Debug)]
-    public void BehindAnIretThatLoadsItEventsPushRf(string name, int vector)
+    public void Behind_an_iret_that_loads_it_events_push_rf(string name, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[0] = SystemGuest.Code;
@@ -117,7 +117,7 @@ public sealed unsafe class ResumeFlagTests
 
     /// <summary>A software interrupt clears RF as it begins: it covers the INT itself, and the image lacks it.</summary>
     [Fact]
-    public void ASoftwareInterruptThatRfCoversPushesItClear()
+    public void A_software_interrupt_that_rf_covers_pushes_it_clear()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Dr[0] = SystemGuest.Code;
@@ -134,7 +134,7 @@ public sealed unsafe class ResumeFlagTests
     [Theory]
     [InlineData("popf")]
     [InlineData("iret")]
-    public void OnlyAWideIretLoadsRf(string name)
+    public void Only_a_wide_iret_loads_rf(string name)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.Code, c =>
@@ -176,7 +176,7 @@ public sealed unsafe class ResumeFlagTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void RfOfATaskCoversItsFirstInstruction(bool resume)
+    public void Rf_of_a_task_covers_its_first_instruction(bool resume)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, SystemGuest.TssAddress2, 0x67, 0x89);

@@ -16,7 +16,7 @@ public sealed unsafe class ReturnedSegmentTests
     [InlineData(false, 64, -1)]
     [InlineData(true, 32, Vector.GeneralProtection)]
     [InlineData(false, 32, Vector.GeneralProtection)]
-    public void In64BitModeTheBasesOfFsAndGsStay(bool iret, int bits, int vector)
+    public void In_64_bit_mode_the_bases_of_fs_and_gs_stay(bool iret, int bits, int vector)
     {
         using SystemGuest guest = SystemGuest.Long();
         ushort code = bits == 64 ? SystemGuest.Code3 : (ushort)(SystemGuest.Code1632 | 3);
@@ -68,7 +68,7 @@ public sealed unsafe class ReturnedSegmentTests
     }
 
     [Fact]
-    public void In32BitModeNothingOfThemStays()
+    public void In_32_bit_mode_nothing_of_them_stays()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, Base, 0xFFFFF, 0xC093);
@@ -88,7 +88,7 @@ public sealed unsafe class ReturnedSegmentTests
     [Theory]
     [InlineData(3, false)]
     [InlineData(0, true)]
-    public void ArplWritesOnlyWhatItAdjusts(ushort selector, bool adjusts)
+    public void Arpl_writes_only_what_it_adjusts(ushort selector, bool adjusts)
     {
         // A page that is read-only for everybody.
         using SystemGuest guest = SystemGuest.Long();

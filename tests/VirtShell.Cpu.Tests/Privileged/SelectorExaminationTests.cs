@@ -30,7 +30,7 @@ public sealed unsafe class SelectorExaminationTests
 
     [Theory]
     [MemberData(nameof(SystemTypes))]
-    public void SystemTypesHaveRightsAndLimitsAsTheTableSays(bool longMode, int type)
+    public void System_types_have_rights_and_limits_as_the_table_says(bool longMode, int type)
     {
         using SystemGuest guest = longMode ? SystemGuest.Long() : SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0x1234, 0x80 | (uint)type);
@@ -55,7 +55,7 @@ public sealed unsafe class SelectorExaminationTests
     [InlineData(0x9Fu, 3, true, true, false)]
     [InlineData(0x9Du, 3, true, false, false)]
     [InlineData(0x73u, 3, true, true, true)]
-    public void UsersSeeWhatTheirPrivilegeAllows(uint attributes, int rpl, bool visible, bool readable, bool writable)
+    public void Users_see_what_their_privilege_allows(uint attributes, int rpl, bool visible, bool readable, bool writable)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0x1234, attributes);
@@ -64,7 +64,7 @@ public sealed unsafe class SelectorExaminationTests
     }
 
     [Fact]
-    public void TheRequestedPrivilegeCountsAsTheCallersOwn()
+    public void The_requested_privilege_counts_as_the_callers_own()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0x1234, 0x93);
@@ -73,7 +73,7 @@ public sealed unsafe class SelectorExaminationTests
     }
 
     [Fact]
-    public void APageGranularLimitIsGivenInBytes()
+    public void A_page_granular_limit_is_given_in_bytes()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0x12, 0x8093);
@@ -92,7 +92,7 @@ public sealed unsafe class SelectorExaminationTests
     [InlineData(new byte[] { 0x0F, 0x00, 0xC8 })]
     [InlineData(new byte[] { 0x0F, 0x00, 0xD0 })]
     [InlineData(new byte[] { 0x0F, 0x00, 0xD8 })]
-    public void WithoutDescriptorsTheyAreUndefined(byte[] instruction)
+    public void Without_descriptors_they_are_undefined(byte[] instruction)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Processor.Reset();

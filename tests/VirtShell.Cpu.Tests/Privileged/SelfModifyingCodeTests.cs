@@ -7,7 +7,7 @@ namespace VirtShell.Cpu.Tests.Privileged;
 public sealed unsafe class SelfModifyingCodeTests
 {
     [Fact]
-    public void AStoreToTheNextInstructionOfTheSameBlockIsSeen()
+    public void A_store_to_the_next_instruction_of_the_same_block_is_seen()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(-1, guest.Run(static c =>
@@ -21,7 +21,7 @@ public sealed unsafe class SelfModifyingCodeTests
     }
 
     [Fact]
-    public void ALoopThatPatchesItselfRunsThePatchedCode()
+    public void A_loop_that_patches_itself_runs_the_patched_code()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(-1, guest.Run(static c =>
@@ -41,7 +41,7 @@ public sealed unsafe class SelfModifyingCodeTests
     }
 
     [Fact]
-    public void CodeInAnotherPageIsDecodedAgainAfterAStore()
+    public void Code_in_another_page_is_decoded_again_after_a_store()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.UserCode, static c =>
@@ -62,7 +62,7 @@ public sealed unsafe class SelfModifyingCodeTests
     }
 
     [Fact]
-    public void AnInstructionAcrossPagesSeesAStoreToItsSecondPage()
+    public void An_instruction_across_pages_sees_a_store_to_its_second_page()
     {
         using SystemGuest guest = SystemGuest.Protected();
         ulong at = SystemGuest.UserCode - 3;
@@ -84,7 +84,7 @@ public sealed unsafe class SelfModifyingCodeTests
     }
 
     [Fact]
-    public void RepStosOverItsOwnSuccessorRunsWhatItWrote()
+    public void Rep_stos_over_its_own_successor_runs_what_it_wrote()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(-1, guest.Run(static c =>
@@ -101,7 +101,7 @@ public sealed unsafe class SelfModifyingCodeTests
     }
 
     [Fact]
-    public void CodePatchedByDmaIsSeen()
+    public void Code_patched_by_dma_is_seen()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.Code, static c =>
@@ -118,7 +118,7 @@ public sealed unsafe class SelfModifyingCodeTests
     }
 
     [Fact]
-    public void TwoMappingsOfOnePageBothSeeAStoreThroughEither()
+    public void Two_mappings_of_one_page_both_see_a_store_through_either()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(3);

@@ -8,7 +8,7 @@ namespace VirtShell.Cpu.Tests.Privileged;
 public sealed unsafe class ShadowTests
 {
     [Fact]
-    public void MovSsHoldsInterruptsAndNmisOffForOneInstruction()
+    public void Mov_ss_holds_interrupts_and_nmis_off_for_one_instruction()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -40,7 +40,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void AStopRequestInARepeatedInstructionCostsNoInstruction()
+    public void A_stop_request_in_a_repeated_instruction_costs_no_instruction()
     {
         // Where slices end is part of the instruction count, and when the host asks for a stop is not.
         long[] retired = new long[2];
@@ -78,7 +78,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void StiWithInterruptsOpenCastsNoShadow()
+    public void Sti_with_interrupts_open_casts_no_shadow()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -97,7 +97,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void StiBeforeHltWakesAtOnce()
+    public void Sti_before_hlt_wakes_at_once()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -112,7 +112,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void CliBehindStiLeavesNoOpening()
+    public void Cli_behind_sti_leaves_no_opening()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -127,7 +127,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void PopfOpensInterruptsWithoutAShadow()
+    public void Popf_opens_interrupts_without_a_shadow()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Bus.InterruptVector = 0x40;
@@ -142,7 +142,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void AnNmiWakesAHaltedProcessorWithInterruptsOff()
+    public void An_nmi_wakes_a_halted_processor_with_interrupts_off()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(-1, guest.Run(static c =>
@@ -159,7 +159,7 @@ public sealed unsafe class ShadowTests
     }
 
     [Fact]
-    public void ATrapComesBeforeAnNmiAndThatBeforeAnInterrupt()
+    public void A_trap_comes_before_an_nmi_and_that_before_an_interrupt()
     {
         // SDM Vol. 3A table 6-2: traps on the previous instruction, NMI, maskable interrupts.
         using SystemGuest guest = SystemGuest.Protected();
@@ -193,7 +193,7 @@ public sealed unsafe class ShadowTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void IretUnblocksNmisAlsoWhereItIsNotTheHandlersOwn(bool second)
+    public void Iret_unblocks_nmis_also_where_it_is_not_the_handlers_own(bool second)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.Handlers + (Vector.Nmi * 16), static c =>
@@ -232,7 +232,7 @@ public sealed unsafe class ShadowTests
     [Theory]
     [InlineData(32)]
     [InlineData(64)]
-    public void AnIretThatFaultsUnblocksNmisBeforeTheFaultsHandlerBegins(int bits)
+    public void An_iret_that_faults_unblocks_nmis_before_the_faults_handler_begins(int bits)
     {
         using SystemGuest guest = bits == 64 ? SystemGuest.Long() : SystemGuest.Protected();
         guest.Assemble(SystemGuest.Handlers + (Vector.Nmi * 16), static c =>
@@ -283,7 +283,7 @@ public sealed unsafe class ShadowTests
 
     /// <summary>What keeps an IRET from being executed at all (here a fetch that faults) leaves NMIs blocked.</summary>
     [Fact]
-    public void AnIretThatIsNotReachedLeavesNmisBlocked()
+    public void An_iret_that_is_not_reached_leaves_nmis_blocked()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(0);

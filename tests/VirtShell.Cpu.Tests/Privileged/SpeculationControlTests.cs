@@ -28,7 +28,7 @@ public sealed unsafe class SpeculationControlTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void TheRegistersExistExactlyWhereTheirBitsAreSet(CpuModel model, bool has)
+    public void The_registers_exist_exactly_where_their_bits_are_set(CpuModel model, bool has)
     {
         CpuidLeaf leaf = Cpuid.MaxBasic(model) < 7 ? default : Cpuid.Read(model, 7, 0, 1);
         const uint All = Ibrs | Stibp | ArchitecturalCapabilities | Ssbd;
@@ -41,7 +41,7 @@ public sealed unsafe class SpeculationControlTests
     }
 
     [Fact]
-    public void EachChannelIsDeniedAndNoWayToCloseOneIsOffered()
+    public void Each_channel_is_denied_and_no_way_to_close_one_is_offered()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.True(guest.Processor.TryReadMsr(Msr.ArchCapabilities, out ulong value));
@@ -56,7 +56,7 @@ public sealed unsafe class SpeculationControlTests
 
     /// <summary>BHI_CTRL and MCDT_NO, the only bits of subleaf 2: of the controls above SSBD, IA32_SPEC_CTRL has BHI_DIS_S.</summary>
     [Fact]
-    public void TheHistoryOfBranchesCanBeIgnoredAndCostsDoNotDependOnMxcsr()
+    public void The_history_of_branches_can_be_ignored_and_costs_do_not_depend_on_mxcsr()
     {
         Assert.Equal(2u, Cpuid.Read(CpuModel.X86_64_V3, 7, 0, 1).Eax);
         Assert.Equal(default, Cpuid.Read(CpuModel.X86_64_V3, 7, 1, 1));
@@ -73,7 +73,7 @@ public sealed unsafe class SpeculationControlTests
     [InlineData(Msr.PredCmd, 0x81UL)]
     [InlineData(Msr.PredCmd, 0x1_0000_0000UL)]
     [InlineData(Msr.ArchCapabilities, 0UL)]
-    public void ReservedBitsAreRefusedAndNothingIsWritten(uint index, ulong value)
+    public void Reserved_bits_are_refused_and_nothing_is_written(uint index, ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.True(guest.Processor.TryWriteMsr(Msr.SpecCtrl, 2));
@@ -90,7 +90,7 @@ public sealed unsafe class SpeculationControlTests
     }
 
     [Fact]
-    public void ABarrierIsACommandThatCannotBeRead()
+    public void A_barrier_is_a_command_that_cannot_be_read()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
@@ -111,7 +111,7 @@ public sealed unsafe class SpeculationControlTests
     [Theory]
     [InlineData(false, 0UL)]
     [InlineData(true, 5UL)]
-    public void ResetClearsTheControlsAndInitKeepsThem(bool init, ulong left)
+    public void Reset_clears_the_controls_and_init_keeps_them(bool init, ulong left)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.True(guest.Processor.TryWriteMsr(Msr.SpecCtrl, 5));
@@ -121,7 +121,7 @@ public sealed unsafe class SpeculationControlTests
     }
 
     [Fact]
-    public void TheControlsAreSavedAndStatesFromBeforeThemHaveThemClear()
+    public void The_controls_are_saved_and_states_from_before_them_have_them_clear()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.True(guest.Processor.TryWriteMsr(Msr.SpecCtrl, 3));

@@ -16,7 +16,7 @@ public sealed unsafe class SystemInstructionTests
 
     [Theory]
     [MemberData(nameof(Privileged))]
-    public void PrivilegedInstructionsRaiseGeneralProtectionInUserMode(string name)
+    public void Privileged_instructions_raise_general_protection_in_user_mode(string name)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.Memory.Write(SystemGuest.UserCode, Encode(name));
@@ -33,7 +33,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData("sldt")]
     [InlineData("str")]
     [InlineData("smsw")]
-    public void UmipKeepsDescriptorTableAddressesFromUsers(string name)
+    public void Umip_keeps_descriptor_table_addresses_from_users(string name)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->Cr4 |= ControlBits.Cr4Umip;
@@ -53,7 +53,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(0x2000_0001UL)]
     [InlineData(0x1_0000_0001UL)]
     [InlineData(0x0000_0011UL)]
-    public void InvalidCombinationsOfCr0AreRefused(ulong value)
+    public void Invalid_combinations_of_cr0_are_refused(ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();
         ulong before = guest.State->Cr0;
@@ -69,7 +69,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(1UL << 13)]
     [InlineData(1UL << 22)]
     [InlineData(1UL << 32)]
-    public void ReservedBitsOfCr4AreRefused(ulong bit)
+    public void Reserved_bits_of_cr4_are_refused(ulong bit)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(c =>
@@ -82,7 +82,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void PaeCannotBeClearedInLongMode()
+    public void Pae_cannot_be_cleared_in_long_mode()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
@@ -93,7 +93,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void LongModeIsEnteredAndLeftAsTheManualSays()
+    public void Long_mode_is_entered_and_left_as_the_manual_says()
     {
         using SystemGuest guest = SystemGuest.Long();
         // Down: a compatibility segment, then paging off; LMA follows (SDM Vol. 3A §9.8.5.4).
@@ -127,7 +127,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(0x1234_5678u)]
     [InlineData(0x10Bu)]
     [InlineData(0xC001_0015u)]
-    public void UnknownMsrsRaiseGeneralProtection(uint index)
+    public void Unknown_msrs_raise_general_protection(uint index)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(c =>
@@ -151,7 +151,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(Msr.MtrrPhysBase0, 0x106UL)]
     [InlineData(Msr.MtrrPhysBase0 + 1, 0x400UL)]
     [InlineData(Msr.MtrrFix64K, 0x0606_0306_0606_0606UL)]
-    public void InvalidMsrValuesAreRefused(uint index, ulong value)
+    public void Invalid_msr_values_are_refused(uint index, ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(c =>
@@ -164,7 +164,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void WritingTheTimestampMovesItsAdjustment()
+    public void Writing_the_timestamp_moves_its_adjustment()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(-1, guest.Run(static c =>
@@ -193,7 +193,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(SystemGuest.Data0 | 3, Vector.GeneralProtection, SystemGuest.Data0)]
     [InlineData(SystemGuest.Data3, -1, 0)]
     [InlineData(SystemGuest.Data0 | 4, Vector.GeneralProtection, SystemGuest.Data0 | 4)]
-    public void DataSegmentLoadsAreChecked(int selector, int vector, int error)
+    public void Data_segment_loads_are_checked(int selector, int vector, int error)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFFF, 0xC013);
@@ -219,7 +219,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(SystemGuest.Data3, Vector.GeneralProtection, SystemGuest.Data3 & ~3)]
     [InlineData(SystemGuest.Spare, Vector.StackFault, SystemGuest.Spare)]
     [InlineData(SystemGuest.Spare2, Vector.GeneralProtection, SystemGuest.Spare2)]
-    public void StackSegmentLoadsAreChecked(int selector, int vector, int error)
+    public void Stack_segment_loads_are_checked(int selector, int vector, int error)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFFF, 0xC013);
@@ -233,7 +233,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void AccessThroughANullSegmentRaisesGeneralProtection()
+    public void Access_through_a_null_segment_raises_general_protection()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
@@ -248,7 +248,7 @@ public sealed unsafe class SystemInstructionTests
     [Theory]
     [InlineData(0x0FFCu, false)]
     [InlineData(0x0FFDu, true)]
-    public void LimitsAreCheckedToTheByte(uint offset, bool faults)
+    public void Limits_are_checked_to_the_byte(uint offset, bool faults)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, SystemGuest.Scratch, 0xFFF, 0x4093);
@@ -259,7 +259,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(0x0FFFu, true)]
     [InlineData(0x1000u, false)]
     [InlineData(0xFFFFFFFCu, false)]
-    public void ExpandDownSegmentsBeginBehindTheirLimit(uint offset, bool faults)
+    public void Expand_down_segments_begin_behind_their_limit(uint offset, bool faults)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, SystemGuest.Scratch, 0xFFF, 0x4097);
@@ -267,7 +267,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void LoadingASegmentSetsItsAccessedBit()
+    public void Loading_a_segment_sets_its_accessed_bit()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, SystemGuest.Scratch, 0xFFF, 0x4092);
@@ -281,7 +281,7 @@ public sealed unsafe class SystemInstructionTests
     [InlineData(SystemGuest.Tss, 0x0000_8B00UL, 0x167UL, false, false)]
     [InlineData(0, null, null, false, false)]
     [InlineData(0x7FF8, null, null, false, false)]
-    public void SelectorsAreExamined(int selector, ulong? rights, ulong? limit, bool readable, bool writable)
+    public void Selectors_are_examined(int selector, ulong? rights, ulong? limit, bool readable, bool writable)
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(-1, guest.Run(c =>
@@ -310,7 +310,7 @@ public sealed unsafe class SystemInstructionTests
     [Theory]
     [InlineData(0x10, 0x23, 0x13, true)]
     [InlineData(0x13, 0x21, 0x13, false)]
-    public void ArplRaisesTheRequestedPrivilege(int destination, int source, int expected, bool zero)
+    public void Arpl_raises_the_requested_privilege(int destination, int source, int expected, bool zero)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Run(c =>
@@ -326,7 +326,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void UnrealSegmentsKeepTheirLimit()
+    public void Unreal_segments_keep_their_limit()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFF, 0x009B);
@@ -359,7 +359,7 @@ public sealed unsafe class SystemInstructionTests
     }
 
     [Fact]
-    public void RandomNumbersRepeatWithTheSeed()
+    public void Random_numbers_repeat_with_the_seed()
     {
         using SystemGuest first = SystemGuest.Long();
         using SystemGuest second = SystemGuest.Long();

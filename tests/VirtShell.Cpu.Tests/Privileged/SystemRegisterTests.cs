@@ -13,7 +13,7 @@ public sealed unsafe class SystemRegisterTests
     [Theory]
     [InlineData(32)]
     [InlineData(64)]
-    public void DescriptorTableRegistersLoadAndStoreWhole(int bits)
+    public void Descriptor_table_registers_load_and_store_whole(int bits)
     {
         using SystemGuest guest = bits == 64 ? SystemGuest.Long() : SystemGuest.Protected();
         guest.Memory.WriteUInt16(SystemGuest.Scratch, 0x1FF);
@@ -40,7 +40,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void A16BitOperandSizeLoads24BitsOfBase()
+    public void A16_bit_operand_size_loads_24_bits_of_base()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Memory.WriteUInt16(SystemGuest.Scratch, 0x1FF);
@@ -55,7 +55,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void ANonCanonicalTableBaseIsRefused()
+    public void A_non_canonical_table_base_is_refused()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.Memory.WriteUInt64(SystemGuest.Scratch + 2, 0x0000_8000_0000_0000);
@@ -67,7 +67,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void LdtAndTaskRegistersAreStoredZeroExtendedToRegistersAndAsWordsToMemory()
+    public void Ldt_and_task_registers_are_stored_zero_extended_to_registers_and_as_words_to_memory()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, SystemGuest.Scratch, 0xFF, 0x82);
@@ -96,7 +96,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void ASelectorWithTiSetReadsTheLdt()
+    public void A_selector_with_ti_set_reads_the_ldt()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, SystemGuest.Scratch, 0xFF, 0x82);
@@ -124,7 +124,7 @@ public sealed unsafe class SystemRegisterTests
     [InlineData(false, SystemGuest.Spare, 0x89u, Vector.GeneralProtection)]
     [InlineData(false, SystemGuest.Spare, 0x02u, Vector.SegmentNotPresent)]
     [InlineData(false, SystemGuest.Spare | 4, 0x82u, Vector.GeneralProtection)]
-    public void LdtAndTaskRegisterLoadsAreChecked(bool task, int selector, uint attributes, int vector)
+    public void Ldt_and_task_register_loads_are_checked(bool task, int selector, uint attributes, int vector)
     {
         foreach (int bits in new[] { 32, 64 })
         {
@@ -166,7 +166,7 @@ public sealed unsafe class SystemRegisterTests
     [InlineData(Msr.MtrrFix64K, 0x0606_0606_0606_0606UL)]
     [InlineData(Msr.MtrrFix4KF8000, 0x0505_0505_0505_0505UL)]
     [InlineData(Msr.MtrrFix16KA0000, 1UL)]
-    public void RegistersReadBackWhatWasWritten(uint index, ulong value)
+    public void Registers_read_back_what_was_written(uint index, ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(-1, guest.Run(c =>
@@ -191,7 +191,7 @@ public sealed unsafe class SystemRegisterTests
     [InlineData(Msr.PlatformInfo, 0x1400UL)]
     [InlineData(Msr.BiosSignatureId, 1UL << 32)]
     [InlineData(Msr.MiscEnable, 0x1801UL)]
-    public void FixedRegistersReadAsDocumented(uint index, ulong value)
+    public void Fixed_registers_read_as_documented(uint index, ulong value)
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.True(guest.Processor.TryReadMsr(index, out ulong actual));
@@ -199,7 +199,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void TimestampAndProcessorIdAreReadTogether()
+    public void Timestamp_and_processor_id_are_read_together()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->MsrTscAux = 5;
@@ -217,7 +217,7 @@ public sealed unsafe class SystemRegisterTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void TimestampDisableIsForUsersOnly(bool user)
+    public void Timestamp_disable_is_for_users_only(bool user)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->Cr4 |= ControlBits.Cr4Tsd;
@@ -231,7 +231,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void NoPerformanceCounterExists()
+    public void No_performance_counter_exists()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
@@ -242,7 +242,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void ClflushFaultsAsALoadDoes()
+    public void Clflush_faults_as_a_load_does()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetTestPage(1);
@@ -256,7 +256,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void LmswSetsButNeverClearsProtection()
+    public void Lmsw_sets_but_never_clears_protection()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Memory.WriteUInt16(SystemGuest.Scratch, 0xE);
@@ -271,7 +271,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void LoadingFarPointersLoadsOffsetAndSelectorTogether()
+    public void Loading_far_pointers_loads_offset_and_selector_together()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Memory.WriteUInt32(SystemGuest.Scratch, 0x1234);
@@ -298,7 +298,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void SegmentRegistersArePushedAndPoppedInLongMode()
+    public void Segment_registers_are_pushed_and_popped_in_long_mode()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(-1, guest.Run(static c =>
@@ -316,7 +316,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void APopThatFaultsLeavesTheStackPointer()
+    public void A_pop_that_faults_leaves_the_stack_pointer()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
@@ -329,7 +329,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void FarCallsWithinAPrivilegeReturn()
+    public void Far_calls_within_a_privilege_return()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.Code + 0x100, static c =>
@@ -347,7 +347,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void A20MasksAddressBit20()
+    public void A20_masks_address_bit_20()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Memory.WriteUInt32(SystemGuest.Scratch, 0x11);
@@ -369,7 +369,7 @@ public sealed unsafe class SystemRegisterTests
     }
 
     [Fact]
-    public void CacheTopologyAndBrandLeavesAreConsistent()
+    public void Cache_topology_and_brand_leaves_are_consistent()
     {
         Assert.Equal(0u, Cpuid.Read(CpuModel.X86_64_V3, 4, 9, 1).Eax);
         Assert.Equal(0x21u, Cpuid.Read(CpuModel.X86_64_V3, 4, 0, 1).Eax & 0xFF);

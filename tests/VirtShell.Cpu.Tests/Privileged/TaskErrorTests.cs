@@ -13,7 +13,7 @@ public sealed unsafe class TaskErrorTests
     [Theory]
     [InlineData(0xEA, false)]
     [InlineData(0x9A, true)]
-    public void ATaskGateLeadsToItsTask(int opcode, bool nested)
+    public void A_task_gate_leads_to_its_task(int opcode, bool nested)
     {
         using SystemGuest guest = Prepare();
         guest.SetCallGate(Gate, Descriptor.TaskGate, 0, Task2, 0);
@@ -25,7 +25,7 @@ public sealed unsafe class TaskErrorTests
     }
 
     [Fact]
-    public void AUserReachesATaskThroughAGateOfItsPrivilegeOnly()
+    public void A_user_reaches_a_task_through_a_gate_of_its_privilege_only()
     {
         using SystemGuest guest = Prepare();
         guest.SetCallGate(Gate, Descriptor.TaskGate, 3, Task2, 0);
@@ -46,7 +46,7 @@ public sealed unsafe class TaskErrorTests
     [InlineData(false, 0x0082u, Task2, Vector.GeneralProtection, Task2)]
     [InlineData(false, 0x0089u, 0, Vector.GeneralProtection, 0)]
     [InlineData(false, 0x0089u, Task2 | 4, Vector.GeneralProtection, Task2 | 4)]
-    public void WhatATaskGateNamesIsChecked(bool absentGate, uint attributes, int selector, int vector, int error)
+    public void What_a_task_gate_names_is_checked(bool absentGate, uint attributes, int selector, int vector, int error)
     {
         using SystemGuest guest = Prepare();
         guest.SetSegment(Task2, SystemGuest.TssAddress2, 0x67, attributes);
@@ -66,7 +66,7 @@ public sealed unsafe class TaskErrorTests
     [InlineData(0x0089u, Vector.InvalidTss)]
     [InlineData(0x0092u, Vector.InvalidTss)]
     [InlineData(0x000Bu, Vector.SegmentNotPresent)]
-    public void IretChecksTheTaskThatItGoesBackTo(uint attributes, int vector)
+    public void Iret_checks_the_task_that_it_goes_back_to(uint attributes, int vector)
     {
         using SystemGuest guest = Prepare();
         guest.SetSegment(Task2, SystemGuest.TssAddress2, 0x67, attributes);
@@ -82,7 +82,7 @@ public sealed unsafe class TaskErrorTests
     }
 
     [Fact]
-    public void IretBackClearsTheBusyBitOfTheTaskThatEnds()
+    public void Iret_back_clears_the_busy_bit_of_the_task_that_ends()
     {
         using SystemGuest guest = Prepare();
         guest.SetSegment(Task2, SystemGuest.TssAddress2, 0x67, 0x8B);
@@ -100,7 +100,7 @@ public sealed unsafe class TaskErrorTests
     }
 
     [Fact]
-    public void ATaskSwitchDisarmsLocalBreakpoints()
+    public void A_task_switch_disarms_local_breakpoints()
     {
         using SystemGuest guest = Prepare();
         guest.State->Dr[0] = 0x1234_5678;
@@ -114,7 +114,7 @@ public sealed unsafe class TaskErrorTests
     [InlineData(SystemGuest.Tss, 0u, Vector.InvalidTss)]
     [InlineData(SystemGuest.Code1632, 0x0002u, Vector.InvalidTss)]
     [InlineData(SystemGuest.Code1632, 0x0082u, 0x30)]
-    public void ANewTasksLdtIsChecked(int selector, uint attributes, int vector)
+    public void A_new_tasks_ldt_is_checked(int selector, uint attributes, int vector)
     {
         using SystemGuest guest = Prepare();
         if (attributes != 0)

@@ -12,7 +12,7 @@ public sealed unsafe class TaskSwitchTests
     private const ulong NewStack = 0xC000;
 
     [Fact]
-    public void AJumpSavesTheOldTaskAndLoadsTheNew()
+    public void A_jump_saves_the_old_task_and_loads_the_new()
     {
         using SystemGuest guest = Prepare(Task2);
         Assert.Equal(0x30, guest.Run(static c =>
@@ -32,7 +32,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void ACallNestsAndIretComesBack()
+    public void A_call_nests_and_iret_comes_back()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.Assemble(NewCode, static c =>
@@ -61,7 +61,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void AnExceptionThroughATaskGatePushesItsErrorCodeInTheNewTask()
+    public void An_exception_through_a_task_gate_pushes_its_error_code_in_the_new_task()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.SetGate(Vector.GeneralProtection, SystemGuest.TaskGate, selector: Task2);
@@ -79,7 +79,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void ABusyTaskCannotBeEntered()
+    public void A_busy_task_cannot_be_entered()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.SetSegment(Task2, SystemGuest.TssAddress2, 0x67, 0x8B);
@@ -89,7 +89,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void AShortTssIsInvalid()
+    public void A_short_tss_is_invalid()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.SetSegment(Task2, SystemGuest.TssAddress2, 0x66, 0x89);
@@ -103,7 +103,7 @@ public sealed unsafe class TaskSwitchTests
     [InlineData(0x50, SystemGuest.Code0, Vector.InvalidTss, SystemGuest.Code0)]
     [InlineData(0x54, 0x7F8, Vector.InvalidTss, 0x7F8)]
     [InlineData(0x60, SystemGuest.Data0, Vector.InvalidTss, SystemGuest.Data0)]
-    public void ABadSegmentFaultsInTheNewTask(int field, int selector, int vector, int error)
+    public void A_bad_segment_faults_in_the_new_task(int field, int selector, int vector, int error)
     {
         using SystemGuest guest = Prepare(Task2);
         guest.Memory.WriteUInt16(SystemGuest.TssAddress2 + (ulong)field, (ushort)selector);
@@ -122,7 +122,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void TheDebugTrapFlagTrapsBeforeTheNewTasksFirstInstruction()
+    public void The_debug_trap_flag_traps_before_the_new_tasks_first_instruction()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.Memory.WriteUInt16(SystemGuest.TssAddress2 + 0x64, 1);
@@ -132,7 +132,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void A16BitTaskLoadsWords()
+    public void A16_bit_task_loads_words()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.SetSegment(Task2, SystemGuest.TssAddress2, 0x2B, 0x81);
@@ -151,7 +151,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void ATaskHasItsOwnAddressSpace()
+    public void A_task_has_its_own_address_space()
     {
         using SystemGuest guest = Prepare(Task2);
         const ulong First = SystemGuest.Tables;
@@ -192,7 +192,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void ATaskMayRunInVirtual8086Mode()
+    public void A_task_may_run_in_virtual_8086_mode()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.Memory.WriteUInt32(SystemGuest.TssAddress2 + 4, (uint)SystemGuest.InnerStack);
@@ -216,7 +216,7 @@ public sealed unsafe class TaskSwitchTests
     }
 
     [Fact]
-    public void AnInterruptThroughATaskGateComesBackByIret()
+    public void An_interrupt_through_a_task_gate_comes_back_by_iret()
     {
         using SystemGuest guest = Prepare(Task2);
         guest.SetGate(0x44, SystemGuest.TaskGate, selector: Task2);

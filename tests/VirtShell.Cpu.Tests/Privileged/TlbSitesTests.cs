@@ -36,7 +36,7 @@ public sealed unsafe class TlbSitesTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AFlushedPageIsLookedUpAgain(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InOther, InOther, InFrame], static c =>
+    public void A_flushed_page_is_looked_up_again(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InOther, InOther, InFrame], static c =>
     {
         Read(c, Page, 2);
         Map(c, MapAndFlush, OtherFrame | Rights);
@@ -48,7 +48,7 @@ public sealed unsafe class TlbSitesTests
     /// <summary>What no INVLPG has told of stays as it was for as long as the TLB has it, and no longer.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void APageThatIsDrivenOutIsLookedUpAgain(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InFrame, InFrame, InFar, InOther, InOther, InFar, InOther], static c =>
+    public void A_page_that_is_driven_out_is_looked_up_again(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InFrame, InFrame, InFar, InOther, InOther, InFar, InOther], static c =>
     {
         Read(c, Page, 2);
         Map(c, MapOnly, OtherFrame | Rights);
@@ -61,7 +61,7 @@ public sealed unsafe class TlbSitesTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void APageThatMayNoLongerBeWrittenFaults(EngineKind engine) => Expect(engine, 14, [InFrame, InFrame + 1, InFrame + 2, InFrame + 2, InFrame + 2], static c =>
+    public void A_page_that_may_no_longer_be_written_faults(EngineKind engine) => Expect(engine, 14, [InFrame, InFrame + 1, InFrame + 2, InFrame + 2, InFrame + 2], static c =>
     {
         Read(c, Page, 1);
         Increment(c, 2);
@@ -73,7 +73,7 @@ public sealed unsafe class TlbSitesTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AnotherAddressSpaceHasItsOwn(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InOther, InOther, InFrame, InOther], static c =>
+    public void Another_address_space_has_its_own(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InOther, InOther, InFrame, InOther], static c =>
     {
         Read(c, Page, 2);
         Map(c, SwitchSpace, OtherTables);
@@ -87,7 +87,7 @@ public sealed unsafe class TlbSitesTests
     /// <summary>With PCIDs nothing is flushed on the way.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void AddressSpacesThatAreKeptHaveTheirOwn(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InOther, InOther, InFrame, InOther, InFrame], static c =>
+    public void Address_spaces_that_are_kept_have_their_own(EngineKind engine) => Expect(engine, 6, [InFrame, InFrame, InOther, InOther, InFrame, InOther, InFrame], static c =>
     {
         const ulong Keep = 1UL << 63;
         Read(c, Page, 2);
@@ -104,7 +104,7 @@ public sealed unsafe class TlbSitesTests
     /// <summary>More sites than the list of those with copies holds.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void ManySitesAreDroppedAtOnce(EngineKind engine)
+    public void Many_sites_are_dropped_at_once(EngineKind engine)
     {
         const int Sites = 300;
         using SystemGuest guest = Guest(engine, pcids: false);

@@ -11,7 +11,7 @@ public sealed unsafe class TransferTests
     private const int FarAddress = 0x7000;
 
     [Fact]
-    public void ReturnToUserModeDropsPrivilegedDataSegments()
+    public void Return_to_user_mode_drops_privileged_data_segments()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, guest.RunUser(static c =>
@@ -23,7 +23,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void UserCodeCannotChangeIoplOrIfByIret()
+    public void User_code_cannot_change_iopl_or_if_by_iret()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.Assemble(SystemGuest.UserCode + 0x100, static c => c.@int(0x30));
@@ -38,7 +38,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void IretToAMorePrivilegedSegmentIsRefused()
+    public void Iret_to_a_more_privileged_segment_is_refused()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.GeneralProtection, guest.RunUser(static c =>
@@ -52,7 +52,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void LongModeRefusesIretWithNestedTask()
+    public void Long_mode_refuses_iret_with_nested_task()
     {
         using SystemGuest guest = SystemGuest.Long();
         Assert.Equal(Vector.GeneralProtection, guest.Run(static c =>
@@ -66,7 +66,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void LongModeReturnsToCompatibilityModeAndComesBack()
+    public void Long_mode_returns_to_compatibility_mode_and_comes_back()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.Assemble(
@@ -93,7 +93,7 @@ public sealed unsafe class TransferTests
     [Theory]
     [InlineData(0)]
     [InlineData(2)]
-    public void ACallGateEntersTheInnerLevelWithItsParametersAndReturns(int parameters)
+    public void A_call_gate_enters_the_inner_level_with_its_parameters_and_returns(int parameters)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetCallGate(SystemGuest.Spare, Descriptor.CallGate32, 3, SystemGuest.Code0, SystemGuest.Code + 0x100, parameters);
@@ -119,7 +119,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void ACallGateOfHigherPrivilegeThanTheCallerIsRefused()
+    public void A_call_gate_of_higher_privilege_than_the_caller_is_refused()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetCallGate(SystemGuest.Spare, Descriptor.CallGate32, 0, SystemGuest.Code0, SystemGuest.Code + 0x100);
@@ -128,7 +128,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void ALongModeCallGatePushesTheStackAsQuadwords()
+    public void A_long_mode_call_gate_pushes_the_stack_as_quadwords()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.SetCallGate(SystemGuest.Spare, Descriptor.CallGate32, 3, SystemGuest.Code0, SystemGuest.Code + 0x100);
@@ -149,7 +149,7 @@ public sealed unsafe class TransferTests
     [InlineData(0xC0FBu, 3, -1)]
     [InlineData(0xC09Fu, 3, -1)]
     [InlineData(0xC0F3u, 3, Vector.GeneralProtection)]
-    public void FarJumpsObeyPrivilege(uint attributes, int rpl, int expected)
+    public void Far_jumps_obey_privilege(uint attributes, int rpl, int expected)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetSegment(SystemGuest.Spare, 0, 0xFFFFF, attributes);
@@ -168,7 +168,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void SyscallAndSysretGoBetweenUserAndKernel()
+    public void Syscall_and_sysret_go_between_user_and_kernel()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->MsrStar = ((ulong)(SystemGuest.Data0) << 48) | ((ulong)SystemGuest.Code0 << 32);
@@ -199,7 +199,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void SysenterAndSysexitGoBetweenUserAndKernel()
+    public void Sysenter_and_sysexit_go_between_user_and_kernel()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->MsrSysenterCs = SystemGuest.Code0;
@@ -224,7 +224,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void SwapgsExchangesTheBasesAtCplZeroOnly()
+    public void Swapgs_exchanges_the_bases_at_cpl_zero_only()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->MsrKernelGsBase = 0x1234_5000;
@@ -249,7 +249,7 @@ public sealed unsafe class TransferTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void FsAndGsBasesAreReadAndWrittenByUsersWhereTheSystemAllowsIt(bool allowed)
+    public void Fs_and_gs_bases_are_read_and_written_by_users_where_the_system_allows_it(bool allowed)
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->Cr4 |= allowed ? ControlBits.Cr4FsGsBase : 0;
@@ -272,7 +272,7 @@ public sealed unsafe class TransferTests
     }
 
     [Fact]
-    public void ABaseMustBeCanonical()
+    public void A_base_must_be_canonical()
     {
         using SystemGuest guest = SystemGuest.Long();
         guest.State->Cr4 |= ControlBits.Cr4FsGsBase;

@@ -37,7 +37,7 @@ public sealed unsafe class Virtual8086RuleTests
     [InlineData(new byte[] { 0x63, 0xC0 }, Vector.InvalidOpcode)]
     [InlineData(new byte[] { 0xC4, 0xC1, 0x70, 0x58, 0xC2 }, Vector.InvalidOpcode)]
     [InlineData(new byte[] { 0x0F, 0x01, 0xCB }, Vector.InvalidOpcode)]
-    public void SystemInstructionsAreTheMonitors(byte[] instruction, int vector)
+    public void System_instructions_are_the_monitors(byte[] instruction, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(vector, Run(guest, Iopl3 | 0x202, c => c.db(instruction)));
@@ -45,7 +45,7 @@ public sealed unsafe class Virtual8086RuleTests
     }
 
     [Fact]
-    public void SmswTellsAnyone()
+    public void Smsw_tells_anyone()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, Run(guest, Iopl3 | 0x202, static c =>
@@ -59,7 +59,7 @@ public sealed unsafe class Virtual8086RuleTests
     [Theory]
     [InlineData(new byte[] { 0xCC }, 0x202u, Vector.Breakpoint, 1)]
     [InlineData(new byte[] { 0xCE }, 0xA02u, Vector.Overflow, 1)]
-    public void Int3AndIntoDoNotAskForIopl(byte[] instruction, uint flags, int vector, int length)
+    public void Int_3_and_into_do_not_ask_for_iopl(byte[] instruction, uint flags, int vector, int length)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.SetGate(vector, SystemGuest.Interrupt32, dpl: 3);
@@ -68,7 +68,7 @@ public sealed unsafe class Virtual8086RuleTests
     }
 
     [Fact]
-    public void AccessesEndAtOffsetFfff()
+    public void Accesses_end_at_offset_ffff()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.GeneralProtection, Run(guest, Iopl3 | 0x202, static c => c.mov(ax, __word_ptr[0xFFFF])));
@@ -88,7 +88,7 @@ public sealed unsafe class Virtual8086RuleTests
     }
 
     [Fact]
-    public void APageFaultIsAUsers()
+    public void A_page_fault_is_a_users()
     {
         using SystemGuest guest = SystemGuest.Protected();
         const ulong Directory = SystemGuest.Tables;
@@ -123,7 +123,7 @@ public sealed unsafe class Virtual8086RuleTests
     [InlineData("pushfd", 0u, Vector.GeneralProtection)]
     [InlineData("popfd", 0u, Vector.GeneralProtection)]
     [InlineData("iretd", 0u, Vector.GeneralProtection)]
-    public void WithVmeVipAndTfAreTheMonitors(string name, uint pending, int vector)
+    public void With_vme_vip_and_tf_are_the_monitors(string name, uint pending, int vector)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Cr4 |= ControlBits.Cr4Vme;
@@ -152,7 +152,7 @@ public sealed unsafe class Virtual8086RuleTests
     [InlineData(true, 0u, false, true, false)]
     [InlineData(false, 0u, true, true, false)]
     [InlineData(true, Iopl3, true, true, false)]
-    public void AnIretThatLeavesVifAndVipSetIsFollowedByAFault(bool extensions, uint iopl, bool enabled, bool pending, bool faults)
+    public void An_iret_that_leaves_vif_and_vip_set_is_followed_by_a_fault(bool extensions, uint iopl, bool enabled, bool pending, bool faults)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Cr4 |= extensions ? ControlBits.Cr4Vme : ControlBits.Cr4Pvi;
@@ -182,7 +182,7 @@ public sealed unsafe class Virtual8086RuleTests
     [InlineData(64, true, true)]
     [InlineData(32, false, false)]
     [InlineData(64, false, false)]
-    public void WithPviAnIretToCpl3ThatLeavesVifAndVipSetIsFollowedByAFault(int bits, bool extensions, bool faults)
+    public void With_pvi_an_iret_to_cpl_3_that_leaves_vif_and_vip_set_is_followed_by_a_fault(int bits, bool extensions, bool faults)
     {
         using SystemGuest guest = bits == 64 ? SystemGuest.Long() : SystemGuest.Protected();
         guest.State->Cr4 |= extensions ? ControlBits.Cr4Pvi : ControlBits.Cr4Vme;
@@ -211,7 +211,7 @@ public sealed unsafe class Virtual8086RuleTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void WithIopl3TheBitmapStillRedirects(bool toMonitor)
+    public void With_iopl_3_the_bitmap_still_redirects(bool toMonitor)
     {
         // SDM Vol. 3B table 20-2, methods 4 and 5.
         using SystemGuest guest = SystemGuest.Protected();

@@ -14,7 +14,7 @@ public sealed unsafe class Virtual8086Tests
     private const uint Iopl3 = 0x3000;
 
     [Fact]
-    public void AnInterruptLeavesWithAllSegmentsOnTheInnerStack()
+    public void An_interrupt_leaves_with_all_segments_on_the_inner_stack()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, Run(guest, Iopl3 | 0x202, static c => c.@int(0x30)));
@@ -38,7 +38,7 @@ public sealed unsafe class Virtual8086Tests
 
     [Theory]
     [MemberData(nameof(SensitiveInstructions))]
-    public void BelowIopl3SensitiveInstructionsAreTheMonitors(string name)
+    public void Below_iopl_3_sensitive_instructions_are_the_monitors(string name)
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(Vector.GeneralProtection, Run(guest, 0x202, c => Write(c, name)));
@@ -48,7 +48,7 @@ public sealed unsafe class Virtual8086Tests
     }
 
     [Fact]
-    public void WithIopl3FlagsAreTheTasksOwn()
+    public void With_iopl_3_flags_are_the_tasks_own()
     {
         using SystemGuest guest = SystemGuest.Protected();
         Assert.Equal(0x30, Run(guest, Iopl3 | 0x202, static c =>
@@ -66,7 +66,7 @@ public sealed unsafe class Virtual8086Tests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void VmeRedirectsByItsBitmap(bool toMonitor)
+    public void Vme_redirects_by_its_bitmap(bool toMonitor)
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Cr4 |= ControlBits.Cr4Vme;
@@ -98,7 +98,7 @@ public sealed unsafe class Virtual8086Tests
     }
 
     [Fact]
-    public void VmeKeepsCliAndStiToVif()
+    public void Vme_keeps_cli_and_sti_to_vif()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Cr4 |= ControlBits.Cr4Vme;
@@ -125,7 +125,7 @@ public sealed unsafe class Virtual8086Tests
     [InlineData(0x5F, 2, 1, false)]
     [InlineData(0x67, 2, 0, true)]
     [InlineData(0x68, 1, 0, false)]
-    public void TheIoPermissionBitmapDecidesBelowIopl(int port, int size, int bitOf60, bool allowed)
+    public void The_io_permission_bitmap_decides_below_iopl(int port, int size, int bitOf60, bool allowed)
     {
         using SystemGuest guest = SystemGuest.Protected();
         // The map at 88h: ports 0 to 67h allowed but for 60h as given; the byte behind is all ones.
@@ -149,7 +149,7 @@ public sealed unsafe class Virtual8086Tests
     }
 
     [Fact]
-    public void PortsBeyondTheTssLimitAreRefused()
+    public void Ports_beyond_the_tss_limit_are_refused()
     {
         using SystemGuest guest = SystemGuest.Protected();
         guest.State->Tr.Limit = 0x88;

@@ -17,7 +17,7 @@ public sealed unsafe class WindowTests
 
     [Theory]
     [MemberData(nameof(Engines))]
-    public void APageThatIsDrivenOutIsWalkedForAgain(EngineKind engine)
+    public void A_page_that_is_driven_out_is_walked_for_again(EngineKind engine)
     {
         using SystemGuest guest = SystemGuest.Long(engine: engine);
         guest.SetTestPage(Rights);
@@ -42,7 +42,7 @@ public sealed unsafe class WindowTests
     /// <summary>The copy's first element changes the mapping of its source, whose page the destination's has driven out.</summary>
     [Theory]
     [MemberData(nameof(Engines))]
-    public void ARepeatedCopyWalksAgainForItsSource(EngineKind engine)
+    public void A_repeated_copy_walks_again_for_its_source(EngineKind engine)
     {
         const ulong Other = SystemGuest.TestFrame + 0x2000;
         using SystemGuest guest = SystemGuest.Long(engine: engine);

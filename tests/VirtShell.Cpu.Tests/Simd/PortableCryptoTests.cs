@@ -14,9 +14,9 @@ public sealed class PortableCryptoTests
     private const int Rounds = 10;
 
     [Fact]
-    public void AesRoundsMakeTheLibrarysCipher()
+    public void Aes_rounds_make_the_librarys_cipher()
     {
-        var random = new Random(SoakCases.SeedFor(nameof(AesRoundsMakeTheLibrarysCipher)));
+        var random = new Random(SoakCases.SeedFor(nameof(Aes_rounds_make_the_librarys_cipher)));
         using var cipher = Aes.Create();
         byte[] key = new byte[16];
         byte[] plain = new byte[16];
@@ -48,10 +48,10 @@ public sealed class PortableCryptoTests
     }
 
     [SkippableFact]
-    public void CarrylessProductMatchesHost()
+    public void Carryless_product_matches_host()
     {
         Skip.IfNot(X86.Pclmulqdq.IsSupported, "The host's processor lacks PCLMULQDQ.");
-        var random = new Random(SoakCases.SeedFor(nameof(CarrylessProductMatchesHost)));
+        var random = new Random(SoakCases.SeedFor(nameof(Carryless_product_matches_host)));
         for (int i = 0; i < 2000; i++)
         {
             ulong a = (ulong)random.NextInt64(long.MinValue, long.MaxValue);

@@ -33,7 +33,7 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
 
     [SkippableTheory]
     [MemberData(nameof(Codes))]
-    public void MatchesHost(string name)
+    public void Matches_host(string name)
     {
         Code code = Enum.Parse<Code>(name);
         runner.Compare(code, SoakCases.Count(96), s_estimates.Contains(code) ? AreClose : null);
@@ -44,7 +44,7 @@ public sealed class SimdDifferentialTests(DifferentialRunner runner)
 
     [SkippableTheory]
     [MemberData(nameof(ExactCodes))]
-    public void MatchesHostWithAnyPrefix(string name)
+    public void Matches_host_with_any_prefix(string name)
     {
         Code code = Enum.Parse<Code>(name);
         runner.ComparePrefixes(code, SoakCases.Count(256) / 8, bits: 64);

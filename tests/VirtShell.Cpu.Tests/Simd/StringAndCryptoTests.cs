@@ -47,7 +47,7 @@ public sealed unsafe class StringAndCryptoTests
 
     [SkippableTheory]
     [MemberData(nameof(Codes))]
-    public void MatchesHost(string name)
+    public void Matches_host(string name)
     {
         Code code = Enum.Parse<Code>(name);
         NativeCode.RequireHost();
@@ -69,7 +69,7 @@ public sealed unsafe class StringAndCryptoTests
 
     [Theory]
     [MemberData(nameof(AlignedCodes))]
-    public void LegacyFormsRefuseUnalignedMemory(string name)
+    public void Legacy_forms_refuse_unaligned_memory(string name)
     {
         var random = new Random(SoakCases.SeedFor(name));
         Code code = Enum.Parse<Code>(name);
@@ -87,7 +87,7 @@ public sealed unsafe class StringAndCryptoTests
     [Theory]
     [InlineData(new byte[] { 0x64, 0x66, 0x0F, 0xF7, 0xCA }, 0UL)]
     [InlineData(new byte[] { 0x64, 0x67, 0x66, 0x0F, 0xF7, 0xCA }, 0xABCD_0000_0000UL)]
-    public void MaskedStoreTakesSegmentAndAddressSize(byte[] instruction, ulong upperHalfOfRdi)
+    public void Masked_store_takes_segment_and_address_size(byte[] instruction, ulong upperHalfOfRdi)
     {
         const ulong Shift = 32;
         using var machine = new InterpretedVectors([instruction]);

@@ -18,7 +18,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     public void Dispose() => _guest.Dispose();
 
     [Fact]
-    public void GatherGoesOnAfterAFault()
+    public void Gather_goes_on_after_a_fault()
     {
         for (uint i = 0; i < 8; i++)
         {
@@ -48,7 +48,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     }
 
     [Fact]
-    public void GatherWithShortAddressesWraps()
+    public void Gather_with_short_addresses_wraps()
     {
         _guest.Memory.WriteUInt32(FaultingGuest.DataAddress - 4, 7);
         _guest.State->Gpr[7] = 0xFFFF_FFFF_0000_0000 | FaultingGuest.DataAddress;
@@ -60,7 +60,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     }
 
     [Fact]
-    public void GatherWithShortAddressesAndNoBaseWraps()
+    public void Gather_with_short_addresses_and_no_base_wraps()
     {
         // 67h, VPGATHERDD xmm0, [xmm1*1 + disp32], xmm2: the sum of a negative index and the displacement is cut to 32 bits.
         _guest.Memory.WriteUInt32(FaultingGuest.DataAddress, 9);
@@ -79,7 +79,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     [InlineData(0, 0, 2)]
     [InlineData(0, 1, 0)]
     [InlineData(0, 1, 1)]
-    public void GatherRefusesSharedRegisters(int destination, int index, int mask)
+    public void Gather_refuses_shared_registers(int destination, int index, int mask)
     {
         var registers = new[] { xmm0, xmm1, xmm2 };
         byte[] gather = Encode(c => c.vgatherdps(registers[destination], __[rdi + (registers[index] * 4)], registers[mask]));
@@ -87,7 +87,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     }
 
     [Fact]
-    public void MaskedElementsTouchNoMemory()
+    public void Masked_elements_touch_no_memory()
     {
         // Two elements before the end of memory, six behind it.
         _guest.State->Gpr[7] = EndOfMemory - 8;
@@ -118,7 +118,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     }
 
     [Fact]
-    public void UnmaskedExceptionLeavesTheDestination()
+    public void Unmasked_exception_leaves_the_destination()
     {
         const uint PrecisionUnmasked = 0x0F80;
         _guest.State->Cr4 |= ControlBits.Cr4Osxmmexcpt;
@@ -142,7 +142,7 @@ public sealed unsafe class VectorExtensionFaultTests : IDisposable
     [InlineData(0UL, ControlBits.Cr4Osxsave, 3UL, Vector.InvalidOpcode)]
     [InlineData(0UL, ControlBits.Cr4Osxsave, 1UL, Vector.InvalidOpcode)]
     [InlineData(ControlBits.Cr0TaskSwitched, ControlBits.Cr4Osxsave, 3UL, Vector.InvalidOpcode)]
-    public void AvxRunsWhereTheSystemHasEnabledItsState(ulong cr0, ulong cr4, ulong xcr0, int vector)
+    public void Avx_runs_where_the_system_has_enabled_its_state(ulong cr0, ulong cr4, ulong xcr0, int vector)
     {
         // SDM Vol. 2A §2.4, exception types 2 to 6: #UD by CR4.OSXSAVE and XCR0 before #NM by CR0.TS; CR0.EM does not matter.
         _guest.State->Cr0 |= cr0;

@@ -22,7 +22,7 @@ public sealed unsafe class VectorExtensionTests
 
     [SkippableTheory]
     [MemberData(nameof(Names))]
-    public void MatchesHost(string name)
+    public void Matches_host(string name)
     {
         NativeCode.RequireHost();
         Code code = Enum.Parse<Code>(name);

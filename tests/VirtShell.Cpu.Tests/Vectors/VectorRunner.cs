@@ -8,8 +8,8 @@ namespace VirtShell.Cpu.Tests.Vectors;
 internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
 {
     // Container order to hardware numbers; segment registers by SegmentIndex.
-    private static readonly int[] General = [0, 3, 1, 2, -1, -1, -1, -1, 4, 5, 6, 7];
-    private static readonly int[] Segments = [-1, -1, -1, -1, SegmentIndex.Cs, SegmentIndex.Ss, SegmentIndex.Ds, SegmentIndex.Es];
+    private static readonly int[] s_general = [0, 3, 1, 2, -1, -1, -1, -1, 4, 5, 6, 7];
+    private static readonly int[] s_segments = [-1, -1, -1, -1, SegmentIndex.Cs, SegmentIndex.Ss, SegmentIndex.Ds, SegmentIndex.Es];
 
     private const int VectorSize = 4;
     private const uint StackFault = 12;
@@ -82,14 +82,14 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
         for (int i = 0; i < 14; i++)
         {
             ushort value = test.InitialRegisters[i] ?? 0;
-            if (i < 12 && General[i] >= 0)
+            if (i < 12 && s_general[i] >= 0)
             {
-                _cpu.SetRegister(General[i], value);
+                _cpu.SetRegister(s_general[i], value);
             }
             else if (i < 8)
             {
-                SegmentRegister* segment = CpuState.Segment(s, Segments[i]);
-                _cpu.SetSegment(Segments[i], value, (ulong)value << 4, 0xFFFF, segment->Attributes);
+                SegmentRegister* segment = CpuState.Segment(s, s_segments[i]);
+                _cpu.SetSegment(s_segments[i], value, (ulong)value << 4, 0xFFFF, segment->Attributes);
             }
             else if (i == 12)
             {
@@ -143,13 +143,13 @@ internal sealed unsafe class VectorRunner : IDisposable, ICpuBus
 
             ushort actual;
             ushort mask = 0xFFFF;
-            if (i < 12 && General[i] >= 0)
+            if (i < 12 && s_general[i] >= 0)
             {
-                actual = (ushort)_cpu.GetRegister(General[i]);
+                actual = (ushort)_cpu.GetRegister(s_general[i]);
             }
             else if (i < 8)
             {
-                actual = CpuState.Segment(s, Segments[i])->Selector;
+                actual = CpuState.Segment(s, s_segments[i])->Selector;
             }
             else if (i == 12)
             {

@@ -12,14 +12,14 @@ public sealed unsafe class EnvironmentLayoutTests
     private const ulong DataAddress = 0x2000;
 
     [Fact]
-    public void Stores32BitRealLayout()
+    public void Stores_32_bit_real_layout()
     {
         byte[] image = Store(0xD9, 0x37);
         Assert.Equal("7F03FFFF" + "0038FFFF" + "FF3FFFFF" + "89B7FFFF" + "E5310000" + "CDBBFFFF" + "00200000", Convert.ToHexString(image, 0, 28));
     }
 
     [Fact]
-    public void Stores16BitRealLayout()
+    public void Stores_16_bit_real_layout()
     {
         byte[] image = Store(0x66, 0xD9, 0x37);
         Assert.Equal("7F03" + "0038" + "FF3F" + "89B7" + "E531" + "CDBB" + "0020", Convert.ToHexString(image, 0, 14));
@@ -28,7 +28,7 @@ public sealed unsafe class EnvironmentLayoutTests
     [Theory]
     [InlineData(false, 0x0003_5678UL, 0x000F_9ABCUL)]
     [InlineData(true, 0x0123_5678UL, 0x0FEF_9ABCUL)]
-    public void LoadsRealLayout(bool wide, ulong instruction, ulong data)
+    public void Loads_real_layout(bool wide, ulong instruction, ulong data)
     {
         using var memory = new PhysicalMemory(1 << 20);
         using var processor = new Vcpu(memory, new IdleBus(), CpuModel.X86_64_V3, engine: TestEngine.Kind) { TranslationThreshold = 1 };

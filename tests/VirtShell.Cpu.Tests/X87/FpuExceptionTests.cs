@@ -36,7 +36,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData("0FAE27", Ts, NotAvailable)] // XSAVE
     [InlineData("0FAE27", Em, None)]
     [InlineData("0FAE2F", Ts, NotAvailable)] // XRSTOR
-    public void ChecksControlRegister0(string code, ulong cr0, int vector)
+    public void Checks_control_register_0(string code, ulong cr0, int vector)
     {
         using var guest = new FaultingGuest();
         guest.State->Cr0 |= cr0;
@@ -44,7 +44,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void WaitLooksAtTaskSwitchedOnlyWithMonitorCoprocessor()
+    public void Wait_looks_at_task_switched_only_with_monitor_coprocessor()
     {
         using var guest = new FaultingGuest();
         guest.State->Cr0 = (guest.State->Cr0 & ~ControlBits.Cr0MonitorCoprocessor) | Ts;
@@ -69,7 +69,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData("DD37", None)] // FNSAVE
     [InlineData("0FAE07", None)] // FXSAVE
     [InlineData("0FAE0F", None)] // FXRSTOR
-    public void WaitingInstructionsReportWhatIsPending(string code, int vector)
+    public void Waiting_instructions_report_what_is_pending(string code, int vector)
     {
         using var guest = new FaultingGuest();
         guest.State->Fcw = 0x0340;
@@ -78,7 +78,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void AnUnmaskedExceptionWaitsForTheNextInstruction()
+    public void An_unmasked_exception_waits_for_the_next_instruction()
     {
         using var guest = new FaultingGuest();
         guest.State->Fcw = 0x037B;
@@ -93,7 +93,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void WithoutNumericErrorTheExceptionGoesToFerr()
+    public void Without_numeric_error_the_exception_goes_to_ferr()
     {
         using var guest = new FaultingGuest();
         guest.State->Cr0 &= ~ControlBits.Cr0NumericError;
@@ -114,7 +114,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData("DD1F")] // FSTP m64
     [InlineData("0FFC07")] // PADDB
     [InlineData("0FE707")] // MOVNTQ
-    public void AFaultingAccessChangesNothing(string code)
+    public void A_faulting_access_changes_nothing(string code)
     {
         using var guest = new FaultingGuest();
         guest.Execute(0xD9, 0xE8);
@@ -134,7 +134,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData("0FAE27", 16)] // XSAVE
     [InlineData("0FC727", 16)] // XSAVEC
     [InlineData("0FAE2F", 32)] // XRSTOR
-    public void AreasMustBeAligned(string code, int offset)
+    public void Areas_must_be_aligned(string code, int offset)
     {
         using var guest = new FaultingGuest();
         guest.State->Gpr[7] = FaultingGuest.DataAddress + (ulong)offset;
@@ -146,7 +146,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData("0FAE2F")]
     [InlineData("0F01D0")] // XGETBV
     [InlineData("0F01D1")] // XSETBV
-    public void ExtendedStateNeedsOsxsave(string code)
+    public void Extended_state_needs_osxsave(string code)
     {
         using var guest = new FaultingGuest();
         guest.State->Cr4 &= ~ControlBits.Cr4Osxsave;
@@ -159,7 +159,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData(528, 1UL)] // reserved
     [InlineData(520, 0x8000_0000_0000_0008UL)] // compacted, with a component that is not enabled
     [InlineData(24, 0x1_0000UL)] // MXCSR
-    public void RestoreChecksItsHeader(int offset, ulong value)
+    public void Restore_checks_its_header(int offset, ulong value)
     {
         using var guest = new FaultingGuest();
         guest.Execute(0xD9, 0xE8);
@@ -171,7 +171,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void CompactedHeadersHaveNoStrayBits()
+    public void Compacted_headers_have_no_stray_bits()
     {
         using var guest = new FaultingGuest();
         guest.State->Gpr[0] = 7;
@@ -186,7 +186,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void FxrstorChecksMxcsr()
+    public void Fxrstor_checks_mxcsr()
     {
         using var guest = new FaultingGuest();
         guest.Memory.WriteUInt32(FaultingGuest.DataAddress + 24, 0x1_0000);
@@ -202,7 +202,7 @@ public sealed unsafe class FpuExceptionTests
     [InlineData(0, 5UL, Protection)]
     [InlineData(0, 15UL, Protection)]
     [InlineData(1, 7UL, Protection)]
-    public void XsetbvChecksItsValue(uint index, ulong value, int vector)
+    public void Xsetbv_checks_its_value(uint index, ulong value, int vector)
     {
         using var guest = new FaultingGuest();
         guest.State->Gpr[0] = value;
@@ -213,7 +213,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void XgetbvTellsWhatIsEnabledAndInUse()
+    public void Xgetbv_tells_what_is_enabled_and_in_use()
     {
         using var guest = new FaultingGuest();
         guest.State->Gpr[1] = 0;
@@ -231,7 +231,7 @@ public sealed unsafe class FpuExceptionTests
     }
 
     [Fact]
-    public void AStoreOfTenBytesAcrossAMissingPageStoresNothing()
+    public void A_store_of_ten_bytes_across_a_missing_page_stores_nothing()
     {
         using var guest = new FaultingGuest();
         guest.Execute(0xD9, 0xE8);

@@ -46,7 +46,7 @@ public sealed unsafe class LegacyModeStateTests : IDisposable
     private CpuState* State => _processor.State;
 
     [Fact]
-    public void FxsaveHoldsSelectorsAndEightRegisters()
+    public void Fxsave_holds_selectors_and_eight_registers()
     {
         Execute(0xD9, 0x87, 0x00, 0x01, 0x00, 0x00); // FLD m32 [EDI + 256]
         Execute(0x0F, 0xAE, 0x07);
@@ -60,7 +60,7 @@ public sealed unsafe class LegacyModeStateTests : IDisposable
     }
 
     [Fact]
-    public void FxrstorLeavesTheUpperRegisters()
+    public void Fxrstor_leaves_the_upper_registers()
     {
         _memory.Write(DataAddress, new byte[512]);
         Execute(0x0F, 0xAE, 0x0F);
@@ -69,7 +69,7 @@ public sealed unsafe class LegacyModeStateTests : IDisposable
     }
 
     [Fact]
-    public void XsaveWritesEightRegisters()
+    public void Xsave_writes_eight_registers()
     {
         Execute(0x0F, 0xAE, 0x27);
         Assert.Equal(6UL, _memory.ReadUInt64(DataAddress + StateBits));
@@ -80,7 +80,7 @@ public sealed unsafe class LegacyModeStateTests : IDisposable
     }
 
     [Fact]
-    public void XrstorInitializesEightRegisters()
+    public void Xrstor_initializes_eight_registers()
     {
         _memory.Write(DataAddress, new byte[1024]);
         _memory.WriteUInt32(DataAddress + 24, 0x1F80);

@@ -37,11 +37,11 @@ public sealed unsafe class X87DifferentialTests
 
     [SkippableTheory]
     [MemberData(nameof(X87Codes))]
-    public void X87MatchesHost(string code) => Compare(Enum.Parse<Code>(code), SoakCases.Count(1200));
+    public void X87_matches_host(string code) => Compare(Enum.Parse<Code>(code), SoakCases.Count(1200));
 
     [SkippableTheory]
     [MemberData(nameof(MmxCodes))]
-    public void MmxMatchesHost(string code) => Compare(Enum.Parse<Code>(code), SoakCases.Count(400));
+    public void Mmx_matches_host(string code) => Compare(Enum.Parse<Code>(code), SoakCases.Count(400));
 
     private static TheoryData<string> Names(System.Collections.Generic.IReadOnlyList<Code> codes)
     {

@@ -41,7 +41,7 @@ public sealed unsafe class XsaveDifferentialTests
 
     [SkippableTheory]
     [MemberData(nameof(Names))]
-    public void MatchesHost(string name)
+    public void Matches_host(string name)
     {
         NativeCode.RequireHost();
         Skip.IfNot(Avx.IsSupported, "The host's processor or system lacks AVX state.");

@@ -24,7 +24,7 @@ internal sealed class BiosMachine : IDisposable
             attached.Add(new DiskAttachment(disk, $"disk{attached.Count}"));
         }
 
-        Machine = new Machine(new MachineConfiguration
+        Machine = new Pc(new MachineConfiguration
         {
             MemoryBytes = memory,
             Engine = engine,
@@ -42,7 +42,7 @@ internal sealed class BiosMachine : IDisposable
         };
     }
 
-    public Machine Machine { get; }
+    public Pc Machine { get; }
 
     /// <summary>What COM1 sent.</summary>
     public string Sent => Encoding.UTF8.GetString([.. _sent]);

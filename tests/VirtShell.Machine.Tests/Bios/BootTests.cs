@@ -1,6 +1,4 @@
 using System;
-using System.Collections.Generic;
-using System.Linq;
 using System.Text;
 using Iced.Intel;
 using VirtShell.Cpu;
@@ -165,13 +163,13 @@ public sealed class BootTests
             Boot = new BiosBoot([DriveKind.Floppy]),
             Drives = [BootSector.Floppy(disk)],
         };
-        using Machine first = new(configuration);
+        using Pc first = new(configuration);
         first.Run(2_000);
         using System.IO.MemoryStream state = new();
         VirtShell.State.SavedState.Save(first, state);
         MachineExit expected = first.Run(BiosMachine.Enough);
         state.Position = 0;
-        using Machine second = Machine.FromState(configuration, state);
+        using Pc second = Pc.FromState(configuration, state);
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, 7), expected);
         Assert.Equal(expected, second.Run(BiosMachine.Enough));
         Assert.Equal((first.Instructions, first.GuestTime, first.Memory.Hash()), (second.Instructions, second.GuestTime, second.Memory.Hash()));

@@ -1,6 +1,5 @@
 using Iced.Intel;
 using VirtShell.Cpu;
-using VirtShell.Machine.Drives;
 using VirtShell.Storage;
 using Xunit;
 using static Iced.Intel.AssemblerRegisters;

@@ -1,7 +1,5 @@
 using System;
-using System.Collections.Generic;
 using System.Linq;
-using System.Text;
 using Iced.Intel;
 using VirtShell.Cpu;
 using VirtShell.Machine.Display;
@@ -278,7 +276,7 @@ public sealed class ServiceTests
     }
 
     // Registers before and after, by way of memory.
-    private static int[] CallOnce(EngineKind engine, int vector, int[] given, out bool carry, out Machine machine)
+    private static int[] CallOnce(EngineKind engine, int vector, int[] given, out bool carry, out Pc machine)
     {
         byte[] sector = BootSector.Make(c =>
         {

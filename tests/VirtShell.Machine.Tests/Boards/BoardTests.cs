@@ -30,7 +30,7 @@ public sealed class BoardTests
 
     [Theory]
     [MemberData(nameof(Overlaps))]
-    public void ClaimsThatOverlapAreAnErrorThatNamesBothPartsAndRanges(string kind, string[] told)
+    public void Claims_that_overlap_are_an_error_that_names_both_parts_and_ranges(string kind, string[] told)
     {
         (Claim first, Claim second) = kind switch
         {
@@ -49,7 +49,7 @@ public sealed class BoardTests
     }
 
     [Fact]
-    public void APartCannotClaimTheSameTwice() =>
+    public void A_part_cannot_claim_the_same_twice() =>
         Assert.Throws<PartException>(() => new MachineModel("test", [Row("one", Claim.Irq("a", 5), Claim.Irq("b", 5))]).Plan(PartSettings.Default));
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class BoardTests
     }
 
     [Fact]
-    public void APartMapsNothingThatItsRowDoesNotClaim()
+    public void A_part_maps_nothing_that_its_row_does_not_claim()
     {
         PartRow row = new("greedy", "test") { Claims = [Claim.Ports("registers", Uart16550.Com1Port, 4)], Device = c => new Uart16550("greedy", c.Bus, c.Clock, Uart16550.Com1Port, _ => { }) };
         MachineModel model = new("test", [row]);
@@ -82,7 +82,7 @@ public sealed class BoardTests
     }
 
     [Fact]
-    public void APartGetsTheLinesAndChannelsThatItClaims()
+    public void A_part_gets_the_lines_and_channels_that_it_claims()
     {
         DmaChannel? channel = null;
         PartRow row = new("sound", "test")
@@ -113,11 +113,11 @@ public sealed class BoardTests
     [InlineData("virtio-rng.most-bytes=0", "is a number from 1 to 4096, not '0'")]
     [InlineData("virtio-rng.most-bytes=4097", "is a number from 1 to 4096, not '4097'")]
     [InlineData("acpi-pm=off", "'piix4-pm' needs part 'acpi-pm'")]
-    public void WrongSettingsAreTold(string setting, string message) =>
+    public void Wrong_settings_are_told(string setting, string message) =>
         Assert.Contains(message, Assert.Throws<PartException>(() => PartSettings.Parse(MachineModel.Pc, [setting])).Message, StringComparison.Ordinal);
 
     [Fact]
-    public void DisksNeedTheirPart()
+    public void Disks_need_their_part()
     {
         MachineConfiguration configuration = new()
         {
@@ -126,7 +126,7 @@ public sealed class BoardTests
             Disks = [new DiskAttachment(new MemoryDisk(1 << 20), "d")],
             Parts = PartSettings.Parse(MachineModel.Pc, ["virtio-blk=off"]),
         };
-        Assert.Contains("'virtio-blk'", Assert.Throws<PartException>(() => new Machine(configuration)).Message, StringComparison.Ordinal);
+        Assert.Contains("'virtio-blk'", Assert.Throws<PartException>(() => new Pc(configuration)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -169,7 +169,7 @@ public sealed class BoardTests
     /// <summary>Each part that can be left out is, with those that need it; the machine still starts its image.</summary>
     [Theory]
     [MemberData(nameof(PartContractTests.Parts), MemberType = typeof(PartContractTests))]
-    public void MachinesRunWithoutAnyPartThatIsNotEssential(string model, string part)
+    public void Machines_run_without_any_part_that_is_not_essential(string model, string part)
     {
         MachineModel machineModel = MachineModel.All.First(m => m.Name == model);
         if (machineModel.Find(part)!.IsEssential)
@@ -184,7 +184,7 @@ public sealed class BoardTests
             off.Add(row.Name);
         }
 
-        using Machine machine = new(new MachineConfiguration
+        using Pc machine = new(new MachineConfiguration
         {
             MemoryBytes = 4 << 20,
             Boot = new MultibootBoot(MultibootImages.Flat(code => code.hlt()), string.Empty),
@@ -198,11 +198,11 @@ public sealed class BoardTests
     }
 
     [Fact]
-    public void PciResourcesAreTheSystemsWhereFirmwareLeavesThem()
+    public void Pci_resources_are_the_systems_where_firmware_leaves_them()
     {
         foreach ((string setting, bool assigned) in new[] { ("pci.assign-resources=on", true), ("pci.assign-resources=off", false) })
         {
-            using Machine machine = new(new MachineConfiguration
+            using Pc machine = new(new MachineConfiguration
             {
                 MemoryBytes = 4 << 20,
                 Boot = new MultibootBoot(MultibootImages.Flat(code => code.hlt()), string.Empty),
@@ -224,7 +224,7 @@ public sealed class BoardTests
     [InlineData("5", null)]
     [InlineData("", null)]
     [InlineData(null, null)]
-    public void OutletsAreFoundByNameAndNumber(string? text, string? name)
+    public void Outlets_are_found_by_name_and_number(string? text, string? name)
     {
         Assert.Equal(name is not null, Outlet.TryParse(text, out Outlet? outlet));
         Assert.Equal(name, outlet?.Name);

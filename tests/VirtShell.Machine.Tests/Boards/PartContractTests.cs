@@ -44,7 +44,7 @@ public sealed class PartContractTests
     /// <summary>Reset, accesses of every width anywhere in the claims, saving and loading in between: nothing is thrown, nothing grows, nothing is lost.</summary>
     [Theory]
     [MemberData(nameof(Parts))]
-    public void RandomAccessesDoNoHarmAndStateStaysWhole(string model, string part)
+    public void Random_accesses_do_no_harm_and_state_stays_whole(string model, string part)
     {
         TestBoard board = BoardWith(part);
         board.UsePic();
@@ -73,7 +73,7 @@ public sealed class PartContractTests
     /// <summary>The same accesses give the same state, whatever happens on another board meanwhile, and reset forgets them all.</summary>
     [Theory]
     [MemberData(nameof(Parts))]
-    public void BoardsBesideEachOtherAreIndependent(string model, string part)
+    public void Boards_beside_each_other_are_independent(string model, string part)
     {
         PartRow row = Row(model, part);
         (TestBoard first, TestBoard second, TestBoard untouched) = (BoardWith(part), BoardWith(part), BoardWith(part));
@@ -96,7 +96,7 @@ public sealed class PartContractTests
     /// <summary>What a row claims is what its part maps, no less; that it is no more is seen whenever a board is built.</summary>
     [Theory]
     [MemberData(nameof(Parts))]
-    public void EveryClaimIsAnswered(string model, string part)
+    public void Every_claim_is_answered(string model, string part)
     {
         TestBoard board = BoardWith(part);
         foreach (Claim claim in Row(model, part).Claims)

@@ -17,9 +17,9 @@ public sealed class ElfKernelTests
     [InlineData(false, 4, CpuModel.X86_64_V3)]
     [InlineData(true, 8, CpuModel.X86_64_V3)]
     [InlineData(true, 4, CpuModel.Pentium3)]
-    public void AKernelWithThePvhNoteGetsItsStartInformation(bool wide, int noteLength, CpuModel model)
+    public void A_kernel_with_the_pvh_note_gets_its_start_information(bool wide, int noteLength, CpuModel model)
     {
-        using Machine machine = new(Configuration(Kernel(wide, noteLength), new byte[5000], "a b", model));
+        using Pc machine = new(Configuration(Kernel(wide, noteLength), new byte[5000], "a b", model));
         ulong start = machine.Cpu.GetRegister(3);
         Assert.Equal(0x336E_C578u, machine.Memory.ReadUInt32(start));
         Assert.Equal(1u, machine.Memory.ReadUInt32(start + 4));
@@ -49,11 +49,11 @@ public sealed class ElfKernelTests
     [Theory]
     [InlineData(true, true)]
     [InlineData(false, false)]
-    public void AnUncompressedLinuxKernelIsEnteredWithBootParams(bool wide, bool longMode)
+    public void An_uncompressed_Linux_kernel_is_entered_with_boot_params(bool wide, bool longMode)
     {
         byte[] kernel = Kernel(wide, noteLength: 0);
         "Linux version 6"u8.CopyTo(kernel.AsSpan(0x300));
-        using Machine machine = new(Configuration(kernel, new byte[100], "a b", CpuModel.X86_64_V3));
+        using Pc machine = new(Configuration(kernel, new byte[100], "a b", CpuModel.X86_64_V3));
         Assert.Equal(BootParams, machine.Cpu.GetRegister(6));
         Assert.Equal(0x5372_6448u, machine.Memory.ReadUInt32(BootParams + 0x202));
         Assert.Equal(100u, machine.Memory.ReadUInt32(BootParams + 0x21C));
@@ -75,7 +75,7 @@ public sealed class ElfKernelTests
     [InlineData("line", "at most")]
     [InlineData("initrd", "does not fit above")]
     [InlineData("model", "has no long mode")]
-    public void WhatCannotStartIsExplained(string damage, string message)
+    public void What_cannot_start_is_explained(string damage, string message)
     {
         byte[] kernel = Kernel(wide: true, damage is "nothing" or "model" ? 0 : 4);
         string line = damage == "line" ? new string('x', 40000) : string.Empty;
@@ -103,11 +103,11 @@ public sealed class ElfKernelTests
         }
 
         CpuModel model = damage == "model" ? CpuModel.Pentium3 : CpuModel.X86_64_V3;
-        Assert.Contains(message, Assert.Throws<MachineBootException>(() => new Machine(Configuration(kernel, initrd, line, model))).Message, StringComparison.Ordinal);
+        Assert.Contains(message, Assert.Throws<MachineBootException>(() => new Pc(Configuration(kernel, initrd, line, model))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void RandomDamageNeverGivesAnotherError()
+    public void Random_damage_never_gives_another_error()
     {
         Random random = new(13);
         byte[] whole = Kernel(wide: true, noteLength: 4);
@@ -121,7 +121,7 @@ public sealed class ElfKernelTests
 
             try
             {
-                using Machine machine = new(Configuration(kernel, new byte[10], "x", CpuModel.X86_64_V3));
+                using Pc machine = new(Configuration(kernel, new byte[10], "x", CpuModel.X86_64_V3));
             }
             catch (MachineBootException)
             {
@@ -129,7 +129,7 @@ public sealed class ElfKernelTests
         }
     }
 
-    private static string Text(Machine machine, ulong address, int length)
+    private static string Text(Pc machine, ulong address, int length)
     {
         byte[] bytes = new byte[length];
         machine.Memory.Read(address, bytes);

@@ -25,7 +25,7 @@ public sealed class LegacyKernelTests
     [InlineData(0x201)]
     [InlineData(0x202)]
     [InlineData(0x203)]
-    public void LowMemoryBelongsToTheDecompressor(int version)
+    public void Low_memory_belongs_to_the_decompressor(int version)
     {
         byte[] main = Assemble(32, 0x10_0000, c =>
         {
@@ -74,7 +74,7 @@ public sealed class LegacyKernelTests
         main.CopyTo(system, 0);
         routine.CopyTo(system, RoutineOffset);
         byte[] kernel = Image(version, isHigh: true, _ => { }, system);
-        using Machine machine = new(Configuration(kernel, "old"));
+        using Pc machine = new(Configuration(kernel, "old"));
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, Passed), machine.Run(1_000_000));
     }
 
@@ -90,7 +90,7 @@ public sealed class LegacyKernelTests
 
     [Theory]
     [MemberData(nameof(RealModeKernels))]
-    public void KernelsThatNeedItAreEnteredInRealMode(int version, bool isHigh, string name)
+    public void Kernels_that_need_it_are_entered_in_real_mode(int version, bool isHigh, string name)
     {
         byte[] kernel = Image(version, isHigh, c =>
         {
@@ -112,7 +112,7 @@ public sealed class LegacyKernelTests
             c.@out(dx, eax);
             c.hlt();
         }, [0x78, 0x56, 0x34, 0x12], name);
-        using Machine machine = new(Configuration(kernel, "line of words"));
+        using Pc machine = new(Configuration(kernel, "line of words"));
         List<byte> sent = [];
         machine.SerialOutput = (_, b) => sent.Add(b);
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, Passed), machine.Run(1_000_000));
@@ -131,7 +131,7 @@ public sealed class LegacyKernelTests
     }
 
     [Fact]
-    public void RealModeProgramsFindMemoryKeysAndTicks()
+    public void Real_mode_programs_find_memory_keys_and_ticks()
     {
         byte[] kernel = Image(0x203, isHigh: false, c =>
         {
@@ -185,7 +185,7 @@ public sealed class LegacyKernelTests
             c.@out(dx, eax);
             c.hlt();
         }, [1]);
-        using Machine machine = new(Configuration(kernel, string.Empty));
+        using Pc machine = new(Configuration(kernel, string.Empty));
         machine.SendSerial(Outlet.Com1, "k"u8);
         Assert.Equal(new MachineExit(MachineExitKind.DebugExit, Passed), machine.Run(10_000_000));
         ushort At(int offset) => machine.Memory.ReadUInt16(Results + (ulong)offset);

@@ -13,9 +13,9 @@ public sealed class LinuxLoaderTests
     private const ulong MiB = 1 << 20;
 
     [Fact]
-    public void A64BitKernelIsEnteredInLongMode()
+    public void A64_bit_kernel_is_entered_in_long_mode()
     {
-        using Machine machine = new(Configuration(Kernel(), new byte[5000], "console=ttyS0", 256));
+        using Pc machine = new(Configuration(Kernel(), new byte[5000], "console=ttyS0", 256));
         Assert.Equal(BootParams, machine.Cpu.GetRegister(6));
         Assert.Equal(0x5A5A_5A5Au, machine.Memory.ReadUInt32(0x100_0000));
         ulong initrd = machine.Memory.ReadUInt32(BootParams + 0x218);
@@ -48,11 +48,11 @@ public sealed class LinuxLoaderTests
     [InlineData(CpuModel.X86_64_V3, false)]
     [InlineData(CpuModel.Pentium3, true)]
     [InlineData(CpuModel.I486, true)]
-    public void OtherwiseTheEntryIs32Bit(CpuModel model, bool has64BitEntry)
+    public void Otherwise_the_entry_is_32_bit(CpuModel model, bool has64BitEntry)
     {
         byte[] kernel = Kernel();
         kernel[0x236] = has64BitEntry ? (byte)1 : (byte)0;
-        using Machine machine = new(Configuration(kernel, [], "", 64, model));
+        using Pc machine = new(Configuration(kernel, [], "", 64, model));
         unsafe
         {
             Assert.Equal(0x100_0000ul, machine.Cpu.State->Rip);
@@ -64,9 +64,9 @@ public sealed class LinuxLoaderTests
     }
 
     [Fact]
-    public void TheMemoryMapIsHandedOver()
+    public void The_memory_map_is_handed_over()
     {
-        using Machine machine = new(Configuration(Kernel(), [], "", 5 * 1024));
+        using Pc machine = new(Configuration(Kernel(), [], "", 5 * 1024));
         int count = machine.Memory.ReadUInt16(BootParams + 0x1E8) & 0xFF;
         List<string> map = [];
         for (int i = 0; i < count; i++)
@@ -79,18 +79,18 @@ public sealed class LinuxLoaderTests
     }
 
     [Fact]
-    public void SmallMachinesLoadARelocatableKernelLow()
+    public void Small_machines_load_a_relocatable_kernel_low()
     {
-        using Machine machine = new(Configuration(Kernel(), [], "", 12));
+        using Pc machine = new(Configuration(Kernel(), [], "", 12));
         Assert.Equal(0x20_0000u, machine.Memory.ReadUInt32(BootParams + 0x214));
     }
 
     [Fact]
-    public void TheInitrdKeepsBelowTheKernelsLimit()
+    public void The_initrd_keeps_below_the_kernels_limit()
     {
         byte[] kernel = Kernel();
         BinaryPrimitives.WriteUInt32LittleEndian(kernel.AsSpan(0x22C), 0x37FF_FFFF);
-        using Machine machine = new(Configuration(kernel, new byte[4096], "", 2048));
+        using Pc machine = new(Configuration(kernel, new byte[4096], "", 2048));
         Assert.Equal(0x37FF_F000u, machine.Memory.ReadUInt32(BootParams + 0x218));
     }
 
@@ -115,7 +115,7 @@ public sealed class LinuxLoaderTests
 
     [Theory]
     [MemberData(nameof(DamagedImages))]
-    public void DamagedImagesAreExplained(string damage, string message)
+    public void Damaged_images_are_explained(string damage, string message)
     {
         byte[] kernel = Kernel();
         byte[] initrd = [];
@@ -176,12 +176,12 @@ public sealed class LinuxLoaderTests
                 break;
         }
 
-        MachineBootException error = Assert.Throws<MachineBootException>(() => new Machine(Configuration(kernel, initrd, line, memory)));
+        MachineBootException error = Assert.Throws<MachineBootException>(() => new Pc(Configuration(kernel, initrd, line, memory)));
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void RandomDamageNeverGivesAnotherError()
+    public void Random_damage_never_gives_another_error()
     {
         Random random = new(7);
         byte[] whole = Kernel();
@@ -195,7 +195,7 @@ public sealed class LinuxLoaderTests
 
             try
             {
-                using Machine machine = new(Configuration(kernel, new byte[100], "x", 64));
+                using Pc machine = new(Configuration(kernel, new byte[100], "x", 64));
             }
             catch (MachineBootException)
             {

@@ -10,7 +10,7 @@ namespace VirtShell.Machine.Tests.Boot;
 
 public sealed class MultibootLoaderTests
 {
-    private static readonly Action<Assembler> Code = a =>
+    private static readonly Action<Assembler> s_code = a =>
     {
         a.nop();
         a.hlt();
@@ -21,16 +21,16 @@ public sealed class MultibootLoaderTests
     [InlineData("elf32", 0x10_000C)]
     [InlineData("elf64", 0x10_000C)]
     [InlineData("elf64-as-386", 0x10_000C)]
-    public void EveryFormatIsEnteredByTheContract(string format, int entry)
+    public void Every_format_is_entered_by_the_contract(string format, int entry)
     {
         byte[] image = format switch
         {
-            "flat" => MultibootImages.Flat(Code),
-            "elf32" => MultibootImages.Elf(wide: false, Code),
-            "elf64" => MultibootImages.Elf(wide: true, Code, machine: 62),
-            _ => MultibootImages.Elf(wide: true, Code),
+            "flat" => MultibootImages.Flat(s_code),
+            "elf32" => MultibootImages.Elf(wide: false, s_code),
+            "elf64" => MultibootImages.Elf(wide: true, s_code, machine: 62),
+            _ => MultibootImages.Elf(wide: true, s_code),
         };
-        using Machine machine = new(Configuration(image, "one two"));
+        using Pc machine = new(Configuration(image, "one two"));
         Assert.Equal(0x2BAD_B002ul, machine.Cpu.GetRegister(0));
         unsafe
         {
@@ -63,7 +63,7 @@ public sealed class MultibootLoaderTests
     public void The_second_version_is_entered_with_its_tags(string format, int entry)
     {
         MultibootModule[] modules = [new(new byte[] { 1, 2, 3 }, "first a"), new(new byte[] { 4 }, "second")];
-        using Machine machine = new(new MachineConfiguration { MemoryBytes = 64 << 20, Boot = new MultibootBoot(MultibootImages.Second(format, Code), "one two") { Modules = modules } });
+        using Pc machine = new(new MachineConfiguration { MemoryBytes = 64 << 20, Boot = new MultibootBoot(MultibootImages.Second(format, s_code), "one two") { Modules = modules } });
         Assert.Equal(0x36D7_6289ul, machine.Cpu.GetRegister(0));
         unsafe
         {
@@ -99,29 +99,29 @@ public sealed class MultibootLoaderTests
     [InlineData(10, false, true)]
     public void What_the_second_version_demands_is_offered_or_refused(int tag, bool isOptional, bool starts)
     {
-        MachineConfiguration configuration = new() { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Second("flat", Code, (ushort)tag, isOptional ? (ushort)1 : (ushort)0), "") };
+        MachineConfiguration configuration = new() { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Second("flat", s_code, (ushort)tag, isOptional ? (ushort)1 : (ushort)0), "") };
         if (starts)
         {
-            new Machine(configuration).Dispose();
+            new Pc(configuration).Dispose();
         }
         else
         {
-            Assert.Contains($"tag {tag}", Assert.Throws<MachineBootException>(() => new Machine(configuration)).Message, StringComparison.Ordinal);
+            Assert.Contains($"tag {tag}", Assert.Throws<MachineBootException>(() => new Pc(configuration)).Message, StringComparison.Ordinal);
         }
     }
 
     [Theory]
     [InlineData(0x1_0000)]
     [InlineData(0xA_0000)]
-    public void SmallMachinesHaveTheInformationInWhatTheyHave(int bytes)
+    public void Small_machines_have_the_information_in_what_they_have(int bytes)
     {
-        byte[] image = MultibootImages.Flat(Code, bss: 0);
+        byte[] image = MultibootImages.Flat(s_code, bss: 0);
         foreach (int offset in new[] { 12, 16, 20, 24, 28 })
         {
             BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(offset), BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(offset)) - MultibootImages.LoadAddress + 0x500);
         }
 
-        using Machine machine = new(new MachineConfiguration { MemoryBytes = (ulong)bytes, Boot = new MultibootBoot(image, "low") });
+        using Pc machine = new(new MachineConfiguration { MemoryBytes = (ulong)bytes, Boot = new MultibootBoot(image, "low") });
         ulong info = machine.Cpu.GetRegister(3);
         Assert.InRange(info, 0x1000ul, (ulong)bytes - 0x8000);
         Assert.Equal((byte)'l', machine.Memory.ReadUInt16(machine.Memory.ReadUInt32(info + 16)) & 0xFF);
@@ -129,10 +129,10 @@ public sealed class MultibootLoaderTests
     }
 
     [Fact]
-    public void ModulesStandAboveTheImageWithTheirStrings()
+    public void Modules_stand_above_the_image_with_their_strings()
     {
         MultibootModule[] modules = [new(new byte[] { 1, 2, 3 }, "one a"), new(new byte[5000], "two"), new(new byte[] { 9 }, "")];
-        using Machine machine = new(new MachineConfiguration { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Flat(Code), "k") { Modules = modules } });
+        using Pc machine = new(new MachineConfiguration { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Flat(s_code), "k") { Modules = modules } });
         ulong info = machine.Cpu.GetRegister(3);
         Assert.Equal(3u, machine.Memory.ReadUInt32(info + 20));
         ulong list = machine.Memory.ReadUInt32(info + 24);
@@ -152,8 +152,8 @@ public sealed class MultibootLoaderTests
             Assert.Equal(modules[i].CommandLine + "\0", Encoding.ASCII.GetString(text));
         }
 
-        MultibootBoot large = new(MultibootImages.Flat(Code), "k") { Modules = [new(new byte[4 << 20], "large")] };
-        MachineBootException error = Assert.Throws<MachineBootException>(() => new Machine(new MachineConfiguration { MemoryBytes = 4 << 20, Boot = large }));
+        MultibootBoot large = new(MultibootImages.Flat(s_code), "k") { Modules = [new(new byte[4 << 20], "large")] };
+        MachineBootException error = Assert.Throws<MachineBootException>(() => new Pc(new MachineConfiguration { MemoryBytes = 4 << 20, Boot = large }));
         Assert.Contains("does not fit above the image", error.Message, StringComparison.Ordinal);
     }
 
@@ -169,9 +169,9 @@ public sealed class MultibootLoaderTests
     [InlineData("low", "not free memory")]
     [InlineData("headers", "program headers")]
     [InlineData("command-line", "there is room for 23551")]
-    public void DamagedImagesAreExplained(string damage, string message)
+    public void Damaged_images_are_explained(string damage, string message)
     {
-        byte[] image = damage is "cut-elf" or "arm" or "headers" or "not-elf" ? MultibootImages.Elf(false, Code, (ushort)(damage == "arm" ? 40 : 3)) : MultibootImages.Flat(Code);
+        byte[] image = damage is "cut-elf" or "arm" or "headers" or "not-elf" ? MultibootImages.Elf(false, s_code, (ushort)(damage == "arm" ? 40 : 3)) : MultibootImages.Flat(s_code);
         string line = damage == "command-line" ? new string('x', 30000) : "";
         switch (damage)
         {
@@ -209,17 +209,17 @@ public sealed class MultibootLoaderTests
                 break;
         }
 
-        MachineBootException error = Assert.Throws<MachineBootException>(() => new Machine(Configuration(image, line)));
+        MachineBootException error = Assert.Throws<MachineBootException>(() => new Pc(Configuration(image, line)));
         Assert.Contains(message, error.Message, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void RandomDamageNeverGivesAnotherError(bool elf)
+    public void Random_damage_never_gives_another_error(bool elf)
     {
         Random random = new(11);
-        byte[] whole = elf ? MultibootImages.Elf(true, Code) : MultibootImages.Flat(Code);
+        byte[] whole = elf ? MultibootImages.Elf(true, s_code) : MultibootImages.Flat(s_code);
         for (int i = 0; i < 150; i++)
         {
             byte[] image = whole.AsSpan(0, random.Next(4) == 0 ? random.Next(whole.Length) : whole.Length).ToArray();
@@ -230,7 +230,7 @@ public sealed class MultibootLoaderTests
 
             try
             {
-                using Machine machine = new(Configuration(image, "x"));
+                using Pc machine = new(Configuration(image, "x"));
             }
             catch (MachineBootException)
             {

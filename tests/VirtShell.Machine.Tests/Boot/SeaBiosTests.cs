@@ -24,8 +24,8 @@ public sealed class SeaBiosTests
     [SkippableFact]
     public void It_says_the_same_on_both_engines_until_it_finds_nothing_to_boot()
     {
-        using Machine interpreted = Create(EngineKind.Interpreter);
-        using Machine translated = Create(EngineKind.Auto);
+        using Pc interpreted = Create(EngineKind.Interpreter);
+        using Pc translated = Create(EngineKind.Auto);
         string log = Run(interpreted, "No bootable device.", out _, []);
         Assert.Equal(log, Run(translated, "No bootable device.", out _, []));
         Assert.Equal(interpreted.Instructions, translated.Instructions);
@@ -44,7 +44,7 @@ public sealed class SeaBiosTests
     {
         byte[] disk = new byte[1 << 20];
         s_sector.CopyTo(disk, 0);
-        using Machine machine = Create(engine, disk);
+        using Pc machine = Create(engine, disk);
         List<byte> serial = [];
         Run(machine, "never", out MachineExit exit, serial);
         Assert.Equal((MachineExitKind.DebugExit, 0x80), (exit.Kind, exit.Code));
@@ -57,7 +57,7 @@ public sealed class SeaBiosTests
     {
         const string floppy = "/usr/lib/grub-rescue/grub-rescue-floppy.img";
         Skip.IfNot(File.Exists(floppy), $"needs {floppy} (apt-get install grub-rescue-pc)");
-        using Machine machine = Create(EngineKind.Auto, File.ReadAllBytes(floppy));
+        using Pc machine = Create(EngineKind.Auto, File.ReadAllBytes(floppy));
         string screen = string.Empty;
         bool hasGreeted = false;
         for (int i = 0; i < 400 && !screen.Contains("grub>", StringComparison.Ordinal) && !screen.Contains("GNU GRUB", StringComparison.Ordinal); i++)
@@ -89,7 +89,7 @@ public sealed class SeaBiosTests
             new Drive(DriveKind.Cd, DriveBus.Ide, 2, new MemoryDisk(BootableCd()), "cd"),
             new Drive(DriveKind.Floppy, DriveBus.Floppy, 0, new MemoryDisk(floppy), "a"),
         ]);
-        using Machine machine = new(configuration);
+        using Pc machine = new(configuration);
         List<byte> serial = [];
         string log = Run(machine, "never", out MachineExit exit, serial);
         Assert.True(exit.Kind == MachineExitKind.DebugExit, log);
@@ -120,29 +120,29 @@ public sealed class SeaBiosTests
         return cd;
     }
 
-    private static string Text(Machine machine) => machine.Screen!.Capture(withPicture: false).Text ?? string.Empty;
+    private static string Text(Pc machine) => machine.Screen!.Capture(withPicture: false).Text ?? string.Empty;
 
     /// <summary>From a saved state in the middle of it, with the registers of the device half read, and after a reset.</summary>
     [SkippableFact]
     public void It_goes_on_from_a_saved_state_and_starts_again_at_a_reset()
     {
-        using Machine first = Create(EngineKind.Auto);
+        using Pc first = Create(EngineKind.Auto);
         string whole = Run(first, "No bootable device.", out _, []);
         long instructions = first.Instructions;
         first.Reset();
         Assert.Equal(whole, Run(first, "No bootable device.", out _, []));
         foreach (long at in new[] { instructions / 50, instructions / 10, instructions / 3, instructions * 2 / 3 })
         {
-            using Machine before = Create(EngineKind.Auto);
+            using Pc before = Create(EngineKind.Auto);
             StringBuilder log = new();
             before.SerialOutput = (outlet, value) => log.Append(outlet == Outlet.Debug ? (char)value : ' ');
             before.Run(at);
-            using Machine after = Machine.FromState(Configuration(EngineKind.Auto, null), new MemoryStream(before.Save()));
+            using Pc after = Pc.FromState(Configuration(EngineKind.Auto, null), new MemoryStream(before.Save()));
             Assert.Equal(whole, log + Run(after, "No bootable device.", out _, []));
         }
     }
 
-    private static Machine Create(EngineKind engine, byte[]? disk = null) => new(Configuration(engine, disk));
+    private static Pc Create(EngineKind engine, byte[]? disk = null) => new(Configuration(engine, disk));
 
     private static MachineConfiguration Configuration(EngineKind engine, byte[]? disk, IReadOnlyList<DriveKind>? order = null, IReadOnlyList<Drive>? drives = null)
     {
@@ -159,7 +159,7 @@ public sealed class SeaBiosTests
         };
     }
 
-    private static string Run(Machine machine, string until, out MachineExit exit, List<byte> serial)
+    private static string Run(Pc machine, string until, out MachineExit exit, List<byte> serial)
     {
         StringBuilder log = new();
         machine.SerialOutput = (outlet, value) =>

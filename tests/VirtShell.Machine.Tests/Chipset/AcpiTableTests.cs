@@ -15,7 +15,7 @@ public sealed class AcpiTableTests
     private readonly byte[] _image = AcpiTables.Build(Start, new TestBoard().Board);
 
     [Fact]
-    public void EveryTableIsReachedAndSumsToZero()
+    public void Every_table_is_reached_and_sums_to_zero()
     {
         ReadOnlySpan<byte> rsdp = _image.AsSpan(0, 36);
         Assert.Equal("RSD PTR ", Encoding.ASCII.GetString(rsdp[..8]));
@@ -39,7 +39,7 @@ public sealed class AcpiTableTests
     }
 
     [SkippableFact]
-    public void TheReferenceCompilerDisassemblesAndRecompilesTheTables()
+    public void The_reference_compiler_disassembles_and_recompiles_the_tables()
     {
         string? iasl = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
             .Select(folder => Path.Combine(folder, "iasl")).FirstOrDefault(File.Exists);

@@ -9,7 +9,7 @@ namespace VirtShell.Machine.Tests.Chipset;
 public sealed class ChipsetStateTests
 {
     [Fact]
-    public void AllDevicesContinueFromSavedStateAsIfNothingHadHappened()
+    public void All_devices_continue_from_saved_state_as_if_nothing_had_happened()
     {
         TestBoard rig = new();
         rig.UsePic();
@@ -25,7 +25,7 @@ public sealed class ChipsetStateTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void RandomAccessesToEveryRangeNeverThrowAndStateStaysWhole(int seed)
+    public void Random_accesses_to_every_range_never_throw_and_state_stays_whole(int seed)
     {
         Random random = new(seed);
         TestBoard rig = new();

@@ -8,7 +8,7 @@ namespace VirtShell.Machine.Tests.Chipset;
 public sealed class CoprocessorErrorTests
 {
     [Fact]
-    public void AnErrorLatchesIrq13UntilPortF0IsWritten()
+    public void An_error_latches_irq_13_until_port_F0_is_written()
     {
         List<bool> line = [];
         IoBus bus = new();

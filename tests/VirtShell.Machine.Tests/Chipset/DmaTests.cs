@@ -26,7 +26,7 @@ public sealed class DmaTests
     [InlineData(0x05)]
     [InlineData(0xC0)]
     [InlineData(0xCE)]
-    public void AddressAndCountAreTwoBytesBehindOnePort(int port)
+    public void Address_and_count_are_two_bytes_behind_one_port(int port)
     {
         int clear = port < 0xC0 ? 0x0C : 0xD8;
         _rig.Out(clear, 0);
@@ -44,7 +44,7 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void ResetAndMasterClearMaskAllChannels()
+    public void Reset_and_master_clear_mask_all_channels()
     {
         TestBoard fresh = new();
         Assert.Equal((0x0F, 0x0F, 0, 0), (fresh.In(0x0F), fresh.In(0xDE), fresh.In(0x08), fresh.In(0xD0)));
@@ -61,7 +61,7 @@ public sealed class DmaTests
     [InlineData(0x0A, 0x03, 0x00)]
     [InlineData(0x0F, 0xF5, 0x05)]
     [InlineData(0x0E, 0xFF, 0x00)]
-    public void MasksAreSetByOneAndByAll(int port, int value, int mask)
+    public void Masks_are_set_by_one_and_by_all(int port, int value, int mask)
     {
         _rig.Out(0x0F, 0x08 & mask);
         _rig.Out(port, value);
@@ -69,11 +69,11 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void WriteOnlyRegistersReadAsAnIdleBus() =>
+    public void Write_only_registers_read_as_an_idle_bus() =>
         Assert.All((int[])[0x09, 0x0A, 0x0B, 0x0C, 0x0E, 0xD2, 0xD4, 0xD6, 0xD8, 0xDC], port => Assert.Equal(0xFF, _rig.In(port)));
 
     [Fact]
-    public void PageRegistersHoldWhatIsWritten()
+    public void Page_registers_hold_what_is_written()
     {
         for (int port = 0x80; port <= 0x8F; port++)
         {
@@ -92,7 +92,7 @@ public sealed class DmaTests
     [InlineData(5, 0x8B, 0x13, 0x9234, 2, 0x13_2468)]
     [InlineData(6, 0x89, 0x12, 0x1234, 2, 0x12_2468)]
     [InlineData(7, 0x8A, 0x12, 0x1234, 2, 0x12_2468)]
-    public void DataIsWhereAddressAndPageSay(int channel, int pagePort, int page, int address, int unit, int physical)
+    public void Data_is_where_address_and_page_say(int channel, int pagePort, int page, int address, int unit, int physical)
     {
         byte[] there = [1, 2, 3, 4, 5, 6, 7, 8];
         _rig.Board.Memory.Write((ulong)physical, there);
@@ -119,7 +119,7 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void TheEndIsInTheStatusUntilItIsRead()
+    public void The_end_is_in_the_status_until_it_is_read()
     {
         Program(FloppyChannel, 0x1000, 3, SingleRead);
         Channel(FloppyChannel).SetRequest(true);
@@ -138,7 +138,7 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void AutoInitializationBeginsAnew()
+    public void Auto_initialization_begins_anew()
     {
         _rig.Board.Memory.Write(0x1000, "ab"u8);
         Program(FloppyChannel, 0x1000, 1, SingleRead | AutoInitialize);
@@ -152,7 +152,7 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void AddressesGoDownWhereTheModeSaysSoAndStayInTheirPage()
+    public void Addresses_go_down_where_the_mode_says_so_and_stay_in_their_page()
     {
         _rig.Board.Memory.Write(0x1_FFFF, "y"u8);
         _rig.Board.Memory.Write(0x1_0000, "xz"u8);
@@ -173,7 +173,7 @@ public sealed class DmaTests
     [InlineData(0xD4, 0x04)]
     [InlineData(0xD0, 0x04)]
     [InlineData(0xD6, 0x00)]
-    public void AClosedChannelMovesNothing(int port, int value)
+    public void A_closed_channel_moves_nothing(int port, int value)
     {
         Program(FloppyChannel, 0x1000, 3, SingleRead);
         _rig.Out(port, value);
@@ -185,7 +185,7 @@ public sealed class DmaTests
     [Theory]
     [InlineData(SingleWrite)]
     [InlineData((byte)0x40)]
-    public void AnotherDirectionCountsAndMovesNothing(byte mode)
+    public void Another_direction_counts_and_moves_nothing(byte mode)
     {
         _rig.Board.Memory.Write(0x1000, "abcd"u8);
         Program(FloppyChannel, 0x1000, 3, mode);
@@ -196,7 +196,7 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void MemoryThatIsNotThereReadsAsOnes()
+    public void Memory_that_is_not_there_reads_as_ones()
     {
         _rig.Out(0x81, 0x0A);
         Program(FloppyChannel, 0, 1, SingleRead);
@@ -208,14 +208,14 @@ public sealed class DmaTests
     }
 
     [Fact]
-    public void AnOddByteWaitsForItsWord()
+    public void An_odd_byte_waits_for_its_word()
     {
         Program(WordChannel, 0x800, 10, SingleWrite);
         Assert.Equal(2, Channel(WordChannel).Write([1, 2, 3], out _));
     }
 
     [Fact]
-    public void WithoutTheControllersNothingIsGranted()
+    public void Without_the_controllers_nothing_is_granted()
     {
         DmaChannel channel = new TestBoard("dma=off").Board.Dma[FloppyChannel];
         channel.SetRequest(true);

@@ -9,7 +9,7 @@ public sealed class IoBusTests
     private readonly IoBus _bus = new();
 
     [Fact]
-    public void UnclaimedReadsAreAllOnes()
+    public void Unclaimed_reads_are_all_ones()
     {
         Assert.Equal(0xFFu, _bus.ReadPort(0x123, 1));
         Assert.Equal(0xFFFFu, _bus.ReadPort(0x123, 2));
@@ -25,7 +25,7 @@ public sealed class IoBusTests
     [InlineData(4, 4, "10:4=11223344")]
     [InlineData(4, 2, "10:2=3344")]
     [InlineData(2, 1, "10:1=44")]
-    public void WideWritesAreSplitLowestFirst(int width, int size, string expected)
+    public void Wide_writes_are_split_lowest_first(int width, int size, string expected)
     {
         Recorder device = new();
         _bus.MapPorts(0x10, 4, device, width);
@@ -34,7 +34,7 @@ public sealed class IoBusTests
     }
 
     [Fact]
-    public void AccessesAcrossRangesReachEachOwner()
+    public void Accesses_across_ranges_reach_each_owner()
     {
         Recorder left = new() { Value = 0xA1A2A3A4 };
         Recorder right = new() { Value = 0xB1B2B3B4 };
@@ -46,7 +46,7 @@ public sealed class IoBusTests
     }
 
     [Fact]
-    public void OlderClaimsWinAndUnmappingUncoversYoungerOnes()
+    public void Older_claims_win_and_unmapping_uncovers_younger_ones()
     {
         Recorder older = new() { Value = 1 };
         Recorder younger = new() { Value = 2 };
@@ -69,7 +69,7 @@ public sealed class IoBusTests
     }
 
     [Fact]
-    public void MmioOffsetsCountFromTheRange()
+    public void Mmio_offsets_count_from_the_range()
     {
         Recorder device = new() { Value = 0x1122_3344_5566_7788 };
         _bus.MapMmio(0xFEC0_0000, 0x100, device);

@@ -22,7 +22,7 @@ public sealed class LegacyTests
     private void AssertEmpty() => Assert.Equal(0, _rig.In(0x64) & 1);
 
     [Fact]
-    public void TheControllerAnswersADriversProbe()
+    public void The_controller_answers_a_drivers_probe()
     {
         Command(0xAA);
         Assert.Equal(0x55, Read());
@@ -57,7 +57,7 @@ public sealed class LegacyTests
     [InlineData(0xEE, new byte[] { 0xEE })]
     [InlineData(0xF5, new byte[] { 0xFA })]
     [InlineData(0xEF, new byte[] { 0xFE })]
-    public void TheKeyboardAnswers(int command, byte[] expected)
+    public void The_keyboard_answers(int command, byte[] expected)
     {
         Data(command);
         foreach (byte value in expected)
@@ -74,7 +74,7 @@ public sealed class LegacyTests
     [InlineData(0xF2, new byte[] { 0xFA, 0x00 })]
     [InlineData(0xE9, new byte[] { 0xFA, 0x00, 0x02, 100 })]
     [InlineData(0xE1, new byte[] { 0xFE })]
-    public void TheMouseAnswersWithTheAuxiliaryBit(int command, byte[] expected)
+    public void The_mouse_answers_with_the_auxiliary_bit(int command, byte[] expected)
     {
         Command(0xD4);
         Data(command);
@@ -88,7 +88,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void ScanCodeSetsAreKept()
+    public void Scan_code_sets_are_kept()
     {
         Data(0xF0);
         Assert.Equal(0xFA, Read());
@@ -102,7 +102,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void EachByteInterrupts()
+    public void Each_byte_interrupts()
     {
         _rig.UsePic();
         Data(0xF2);
@@ -117,7 +117,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void ResetsComeFromAllThreePlaces()
+    public void Resets_come_from_all_three_places()
     {
         Command(0xFE);
         Assert.Equal(1, _rig.Resets);
@@ -130,7 +130,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void A20IsOpenWhereEitherGateIs()
+    public void A20_is_open_where_either_gate_is()
     {
         Assert.True(_rig.A20);
         _rig.Out(0x92, 0x00);
@@ -143,7 +143,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void DebugPortsReport()
+    public void Debug_ports_report()
     {
         _rig.Out(0xE9, 'h');
         _rig.Out(0x402, 'i');
@@ -169,7 +169,7 @@ public sealed class LegacyTests
     [InlineData(0x502, 2, 0x2211u, null)]
     [InlineData(0x503, 4, 0x4433_2211u, null)]
     [InlineData(0x504, 1, 0x11u, null)]
-    public void TheDebugExitIsOnePort(int port, int size, uint value, int? code)
+    public void The_debug_exit_is_one_port(int port, int size, uint value, int? code)
     {
         _rig.Bus.WritePort((ushort)port, size, value);
         Assert.Equal(code is null ? [] : [code.Value], _rig.ExitCodes);
@@ -177,7 +177,7 @@ public sealed class LegacyTests
 
     /// <summary>First port and count, as docs/machine.md tells.</summary>
     [Fact]
-    public void DevicesClaimThePortsThatTheDocumentationSays()
+    public void Devices_claim_the_ports_that_the_documentation_says()
     {
         (int, int)[] documented =
         [
@@ -193,7 +193,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void AcpiModeIsSwitchedByTheSmiCommand()
+    public void Acpi_mode_is_switched_by_the_smi_command()
     {
         Assert.Equal(0u, _rig.Bus.ReadPort(AcpiPm.Base + 4, 2));
         _rig.Out(AcpiPm.SmiCommandPort, AcpiPm.EnableCommand);
@@ -205,7 +205,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void ThePowerButtonIsAnSciAndS5SwitchesOff()
+    public void The_power_button_is_an_sci_and_S5_switches_off()
     {
         _rig.UsePic();
         _rig.Out(AcpiPm.SmiCommandPort, AcpiPm.EnableCommand);
@@ -226,7 +226,7 @@ public sealed class LegacyTests
     }
 
     [Fact]
-    public void ThePmTimerCountsAndItsTopBitIsAnEvent()
+    public void The_pm_timer_counts_and_its_top_bit_is_an_event()
     {
         _rig.Out(AcpiPm.SmiCommandPort, AcpiPm.EnableCommand);
         _rig.UsePic();

@@ -23,7 +23,7 @@ public sealed class LocalApicTests
     private int Acknowledge() => _rig.Interrupts.Acknowledge();
 
     [Fact]
-    public void IdentityAndResetValues()
+    public void Identity_and_reset_values()
     {
         TestBoard fresh = new();
         Assert.Equal(0u, fresh.Mmio(Base + 0x20));
@@ -37,7 +37,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void HigherClassesInterruptLowerOnes()
+    public void Higher_classes_interrupt_lower_ones()
     {
         SelfIpi(0x41);
         Assert.True(_rig.Intr);
@@ -56,7 +56,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void TheTaskPriorityHoldsInterruptsAndCr8IsItsUpperHalf()
+    public void The_task_priority_holds_interrupts_and_cr8_is_its_upper_half()
     {
         Set(0x80, 0x50);
         Assert.Equal(5, _rig.Interrupts.LocalApic.TaskPriority);
@@ -73,7 +73,7 @@ public sealed class LocalApicTests
     [InlineData(0x0u, 2)]
     [InlineData(0x3u, 16)]
     [InlineData(0xAu, 128)]
-    public void TheOneShotTimerCountsDownByTheDividedCrystal(uint divide, int divisor)
+    public void The_one_shot_timer_counts_down_by_the_divided_crystal(uint divide, int divisor)
     {
         Set(0x3E0, divide);
         Set(Timer, 0x60);
@@ -91,7 +91,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void ThePeriodicTimerRepeatsAndCountsWhileMasked()
+    public void The_periodic_timer_repeats_and_counts_while_masked()
     {
         Set(0x3E0, 0xB);
         Set(Timer, 0x2_0060);
@@ -119,7 +119,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void ACountThatRanOutWaitsForAnInitialCount()
+    public void A_count_that_ran_out_waits_for_an_initial_count()
     {
         Set(0x3E0, 0xB);
         Set(Timer, 0x60);
@@ -142,7 +142,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void AMaskedCountThatRanOutWaitsTooAlsoAfterSavingIt()
+    public void A_masked_count_that_ran_out_waits_too_also_after_saving_it()
     {
         Set(0x3E0, 0xB);
         Set(Timer, 0x1_0060);
@@ -159,7 +159,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void BetweenOneShotAndPeriodicTheCountGoesOn()
+    public void Between_one_shot_and_periodic_the_count_goes_on()
     {
         Set(0x3E0, 0xB);
         Set(Timer, 0x60);
@@ -186,7 +186,7 @@ public sealed class LocalApicTests
     [Theory]
     [InlineData(0x60u)]
     [InlineData(0x2_0060u)]
-    public void ToAndFromTheDeadlineTheTimerIsDisarmed(uint mode)
+    public void To_and_from_the_deadline_the_timer_is_disarmed(uint mode)
     {
         Set(0x3E0, 0xB);
         Set(Timer, mode);
@@ -207,7 +207,7 @@ public sealed class LocalApicTests
     [Theory]
     [InlineData(0x2_0060u)]
     [InlineData(0x2_0005u)]
-    public void NoPeriodIsWaitedForWhileTheLastOneIsNotTaken(uint entry)
+    public void No_period_is_waited_for_while_the_last_one_is_not_taken(uint entry)
     {
         Set(0x3E0, 0xB);
         Set(Timer, entry);
@@ -232,7 +232,7 @@ public sealed class LocalApicTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(8)]
-    public void RegistersAreWrittenAsDoublewords(int size)
+    public void Registers_are_written_as_doublewords(int size)
     {
         _rig.Bus.WriteMmio(Base + 0x80, size, 0x50);
         Assert.Equal(0u, Get(0x80));
@@ -245,7 +245,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void TheDeadlineTimerFiresAtItsTsc()
+    public void The_deadline_timer_fires_at_its_tsc()
     {
         LocalApic apic = _rig.Interrupts.LocalApic;
         Assert.True(apic.TryWriteMsr(0x6E0, 500));
@@ -271,7 +271,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void Lint0PassesThePicOnlyAsExtInt()
+    public void Lint_0_passes_the_pic_only_as_ext_int()
     {
         _rig.UsePic(masterMask: 0xFD);
         _rig.Interrupts.SetIsaIrq(1, true);
@@ -290,7 +290,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void IllegalVectorsAndRegistersAreErrors()
+    public void Illegal_vectors_and_registers_are_errors()
     {
         Set(0x370, 0xFE);
         SelfIpi(5);
@@ -304,7 +304,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void NmiAndInitReachTheProcessor()
+    public void Nmi_and_init_reach_the_processor()
     {
         Set(0x300, 0x4_0400);
         Assert.Equal(1, _rig.Nmis);
@@ -317,7 +317,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void TheX2ApicIsReachedByMsr()
+    public void The_X2_apic_is_reached_by_msr()
     {
         LocalApic apic = _rig.Interrupts.LocalApic;
         Assert.False(apic.TryReadMsr(0x802, out _));
@@ -342,7 +342,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void ThePageMovesWithItsBase()
+    public void The_page_moves_with_its_base()
     {
         Assert.True(_rig.Interrupts.LocalApic.TryWriteMsr(0x1B, 0xF000_0000 | 0x900));
         Assert.Equal(0x50014u, _rig.Mmio(0xF000_0030));
@@ -350,7 +350,7 @@ public sealed class LocalApicTests
     }
 
     [Fact]
-    public void IoApicLevelsWaitForTheEoi()
+    public void Io_apic_levels_wait_for_the_eoi()
     {
         void Redirect(int pin, uint low)
         {
@@ -393,14 +393,14 @@ public sealed class LocalApicTests
     [InlineData(0xFEE0_1000ul, 0x4071u, false)]
     [InlineData(0xFEF0_0000ul, 0x4071u, false)]
     [InlineData(0x1FEE0_0000ul, 0x4071u, false)]
-    public void MessagesReachTheAddressedApic(ulong address, uint data, bool delivered)
+    public void Messages_reach_the_addressed_apic(ulong address, uint data, bool delivered)
     {
         _rig.Interrupts.DeliverMsi(address, data);
         Assert.Equal(delivered, _rig.Intr);
     }
 
     [Fact]
-    public void LogicalDestinationsMatchFlatAndClusteredIds()
+    public void Logical_destinations_match_flat_and_clustered_ids()
     {
         List<bool> seen = [];
         void Send(uint destination)

@@ -9,7 +9,7 @@ public sealed class MachineClockTests
     private long _retired;
 
     [Fact]
-    public void EventsFireInOrderOfTimeAndThenOfScheduling()
+    public void Events_fire_in_order_of_time_and_then_of_scheduling()
     {
         MachineClock clock = new(() => _retired);
         List<int> fired = [];
@@ -54,7 +54,7 @@ public sealed class MachineClockTests
     }
 
     [Fact]
-    public void TimeIsRetiredInstructionsPlusWhatWasSkipped()
+    public void Time_is_retired_instructions_plus_what_was_skipped()
     {
         MachineClock clock = new(() => _retired);
         _retired = 10;
@@ -67,7 +67,7 @@ public sealed class MachineClockTests
     }
 
     [Fact]
-    public void TheDeadlineIsToldOnlyWhenItMovesForward()
+    public void The_deadline_is_told_only_when_it_moves_forward()
     {
         List<long> told = [];
         MachineClock clock = new(() => _retired) { DeadlineMoved = told.Add };

@@ -16,9 +16,9 @@ public sealed class MpTableTests
     private const ulong Address = 0xF_0000;
 
     [Fact]
-    public void TheTablesAreFoundAndSayWhatTheMadtSays()
+    public void The_tables_are_found_and_say_what_the_madt_says()
     {
-        using Machine machine = new(Configuration());
+        using Pc machine = new(Configuration());
         byte[] pointer = Read(machine, Address, 16);
         Assert.Equal("_MP_", Encoding.ASCII.GetString(pointer, 0, 4));
         Assert.Equal((1, 4, 0), (pointer[8], pointer[9], pointer[12] & 0x80));
@@ -49,7 +49,7 @@ public sealed class MpTableTests
     }
 
     [Fact]
-    public void TheCursorIsKeptWhereTextConsolesLeaveIt()
+    public void The_cursor_is_kept_where_text_consoles_leave_it()
     {
         TestBoard rig = new();
         foreach ((int index, int value) in new[] { (0x0E, 0x07), (0x0F, 0xD0), (0x18, 0xAA), (0x19, 0xBB) })
@@ -68,9 +68,9 @@ public sealed class MpTableTests
     }
 
     [Fact]
-    public void StateFromBeforeTheCrtControllerLoads()
+    public void State_from_before_the_crt_controller_loads()
     {
-        using Machine machine = new(Configuration());
+        using Pc machine = new(Configuration());
         using MemoryStream stream = new();
         machine.Save(stream);
         byte[] state = stream.ToArray();
@@ -86,7 +86,7 @@ public sealed class MpTableTests
     private static MachineConfiguration Configuration() =>
         new() { MemoryBytes = 4 << 20, Boot = new MultibootBoot(MultibootImages.Flat(code => code.hlt()), string.Empty) };
 
-    private static byte[] Read(Machine machine, ulong address, int length)
+    private static byte[] Read(Pc machine, ulong address, int length)
     {
         byte[] bytes = new byte[length];
         machine.Memory.Read(address, bytes);

@@ -14,7 +14,7 @@ public sealed class PicTests
     private void Drop(int irq) => _rig.Interrupts.SetIsaIrq(irq, false);
 
     [Fact]
-    public void RequestsAreServedByPriorityThroughTheCascade()
+    public void Requests_are_served_by_priority_through_the_cascade()
     {
         _rig.UsePic();
         Raise(4);
@@ -34,7 +34,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void TheMaskReadsBackAndHoldsRequests()
+    public void The_mask_reads_back_and_holds_requests()
     {
         _rig.UsePic(masterMask: 0xFB, slaveMask: 0xFF);
         Assert.Equal(0xFB, _rig.In(0x21));
@@ -47,7 +47,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void AnEdgeCountsOnceAndALevelAsLongAsItStands()
+    public void An_edge_counts_once_and_a_level_as_long_as_it_stands()
     {
         _rig.UsePic();
         Raise(5);
@@ -68,7 +68,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void ARequestThatGoesAwayDuringInterruptAcknowledgeGivesASpuriousVector()
+    public void A_request_that_goes_away_during_interrupt_acknowledge_gives_a_spurious_vector()
     {
         _rig.UsePic();
         Assert.Equal(0x37, _rig.Interrupts.Pic.Acknowledge());
@@ -77,7 +77,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void ReadRegisterCommandsSelectIrrAndIsr()
+    public void Read_register_commands_select_irr_and_isr()
     {
         _rig.UsePic();
         Raise(3);
@@ -90,7 +90,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void PollAcknowledges()
+    public void Poll_acknowledges()
     {
         _rig.UsePic();
         Raise(3);
@@ -102,7 +102,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void SpecialMaskModeLetsLowerPrioritiesThrough()
+    public void Special_mask_mode_lets_lower_priorities_through()
     {
         _rig.UsePic();
         Raise(1);
@@ -122,7 +122,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void RotationMakesTheServedInputLowest()
+    public void Rotation_makes_the_served_input_lowest()
     {
         _rig.UsePic();
         Raise(3);
@@ -145,7 +145,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void AutoEoiLeavesNothingInService()
+    public void Auto_eoi_leaves_nothing_in_service()
     {
         _rig.UsePic();
         _rig.Out(0x20, 0x11);
@@ -161,7 +161,7 @@ public sealed class PicTests
     }
 
     [Fact]
-    public void PciPinsReachTheRoutedInput()
+    public void Pci_pins_reach_the_routed_input()
     {
         _rig.UsePic();
         InterruptRouter router = _rig.Interrupts;

@@ -7,7 +7,7 @@ namespace VirtShell.Machine.Tests.Chipset;
 
 public sealed class PitTests
 {
-    private static readonly TickRate Rate = new(Pit8254.Hertz);
+    private static readonly TickRate s_rate = new(Pit8254.Hertz);
     private readonly IoBus _bus = new();
     private readonly MachineClock _clock;
     private readonly List<long> _rises = [];
@@ -21,7 +21,7 @@ public sealed class PitTests
         {
             if (level && !_line)
             {
-                _rises.Add(Rate.TicksAt(_now));
+                _rises.Add(s_rate.TicksAt(_now));
             }
 
             _line = level;
@@ -37,7 +37,7 @@ public sealed class PitTests
 
     private void ToTick(long tick)
     {
-        long end = Rate.StartOf(tick);
+        long end = s_rate.StartOf(tick);
         while (_clock.NextDue <= end)
         {
             _now = _clock.NextDue;
@@ -54,7 +54,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void Mode2GivesOneEdgeEachPeriod()
+    public void Mode_2_gives_one_edge_each_period()
     {
         Out(0x43, 0x34);
         Out(0x40, 100);
@@ -66,7 +66,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void Mode0InterruptsOnceAfterNPlusOneClocks()
+    public void Mode_0_interrupts_once_after_n_plus_one_clocks()
     {
         Out(0x43, 0x30);
         Assert.False(_line);
@@ -83,7 +83,7 @@ public sealed class PitTests
     [Theory]
     [InlineData(10, 5)]
     [InlineData(11, 6)]
-    public void Mode3IsHighForHalfOfThePeriodRoundedUp(int count, int high)
+    public void Mode_3_is_high_for_half_of_the_period_rounded_up(int count, int high)
     {
         Out(0x61, 1);
         Out(0x43, 0xB6);
@@ -97,7 +97,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void Mode3CountsByTwo()
+    public void Mode_3_counts_by_two()
     {
         Out(0x61, 1);
         Out(0x43, 0xB6);
@@ -112,7 +112,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void TheGateTriggersMode1()
+    public void The_gate_triggers_mode_1()
     {
         Out(0x43, 0xB2);
         Out(0x42, 20);
@@ -140,7 +140,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void TheGateHoldsMode0()
+    public void The_gate_holds_mode_0()
     {
         Out(0x61, 1);
         Out(0x43, 0xB0);
@@ -160,7 +160,7 @@ public sealed class PitTests
     [Theory]
     [InlineData(4)]
     [InlineData(5)]
-    public void StrobeModesGoLowForOneClock(int mode)
+    public void Strobe_modes_go_low_for_one_clock(int mode)
     {
         Out(0x61, 1);
         Out(0x43, 0xB0 | (mode << 1));
@@ -180,7 +180,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void ReadBackLatchesStatusAndCount()
+    public void Read_back_latches_status_and_count()
     {
         Out(0x43, 0x34);
         Out(0x43, 0xE2);
@@ -195,7 +195,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void BcdCountsInDecimal()
+    public void Bcd_counts_in_decimal()
     {
         Out(0x43, 0x31);
         Out(0x40, 0x00);
@@ -208,7 +208,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void ANewCountInMode2WaitsForThePeriodToEnd()
+    public void A_new_count_in_mode_2_waits_for_the_period_to_end()
     {
         Out(0x43, 0x34);
         Out(0x40, 100);
@@ -222,7 +222,7 @@ public sealed class PitTests
     }
 
     [Fact]
-    public void TheRefreshBitToggles()
+    public void The_refresh_bit_toggles()
     {
         int changes = 0;
         int last = In(0x61) & 0x10;

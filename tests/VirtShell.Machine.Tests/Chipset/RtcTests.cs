@@ -24,7 +24,7 @@ public sealed class RtcTests
     private string Now() => $"{Read(0x32):x2}{Read(9):x2}-{Read(8):x2}-{Read(7):x2} {Read(4):x2}:{Read(2):x2}:{Read(0):x2} {Read(6)}";
 
     [Fact]
-    public void TimeIsBcdAndRollsOver()
+    public void Time_is_bcd_and_rolls_over()
     {
         Assert.Equal("2026-01-31 23:59:57 7", Now());
         _rig.Advance(3 * Second);
@@ -38,14 +38,14 @@ public sealed class RtcTests
     [InlineData(0x00, 0x91)]
     [InlineData(0x06, 23)]
     [InlineData(0x04, 0x8B)]
-    public void HoursFollowRegisterB(int registerB, int expected)
+    public void Hours_follow_register_b(int registerB, int expected)
     {
         Write(0x0B, registerB);
         Assert.Equal(expected, Read(4));
     }
 
     [Fact]
-    public void SettingTheTimeTakesEffectWhenSetIsCleared()
+    public void Setting_the_time_takes_effect_when_set_is_cleared()
     {
         Write(0x0B, 0x82);
         Write(0x32, 0x19);
@@ -66,7 +66,7 @@ public sealed class RtcTests
     [InlineData(0x00, 0x00, "0000")]
     [InlineData(0x99, 0x99, "9999")]
     [InlineData(0xFF, 0xFF, "9999")]
-    public void NonsenseDatesAreHeldWithinBounds(int century, int year, string expected)
+    public void Nonsense_dates_are_held_within_bounds(int century, int year, string expected)
     {
         Write(0x0B, 0x82);
         Write(0x32, century);
@@ -79,7 +79,7 @@ public sealed class RtcTests
     }
 
     [Fact]
-    public void UpdateInProgressAnnouncesTheUpdate()
+    public void Update_in_progress_announces_the_update()
     {
         Assert.Equal(0x26, Read(0x0A));
         _rig.Advance(Second - 3_000_000);
@@ -93,7 +93,7 @@ public sealed class RtcTests
     }
 
     [Fact]
-    public void PeriodicInterruptsComeAtTheRateAndWaitForRegisterC()
+    public void Periodic_interrupts_come_at_the_rate_and_wait_for_register_c()
     {
         _rig.UsePic();
         Write(0x0B, 0x42);
@@ -122,7 +122,7 @@ public sealed class RtcTests
     }
 
     [Fact]
-    public void TheAlarmComesAtItsSecondAndUpdatesEachSecond()
+    public void The_alarm_comes_at_its_second_and_updates_each_second()
     {
         _rig.UsePic();
         Write(1, 0x05);
@@ -149,7 +149,7 @@ public sealed class RtcTests
     [InlineData(0x22)]
     [InlineData(0x24)]
     [InlineData(0x26)]
-    public void TheAlarmComesWhenASearchFindsIt(int registerB)
+    public void The_alarm_comes_when_a_search_finds_it(int registerB)
     {
         Random random = new(registerB);
         byte[][] shown = Shown(registerB);
@@ -224,7 +224,7 @@ public sealed class RtcTests
     }
 
     [Fact]
-    public void MemorySizeBytesTellTheTruth()
+    public void Memory_size_bytes_tell_the_truth()
     {
         Assert.Equal(640, Read(0x15) | (Read(0x16) << 8));
         Assert.Equal(65535, Read(0x17) | (Read(0x18) << 8));

@@ -172,7 +172,7 @@ public sealed class ShadowMemoryTests
         routine.CopyTo(whole, 0x100);
         code.CopyTo(whole, 0x200);
         MachineConfiguration configuration = new() { MemoryBytes = 2 << 20, Engine = engine, Boot = new RomBoot(RomImages.Of(whole)) };
-        Machine machine = new(configuration);
+        Pc machine = new(configuration);
         StringBuilder said = new();
         try
         {
@@ -185,7 +185,7 @@ public sealed class ShadowMemoryTests
                 {
                     byte[] state = machine.Save();
                     machine.Dispose();
-                    machine = Machine.FromState(configuration, new MemoryStream(state));
+                    machine = Pc.FromState(configuration, new MemoryStream(state));
                 }
             }
             while (exit.Kind == MachineExitKind.QuantumSpent && machine.Instructions < 100_000);

@@ -22,7 +22,7 @@ public sealed class UartTests
     private void Set(int register, int value) => _rig.Out(Port + register, value);
 
     [Fact]
-    public void ResetValues()
+    public void Reset_values()
     {
         Assert.Equal(0x60, Get(5));
         Assert.Equal(0x01, Get(2));
@@ -31,7 +31,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void DriversFindA16550A()
+    public void Drivers_find_A16550A()
     {
         // The steps of a probe: IER holds four bits, the loop turns MCR into MSR, IIR tells of FIFOs, the divisor latch hides behind DLAB.
         Set(1, 0xFF);
@@ -57,7 +57,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void TheLoopHoldsSixteenBytes()
+    public void The_loop_holds_sixteen_bytes()
     {
         Set(2, 0x07);
         Set(4, 0x10);
@@ -78,7 +78,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void BytesAreReportedAtOnceAndTheLineTakesItsTime()
+    public void Bytes_are_reported_at_once_and_the_line_takes_its_time()
     {
         Set(2, 1);
         foreach (byte value in "0123456789abcdef"u8)
@@ -97,7 +97,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void PollingTheLineStatusTakesTheLinesTime()
+    public void Polling_the_line_status_takes_the_lines_time()
     {
         Set(2, 1);
         foreach (byte value in "0123456789abcdef"u8)
@@ -122,7 +122,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void AnUnpacedLineSendsInNoTimeToSpeakOf()
+    public void An_unpaced_line_sends_in_no_time_to_speak_of()
     {
         TestBoard rig = new();
         rig.UsePic();
@@ -155,7 +155,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void NothingSentIsLostEvenWhenADriverDoesNotWait()
+    public void Nothing_sent_is_lost_even_when_a_driver_does_not_wait()
     {
         for (int i = 0; i < 1000; i++)
         {
@@ -168,7 +168,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void TheTransmitInterruptComesWhenEnabledAndWhenTheFifoHasDrained()
+    public void The_transmit_interrupt_comes_when_enabled_and_when_the_fifo_has_drained()
     {
         _rig.UsePic();
         Set(2, 1);
@@ -196,7 +196,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void InterruptsNeedOut2()
+    public void Interrupts_need_out_2()
     {
         _rig.UsePic();
         Set(1, 2);
@@ -206,7 +206,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void InputArrivesAtTheLinesPaceAndTriggersByLevelOrTimeout()
+    public void Input_arrives_at_the_lines_pace_and_triggers_by_level_or_timeout()
     {
         _rig.UsePic();
         Set(2, 0x81);
@@ -236,7 +236,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void InputWaitsForADriverThatIsStillSettingUp()
+    public void Input_waits_for_a_driver_that_is_still_setting_up()
     {
         _rig.Com1.Send("typed ahead"u8);
         _rig.Advance(100 * Character);
@@ -264,7 +264,7 @@ public sealed class UartTests
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
-    public void NoInputIsLostHoweverSlowTheGuest(int fifo)
+    public void No_input_is_lost_however_slow_the_guest(int fifo)
     {
         Set(2, fifo);
         byte[] text = new byte[500];
@@ -285,7 +285,7 @@ public sealed class UartTests
     }
 
     [Fact]
-    public void ModemChangesAreRememberedUntilRead()
+    public void Modem_changes_are_remembered_until_read()
     {
         _rig.UsePic();
         Set(4, 0x08);

@@ -400,7 +400,7 @@ public sealed class FloppyTests
     [Fact]
     public void Direct_boot_leaves_the_types_of_drives_in_the_cmos()
     {
-        using Machine machine = new(new MachineConfiguration
+        using Pc machine = new(new MachineConfiguration
         {
             MemoryBytes = 4 << 20,
             Boot = new MultibootBoot(Boot.MultibootImages.Flat(code => code.hlt()), string.Empty),

@@ -19,7 +19,7 @@ internal static class MutationRun
     private const int Sample = 2000;
     private const int LongRun = 100_000;
 
-    private static readonly object Gate = new();
+    private static readonly object s_gate = new();
 
     /// <param name="name">Of the loader, in messages.</param>
     /// <param name="goods">Files that load.</param>
@@ -86,7 +86,7 @@ internal static class MutationRun
     {
         if (Environment.GetEnvironmentVariable("VIRTSHELL_SOAK_REPORT") is { Length: > 0 } path)
         {
-            lock (Gate)
+            lock (s_gate)
             {
                 File.AppendAllText(path, line + Environment.NewLine);
             }

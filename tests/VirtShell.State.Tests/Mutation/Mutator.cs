@@ -12,9 +12,9 @@ internal sealed class Mutator(int seed, IReadOnlyList<byte[]> goods, IReadOnlyLi
     private const int MostChanges = 4;
     private const int LongestInsertion = 1 << 16;
 
-    private static readonly ulong[] Numbers = [0, 1, 2, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, ulong.MaxValue];
+    private static readonly ulong[] s_numbers = [0, 1, 2, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0x1_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, ulong.MaxValue];
 
-    private static readonly string[] Texts = ["0", "-1", "1e999", "18446744073709551616", "99999999999999999999999999", "0x7fffffff", "\0", "\n", "\u00e9", "\ufeff", "\ud83d\ude00"];
+    private static readonly string[] s_texts = ["0", "-1", "1e999", "18446744073709551616", "99999999999999999999999999", "0x7fffffff", "\0", "\n", "\u00e9", "\ufeff", "\ud83d\ude00"];
 
     private readonly Random _random = new(seed);
 
@@ -86,7 +86,7 @@ internal sealed class Mutator(int seed, IReadOnlyList<byte[]> goods, IReadOnlyLi
     private void Overwrite(List<byte> bytes, int at)
     {
         Span<byte> number = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(number, Numbers[_random.Next(Numbers.Length)]);
+        BinaryPrimitives.WriteUInt64LittleEndian(number, s_numbers[_random.Next(s_numbers.Length)]);
         int size = 1 << _random.Next(4);
         for (int i = 0; i < size && at + i < bytes.Count; i++)
         {
@@ -127,7 +127,7 @@ internal sealed class Mutator(int seed, IReadOnlyList<byte[]> goods, IReadOnlyLi
 
     private string Word() => _random.Next(3) switch
     {
-        0 => Texts[_random.Next(Texts.Length)],
+        0 => s_texts[_random.Next(s_texts.Length)],
         1 => _random.NextInt64().ToString(CultureInfo.InvariantCulture),
         _ => words.Count == 0 ? "null" : words[_random.Next(words.Count)],
     };

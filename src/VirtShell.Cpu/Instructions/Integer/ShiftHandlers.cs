@@ -33,12 +33,12 @@ internal static unsafe class ShiftHandlers
         Double<W64>(Code.Shld_rm64_r64_imm8, Code.Shld_rm64_r64_CL, Code.Shrd_rm64_r64_imm8, Code.Shrd_rm64_r64_CL);
     }
 
-    private static readonly string[] Names = ["Rol", "Ror", "Rcl", "Rcr", "Shl", "Shr", "Sal", "Sar"];
+    private static readonly string[] s_names = ["Rol", "Ror", "Rcl", "Rcr", "Shl", "Shr", "Sal", "Sar"];
 
     private static void Group<TS>(int digit)
         where TS : struct, IShift
     {
-        string name = Names[digit];
+        string name = s_names[digit];
         Row<TS, W8>(name, "rm8");
         Row<TS, W16>(name, "rm16");
         Row<TS, W32>(name, "rm32");

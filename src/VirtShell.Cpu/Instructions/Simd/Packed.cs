@@ -63,7 +63,7 @@ internal readonly struct ByCount<TOp> : IPacked
 /// </summary>
 internal static unsafe class Packed
 {
-    private static readonly Dictionary<string, Code> Names = BuildNames();
+    private static readonly Dictionary<string, Code> s_names = BuildNames();
 
     /// <summary>xmm, xmm/m128 and VEX forms of a mnemonic.</summary>
     public static void Binary<TP>(string mnemonic)
@@ -115,7 +115,7 @@ internal static unsafe class Packed
     {
         // Callers build VEX names from the legacy mnemonic: VEX_V + Pxor is Iced's VEX_Vpxor.
         string iced = name.StartsWith("VEX_V", StringComparison.Ordinal) ? string.Concat("VEX_V", char.ToLowerInvariant(name[5]).ToString(), name.AsSpan(6)) : name;
-        if (Names.TryGetValue(iced, out Code code))
+        if (s_names.TryGetValue(iced, out Code code))
         {
             HandlerTable.Add(code, register, flat, general);
         }

@@ -5,10 +5,10 @@ using VirtShell.Storage;
 
 namespace VirtShell.Machine;
 
-public sealed partial class Machine
+public sealed partial class Pc
 {
     // What the board tells, on its way to the processors and to whoever runs the machine.
-    private sealed class Signals(Machine machine) : IBoardSignals
+    private sealed class Signals(Pc machine) : IBoardSignals
     {
         public IReadOnlyList<IProcessorPins> Processors => machine._processors.All;
 

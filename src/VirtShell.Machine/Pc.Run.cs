@@ -8,7 +8,7 @@ using VirtShell.State;
 namespace VirtShell.Machine;
 
 /// <summary>The run loop: instructions up to the next event, events, halts, and the pace of the host's clock.</summary>
-public sealed partial class Machine
+public sealed partial class Pc
 {
     // A halted guest whose events wake nobody still gives the thread back now and then.
     private const int LargestIdleRun = 65_536;

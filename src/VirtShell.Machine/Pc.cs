@@ -4,7 +4,6 @@ using System.Linq;
 using VirtShell.Cpu;
 using VirtShell.Cpu.Memory;
 using VirtShell.Machine.Acpi;
-using VirtShell.Machine.Bios;
 using VirtShell.Machine.Boards;
 using VirtShell.Machine.Boot;
 using VirtShell.Machine.Bus;
@@ -24,7 +23,7 @@ namespace VirtShell.Machine;
 /// A PC: processors, memory, chipset and devices, driven by one thread at a time. Nothing here is thread-safe except
 /// <see cref="RequestStop"/>.
 /// </summary>
-public sealed partial class Machine : IDisposable
+public sealed partial class Pc : IDisposable
 {
     private readonly MachineConfiguration _configuration;
     private readonly MachineClock _clock;
@@ -42,12 +41,12 @@ public sealed partial class Machine : IDisposable
     /// <summary>Builds the machine and loads its boot image, so that <see cref="Run"/> starts the guest.</summary>
     /// <exception cref="MachineBootException">The boot image is damaged or does not fit.</exception>
     /// <exception cref="PartException">The parts do not go together.</exception>
-    public Machine(MachineConfiguration configuration)
+    public Pc(MachineConfiguration configuration)
         : this(configuration, powersOn: true)
     {
     }
 
-    private Machine(MachineConfiguration configuration, bool powersOn)
+    private Pc(MachineConfiguration configuration, bool powersOn)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         _configuration = configuration;

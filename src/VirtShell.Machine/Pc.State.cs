@@ -9,7 +9,7 @@ using VirtShell.State;
 namespace VirtShell.Machine;
 
 /// <summary>Power-on, reset, and saved state.</summary>
-public sealed partial class Machine : IStateful
+public sealed partial class Pc : IStateful
 {
     private const int StateVersion = 1;
 
@@ -33,10 +33,10 @@ public sealed partial class Machine : IStateful
     /// <param name="configuration">What the saved machine was built from.</param>
     /// <param name="state">What <see cref="SavedState.Save(IStateful, Stream)"/> wrote; need not be seekable.</param>
     /// <exception cref="StateFormatException">The state is damaged, or of another kind of machine.</exception>
-    public static Machine FromState(MachineConfiguration configuration, Stream state)
+    public static Pc FromState(MachineConfiguration configuration, Stream state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        Machine machine = Blank(configuration);
+        Pc machine = Blank(configuration);
         try
         {
             machine.Load(state);
@@ -49,10 +49,10 @@ public sealed partial class Machine : IStateful
         }
     }
 
-    /// <summary>A machine that has not been switched on, for its state to be loaded as part of a larger one; fit for <see cref="Describe"/> by a visitor that loads, or <see cref="Reset"/>.</summary>
+    /// <summary>A machine that has not been switched on, for its state to be loaded as part of a larger one; fit for <see cref="Describe(StateVisitor)"/> by a visitor that loads, or <see cref="Reset"/>.</summary>
     /// <param name="configuration">What the saved machine was built from.</param>
     /// <exception cref="PartException">The parts do not go together.</exception>
-    public static Machine Blank(MachineConfiguration configuration) => new(configuration, powersOn: false);
+    public static Pc Blank(MachineConfiguration configuration) => new(configuration, powersOn: false);
 
     /// <summary>Writes the state of every part for people, a line for each value; the content of memory and disks as digests.</summary>
     public void WriteStateTo(TextWriter writer) => StateTree.Of(this).WriteTo(writer);
@@ -106,7 +106,7 @@ public sealed partial class Machine : IStateful
     }
 
     // What a run that was interrupted has yet to do: the end that the guest asked for while its console still sends, and the alarm.
-    private sealed class RunState(Machine machine) : IStateful
+    private sealed class RunState(Pc machine) : IStateful
     {
         public const string Name = "run";
 

@@ -42,7 +42,7 @@ internal static class Cpuid
 
     private const string Vendor = "GenuineIntel";
 
-    private static readonly (CpuidFeature Feature, int Bit)[] Leaf1Ecx =
+    private static readonly (CpuidFeature Feature, int Bit)[] s_leaf1Ecx =
     [
         (CpuidFeature.SSE3, 0), (CpuidFeature.PCLMULQDQ, 1), (CpuidFeature.SSSE3, 9), (CpuidFeature.FMA, 12),
         (CpuidFeature.CMPXCHG16B, 13), (CpuidFeature.SSE4_1, 19), (CpuidFeature.SSE4_2, 20), (CpuidFeature.MOVBE, 22),
@@ -50,24 +50,24 @@ internal static class Cpuid
         (CpuidFeature.F16C, 29), (CpuidFeature.RDRAND, 30),
     ];
 
-    private static readonly (ModelTraits Trait, int Bit)[] Leaf1EcxTraits =
+    private static readonly (ModelTraits Trait, int Bit)[] s_leaf1EcxTraits =
         [(ModelTraits.Pcid, 17), (ModelTraits.X2Apic, 21), (ModelTraits.TscDeadline, 24)];
 
-    private static readonly (CpuidFeature Feature, int Bit)[] Leaf1Edx =
+    private static readonly (CpuidFeature Feature, int Bit)[] s_leaf1Edx =
     [
         (CpuidFeature.FPU, 0), (CpuidFeature.TSC, 4), (CpuidFeature.MSR, 5), (CpuidFeature.CX8, 8), (CpuidFeature.SEP, 11),
         (CpuidFeature.CMOV, 15), (CpuidFeature.CLFSH, 19), (CpuidFeature.MMX, 23), (CpuidFeature.FXSR, 24),
         (CpuidFeature.SSE, 25), (CpuidFeature.SSE2, 26),
     ];
 
-    private static readonly (ModelTraits Trait, int Bit)[] Leaf1EdxTraits =
+    private static readonly (ModelTraits Trait, int Bit)[] s_leaf1EdxTraits =
     [
         (ModelTraits.Vme, 1), (ModelTraits.DebugExtensions, 2), (ModelTraits.Pse, 3), (ModelTraits.Pae, 6),
         (ModelTraits.MachineCheck, 7), (ModelTraits.Apic, 9), (ModelTraits.Mtrr, 12), (ModelTraits.Pge, 13),
         (ModelTraits.MachineCheck, 14), (ModelTraits.Pat, 16), (ModelTraits.Pse36, 17), (ModelTraits.SelfSnoop, 27),
     ];
 
-    private static readonly (CpuidFeature Feature, int Bit)[] Leaf7Ebx =
+    private static readonly (CpuidFeature Feature, int Bit)[] s_leaf7Ebx =
     [
         (CpuidFeature.FSGSBASE, 0), (CpuidFeature.BMI1, 3), (CpuidFeature.AVX2, 5), (CpuidFeature.BMI2, 8),
         (CpuidFeature.INVPCID, 10), (CpuidFeature.RDSEED, 18), (CpuidFeature.ADX, 19), (CpuidFeature.SMAP, 20),
@@ -146,8 +146,8 @@ internal static class Cpuid
     {
         // CLFLUSH line of 64 bytes (in units of 8), one logical processor, APIC ID 0.
         uint ebx = (CpuFeatures.Has(model, CpuidFeature.CLFSH) ? 8u << 8 : 0) | (1u << 16);
-        uint ecx = Bits(model, Leaf1Ecx) | Bits(model, Leaf1EcxTraits) | (model != CpuModel.I486 ? 1u << 31 : 0);
-        uint edx = Bits(model, Leaf1Edx) | Bits(model, Leaf1EdxTraits);
+        uint ecx = Bits(model, s_leaf1Ecx) | Bits(model, s_leaf1EcxTraits) | (model != CpuModel.I486 ? 1u << 31 : 0);
+        uint edx = Bits(model, s_leaf1Edx) | Bits(model, s_leaf1EdxTraits);
         return new CpuidLeaf(CpuFeatures.Signature(model), model == CpuModel.I486 ? 0 : ebx, ecx, edx);
     }
 
@@ -159,7 +159,7 @@ internal static class Cpuid
             return subleaf == 2 && speculation ? new CpuidLeaf(0, 0, 0, SpeculationDetails) : default;
         }
 
-        uint ebx = Bits(model, Leaf7Ebx);
+        uint ebx = Bits(model, s_leaf7Ebx);
         ebx |= CpuFeatures.Has(model, CpuidFeature.FSGSBASE) ? 1u << 1 : 0;
         ebx |= CpuFeatures.Has(model, ModelTraits.Smep) ? 1u << 7 : 0;
         ebx |= CpuFeatures.Has(model, ModelTraits.Erms) ? 1u << 9 : 0;

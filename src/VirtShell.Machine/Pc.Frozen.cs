@@ -5,7 +5,7 @@ using VirtShell.State;
 namespace VirtShell.Machine;
 
 /// <summary>Machines made from one that stands still.</summary>
-public sealed partial class Machine
+public sealed partial class Pc
 {
     /// <summary>
     /// Takes the machine as it is, for any number of others to go on from (<see cref="FromState(MachineConfiguration, FrozenMachine)"/>).
@@ -33,10 +33,10 @@ public sealed partial class Machine
     /// <exception cref="ArgumentException">The frozen machine has another amount of RAM.</exception>
     /// <exception cref="StateFormatException">The configuration is of another kind of machine.</exception>
     /// <exception cref="OutOfMemoryException">The host has no room for another machine; those that there are do not notice.</exception>
-    public static Machine FromState(MachineConfiguration configuration, FrozenMachine frozen)
+    public static Pc FromState(MachineConfiguration configuration, FrozenMachine frozen)
     {
         ArgumentNullException.ThrowIfNull(frozen);
-        Machine machine = new(configuration, powersOn: false);
+        Pc machine = new(configuration, powersOn: false);
         try
         {
             new FrozenState(machine, frozen.Memory).Load(frozen.State);
@@ -50,7 +50,7 @@ public sealed partial class Machine
     }
 
     // The state of everything but memory, which an image has.
-    private sealed class FrozenState(Machine machine, MemoryImage image) : IStateful
+    private sealed class FrozenState(Pc machine, MemoryImage image) : IStateful
     {
         public void Describe(StateVisitor visitor) => machine.Describe(visitor, new Content(machine.Memory, image));
 
