@@ -30,7 +30,7 @@ public sealed class LayerTests
         ["VirtShell.Cli"] = ["VirtShell.Settings", "VirtShell.State", "VirtShell.Host", "VirtShell.Harness", "VirtShell.Bench", "VirtShell.Images", "VirtShell.Guests", "VirtShell.Machine", "VirtShell.Cpu", "VirtShell.Storage"],
     };
 
-    /// <summary>Of the engine, what people configure and what a run reports; nothing else goes beyond Host.</summary>
+    /// <summary>Of the engine, what people configure, see and type, and what a run reports; nothing else goes beyond Host.</summary>
     private static readonly string[] s_engineVocabulary =
     [
         "VirtShell.Cpu.CpuModel",
@@ -38,6 +38,18 @@ public sealed class LayerTests
         "VirtShell.Machine.ClockMode",
         "VirtShell.Machine.MachineExitKind",
         "VirtShell.Machine.Outlet",
+        "VirtShell.Machine.Display.ScreenKind",
+        "VirtShell.Machine.Display.ScreenPicture",
+        "VirtShell.Machine.Display.ScreenSnapshot",
+        "VirtShell.Machine.Display.TextCell",
+        "VirtShell.Machine.Drives.DriveKind",
+        "VirtShell.Machine.Input.KeyLayout",
+        "VirtShell.Machine.Input.KeyNames",
+        "VirtShell.Machine.Input.KeyStroke",
+        "VirtShell.Machine.Input.MachineKeyboard",
+        "VirtShell.Machine.Input.MachineMouse",
+        "VirtShell.Machine.Input.MouseButtons",
+        "VirtShell.Machine.Input.PcKey",
     ];
 
     private static readonly string[] s_engineAssemblies = ["VirtShell.Cpu", "VirtShell.Machine"];
@@ -82,6 +94,7 @@ public sealed class LayerTests
     {
         using var assembly = Open(project);
         var metadata = assembly.GetMetadataReader();
+        List<string> wrong = [];
         foreach (var handle in metadata.TypeReferences)
         {
             var type = metadata.GetTypeReference(handle);
@@ -94,9 +107,14 @@ public sealed class LayerTests
             if (s_engineAssemblies.Contains(from))
             {
                 var name = $"{metadata.GetString(type.Namespace)}.{metadata.GetString(type.Name)}";
-                Assert.True(s_engineVocabulary.Contains(name), $"{project} must not use {name}: go through VirtShell.Host.");
+                if (!s_engineVocabulary.Contains(name))
+                {
+                    wrong.Add($"{project} must not use {name}: go through VirtShell.Host.");
+                }
             }
         }
+
+        Assert.Empty(wrong);
     }
 
     [Fact]

@@ -49,7 +49,7 @@ public sealed class FirmwareTests
         using MemoryDisk disk = new((image.Length + 511) & ~511);
         disk.Write(0, image);
         DriveBus bus = kind == DriveKind.Floppy ? DriveBus.Floppy : DriveBus.Ide;
-        using Machine.Pc machine = new(new MachineConfiguration
+        using Pc machine = new(new MachineConfiguration
         {
             MemoryBytes = 64 << 20,
             Engine = engine,
@@ -68,7 +68,7 @@ public sealed class FirmwareTests
                 continue;
             }
 
-            string text = string.Empty;
+            string text = Encoding.UTF8.GetString([.. sent]);
             for (long done = 0; done < Most && !text[from..].Contains(talk[i], StringComparison.Ordinal); done += Step)
             {
                 Assert.Equal(MachineExitKind.QuantumSpent, machine.Run(Step).Kind);

@@ -27,7 +27,7 @@ public sealed class SuiteDiagnosticsTests
     [InlineData("suite: s\ntests: []\n---\nsuite: t\n", "3:1", "one YAML document")]
     [InlineData("{a: b}: c\n", "1:1", "a key must be a word")]
     [InlineData(Frame, "3:5", "a test needs \"vm\"")]
-    [InlineData(Frame + "    vm: {gest: hello}\n", "4:10", "did you mean \"guest\"? Allowed: cds, clock, cmdline, cpu")]
+    [InlineData(Frame + "    vm: {gest: hello}\n", "4:10", "did you mean \"guest\"? Allowed: boot-order, cds, clock, cmdline, cpu")]
     [InlineData(Frame + "    vm: {guest: helo}\n", "4:17", "did you mean \"hello\"?")]
     [InlineData(Frame + "    vm: helo\n", "4:9", "did you mean \"hello\"?")]
     [InlineData(Frame + "    vm: {guest: hello, parts: [com1.pace=on, tape=off]}\n", "4:31", "has no part 'tape'")]

@@ -81,9 +81,12 @@ public sealed class HomeFolderTests
         VirtualMachine vm = Assert.Single(host.VirtualMachines);
         Assert.Null(vm.DefinitionError);
         Assert.Empty(vm.Definition.Initramfs!.Files);
+        Assert.Empty(vm.Definition.Modules);
         Assert.Empty(vm.Definition.Disks);
+        Assert.Empty(vm.Definition.Cds);
+        Assert.Empty(vm.Definition.Floppies);
         Assert.Empty(vm.Definition.Parts);
-        Assert.Equal(expected, vm.Definition with { Initramfs = null, Disks = expected.Disks, Parts = expected.Parts });
+        Assert.Equal(expected, vm.Definition with { Initramfs = null, Modules = expected.Modules, Disks = expected.Disks, Cds = expected.Cds, Floppies = expected.Floppies, Parts = expected.Parts });
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public sealed class KernelFormatTests
         byte[] kernel = [0x7F, (byte)'E', (byte)'L', (byte)'F', .. GuestCatalog.Find("hello")!.Image.Span];
         Assert.Equal(kernel, PackedKernel.Unpack(Pack(kernel)));
         byte[] cut = Pack(kernel)[..^100];
-        byte[][] others = [kernel, Pack("070701"u8.ToArray()), Pack([]), [0x1F, 0x8B], cut[..20]];
+        byte[][] others = [kernel, Pack("070701"u8.ToArray()), Pack([]), [0x1F, 0x8B], cut, cut[..20]];
         Assert.All(others, other => Assert.Same(other, PackedKernel.Unpack(other)));
 
         static byte[] Pack(byte[] content)

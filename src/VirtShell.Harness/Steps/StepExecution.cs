@@ -39,6 +39,7 @@ internal abstract class StepExecution(IScript script) : IStateful
     public int? ExitStatus { get; protected set; }
 
     /// <summary>What the screen showed, where the step looked for the report.</summary>
+    [NotState("A picture for the report, taken as the step ends.")]
     public ScreenSnapshot? Screen { get; protected set; }
 
     /// <summary>The serial port that it works on.</summary>

@@ -25,6 +25,7 @@ internal sealed class MachineMedia : IStateful, IDisposable
     private const int LongestSource = 4096;
 
     private readonly VmDefinition _definition;
+    [NotState("Of the host.")]
     private readonly ImageResolver _resolver;
     private readonly List<DiskAttachment> _disks = [];
     private readonly List<Slot> _slots = [];

@@ -1,3 +1,5 @@
+using System;
+using System.Buffers.Binary;
 using System.IO;
 using System.IO.Compression;
 
@@ -8,6 +10,7 @@ internal static class PackedKernel
 {
     private const int LargestKernel = 256 << 20;
     private const int Step = 1 << 20;
+    private const int SizeBytes = 4;
 
     /// <summary>What is in a gzip file, if that is an ELF file; else the file itself, of which <see cref="KernelFormat"/> says what it is.</summary>
     public static byte[] Unpack(byte[] image)
@@ -39,7 +42,8 @@ internal static class PackedKernel
                 unpacked.Write(buffer, 0, read);
             }
 
-            return unpacked.ToArray();
+            // The file ends with how much is in it (RFC 1952, 2.3.1); one that is cut short reads like one that is whole.
+            return image.Length > SizeBytes && BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(image.Length - SizeBytes)) == unpacked.Length ? unpacked.ToArray() : image;
         }
         catch (InvalidDataException)
         {

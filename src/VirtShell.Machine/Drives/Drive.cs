@@ -1,5 +1,6 @@
 using System;
 using VirtShell.State;
+using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine.Drives;
@@ -72,7 +73,8 @@ public sealed class Drive
     public IBlockDevice? Loaded => IsOpen ? null : Medium;
 
     /// <summary>How often a medium was put in or taken out since the machine was built.</summary>
-    public int Changes { get; private set; }
+    [NotState("Shown by the floppy drive that this is, which the BIOS asks.")]
+    public int Changes { get; internal set; }
 
     /// <summary>Called when another medium is in the drive, or none. The controller sets it.</summary>
     public Action? MediumChanged { get; set; }

@@ -126,9 +126,22 @@ internal sealed class FloppyDrive : IStateful
         visitor.Value("failed", ref _failed);
         _seeking.Describe(visitor, "seeking", _clock);
 
+        if (Drive is { } drive)
+        {
+            drive.Changes = visitor.Value("changes", drive.Changes);
+        }
+
         // Another medium than the one that was saved has been put in meanwhile.
         long present = Drive?.Medium?.Length ?? 0;
-        _changed |= visitor.Value("medium-length", present) != present;
+        if (visitor.Value("medium-length", present) != present)
+        {
+            _changed = true;
+            if (Drive is { } other)
+            {
+                other.Changes++;
+            }
+        }
+
         if (Drive?.Medium is IStatefulBlockDevice stateful)
         {
             visitor.Part("disk", stateful, IStatefulBlockDevice.StateVersion);
