@@ -1,6 +1,5 @@
 using System;
 using VirtShell.State;
-using VirtShell.State;
 using VirtShell.Storage;
 
 namespace VirtShell.Machine.Drives;
