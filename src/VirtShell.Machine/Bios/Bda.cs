@@ -53,6 +53,9 @@ internal static class Bda
     public const int WaitCount = 0x9C;
     public const int WaitActive = 0xA0;
     public const int VideoSavePointer = 0xA8;
+
+    // Of the reserved bytes: the VBE mode with its flags, 0 where none is set.
+    public const int VbeMode = 0xBA;
     public const int PrintScreen = 0x100;
 }
 

@@ -75,6 +75,15 @@ public sealed class ServiceTests
         { 0x10, [0x0300, 0, 0, 0], [0x0000, 0, 0x0607, 0], false },
         { 0x10, [0x1A00, 0, 0, 0], [0x1A1A, 0x0008, null, null], false },
         { 0x10, [0x1200, 0x0010, 0, 0], [null, 0x0003, 0x0009, null], false },
+
+        // VBE: set modes and what is not one, tell a mode, and what needs a mode first.
+        { 0x10, [0x4F02, 0x4118, 0, 0], [0x004F, 0x4118, null, null], false },
+        { 0x10, [0x4F02, 0x0101, 0, 0], [0x004F, null, null, null], false },
+        { 0x10, [0x4F02, 0x0013, 0, 0], [0x004F, null, null, null], false },
+        { 0x10, [0x4F02, 0x01FE, 0, 0], [0x014F, null, null, null], false },
+        { 0x10, [0x4F03, 0, 0, 0], [0x004F, 0x0003, null, null], false },
+        { 0x10, [0x4F05, 0, 0, 0], [0x034F, null, null, null], false },
+        { 0x10, [0x4F0A, 0, 0, 0], [0x014F, null, null, null], false },
     };
 
     [Theory]
@@ -228,6 +237,64 @@ public sealed class ServiceTests
         Assert.Equal(new TextCell((byte)'Z', 0x07), screen.Cells[23 * 80]);
         Assert.StartsWith("A\r\nB\r\nC\r\n", machine.Sent, StringComparison.Ordinal);
         Assert.EndsWith("Z\r\n\u001b[0;1;33;44m→→", machine.Sent, StringComparison.Ordinal);
+    }
+
+    /// <summary>VBE modes are told, set and drawn in: through the window, and where the mode's information says that its memory is.</summary>
+    [Theory]
+    [InlineData(0x146, 320, 200, 8)]
+    [InlineData(0x101, 640, 480, 8)]
+    [InlineData(0x113, 800, 600, 15)]
+    [InlineData(0x117, 1024, 768, 16)]
+    [InlineData(0x11B, 1280, 1024, 24)]
+    [InlineData(0x192, 1920, 1080, 32)]
+    public void VBE_modes_are_told_set_and_drawn_in(ushort mode, int width, int height, int bits)
+    {
+        uint white = bits == 8 ? 0x0F0F_0F0F : uint.MaxValue;
+        foreach (EngineKind engine in new[] { EngineKind.Interpreter, EngineKind.Auto })
+        {
+            using BiosMachine machine = BiosMachine.RunFloppy(engine, c =>
+            {
+                c.mov(ax, 0x4F01);
+                c.mov(cx, mode);
+                c.mov(di, Buffer);
+                c.@int(0x10);
+                c.mov(ax, 0x4F02);
+                c.mov(bx, mode);
+                c.@int(0x10);
+                c.mov(ax, 0x4F05);
+                c.mov(bx, 0);
+                c.mov(dx, 1);
+                c.@int(0x10);
+                c.mov(ax, 0xA000);
+                c.mov(es, ax);
+                c.mov(__dword_ptr[0x7000], white);
+                c.mov(eax, __dword_ptr[0x7000]);
+                c.xor(di, di);
+                c.stosd();
+                c.mov(ax, 0x4F05);
+                c.mov(bx, 0);
+                c.mov(dx, 0);
+                c.@int(0x10);
+                c.mov(eax, __dword_ptr[0x7000]);
+                c.xor(di, di);
+                c.stosd();
+                BiosMachine.Exit(c);
+            });
+            ScreenSnapshot screen = machine.Machine.Screen!.Capture();
+            Assert.Equal((ScreenKind.Graphics, width, height, bits), (screen.Kind, screen.Width, screen.Height, screen.BitsPerPixel));
+            Assert.Equal(new byte[] { 255, 255, 255 }, screen.Picture!.Rgb[..3]);
+            Assert.Equal(new byte[] { 0, 0, 0 }, screen.Picture.Rgb[^3..]);
+            byte[] told = new byte[256];
+            machine.Machine.Memory.Read(Buffer, told);
+            int line = width * ((bits + 7) / 8);
+            Assert.Equal((line, width, height, bits), (BitConverter.ToUInt16(told, 16), BitConverter.ToUInt16(told, 18), BitConverter.ToUInt16(told, 20), told[25]));
+            byte[] pixels = new byte[4];
+            uint address = BitConverter.ToUInt32(told, 40);
+            Assert.True(machine.Machine.Memory.Read(address, pixels));
+            Assert.Equal(BitConverter.GetBytes(white), pixels);
+            Assert.True(machine.Machine.Memory.Read(address + 0x1_0000, pixels));
+            Assert.Equal(BitConverter.GetBytes(white), pixels);
+        }
     }
 
     /// <summary>Every standard mode is set, and a pixel or a character is where it belongs.</summary>
